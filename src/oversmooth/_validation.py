@@ -1,0 +1,33 @@
+"""The checks that public functions share: every error says what was needed, what came, and what to do."""
+
+import torch
+
+
+def require(condition, message):
+    """Raise ValueError(message) unless the condition holds.
+
+    Raises:
+        ValueError: the condition is false.
+    """
+    if not condition:
+        raise ValueError(message)
+
+
+def require_signal(name, value, num_nodes=None):
+    """Check that a signal is a finite floating tensor (n, d) or (seeds, n, d) with the graph's number of rows.
+
+    Raises:
+        ValueError: it is not.
+    """
+    require(isinstance(value, torch.Tensor), f"{name} is a {type(value).__name__}; a torch.Tensor is needed")
+    require(
+        value.dim() in (2, 3),
+        f"{name} has shape {tuple(value.shape)}; (nodes, features) or (seeds, nodes, features)",
+    )
+    require(value.is_floating_point(), f"{name} has dtype {value.dtype}; a floating dtype is needed")
+    if num_nodes is not None:
+        require(
+            value.shape[-2] == num_nodes,
+            f"{name} has {value.shape[-2]} rows, the graph has {num_nodes} nodes",
+        )
+    require(bool(torch.isfinite(value).all()), f"{name} has non-finite entries (NaN or infinity)")

@@ -1,0 +1,166 @@
+"""The vanilla graph neural network of the paper; with the identity propagation, a multi-layer perceptron."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from oversmooth._validation import require, require_signal
+from oversmooth.activations import find_activation
+
+
+class Network(nn.Module):
+    """X⁽ᵏ⁺¹⁾ = ρ(P X⁽ᵏ⁾ W⁽ᵏ⁾) for k < L, output Ŷ = P X⁽ᴸ⁾ W⁽ᴸ⁾ (+ bias).
+
+    Several seeds make a batch: the weights are then (seeds, d_k, d_{k+1}), the output (seeds, n, d_{L+1}), and one pass
+    serves all seeds.
+
+    Args:
+        propagation: `Propagation` of the graph.
+        widths: d_0, …, d_{L+1}: depth + 1 positive integers.
+        activation: name, or `Activation`.
+        weight_scale: factor on the initial weights; with orthogonal ones it is every spectral norm s_k.
+        output_bias: whether the output has a bias, zero at first.
+        seed: an integer, or a sequence of integers for a batch; the global random state is left alone.
+        init: "orthogonal" (all singular values 1) or "glorot" (uniform of variance 2/(d_k + d_{k+1})).
+        dtype: of the weights.
+
+    Attributes:
+        weights: list of L+1 Parameters (d_k, d_{k+1}) or (seeds, d_k, d_{k+1}).
+        bias: Parameter (d_{L+1},) or (seeds, 1, d_{L+1}), or None.
+
+    Raises:
+        ValueError: an unknown name, or widths, scale or seed that make no network.
+
+    Source: paper.md, Setting; theory.md, section 1.
+    """
+
+    def __init__(
+        self,
+        propagation,
+        widths,
+        activation="tanh",
+        weight_scale=1.0,
+        output_bias=False,
+        seed=0,
+        init="orthogonal",
+        dtype=torch.float64,
+    ):
+        super().__init__()
+        widths = [int(width) for width in widths]
+        require(
+            len(widths) >= 2 and min(widths) >= 1,
+            f"widths is {widths}; it lists the input, hidden and output widths, each at least 1",
+        )
+        require(init in _INITIALISERS, f"init is {init!r}; known: {', '.join(_INITIALISERS)}")
+        require(
+            math.isfinite(weight_scale) and weight_scale >= 0,
+            f"weight_scale is {weight_scale}; it must be finite and not negative",
+        )
+        self.propagation = propagation
+        self.activation = find_activation(activation)
+        self.widths = widths
+        if isinstance(seed, Sequence):
+            require(len(seed) > 0, "seed is an empty sequence; give at least one seed")
+            draws = [_draw(widths, init, weight_scale, one, dtype) for one in seed]
+            weights = [torch.stack(layer) for layer in zip(*draws, strict=True)]
+            bias_shape = (len(seed), 1, widths[-1])
+        else:
+            weights = _draw(widths, init, weight_scale, seed, dtype)
+            bias_shape = (widths[-1],)
+        self.weights = nn.ParameterList(weights)
+        self.bias = nn.Parameter(torch.zeros(bias_shape, dtype=dtype)) if output_bias else None
+
+    @property
+    def depth(self):
+        """Number of weight matrices, L+1."""
+        return len(self.weights)
+
+    @property
+    def num_seeds(self):
+        """Number of seeds of a batch, or None for a single network."""
+        return self.weights[0].shape[0] if self.weights[0].dim() == 3 else None
+
+    def forward(self, features):
+        """Ŷ.
+
+        Args:
+            features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0).
+
+        Returns:
+            Ŷ, (n, d_{L+1}) or (seeds, n, d_{L+1}).
+
+        Raises:
+            ValueError: features of another shape than the graph and the widths ask for, or non-finite.
+        """
+        self.check(features)
+        for k in range(self.depth - 1):
+            features = self.activation(self.preactivate(k, self.propagation @ features))
+        return self.preactivate(self.depth - 1, self.propagation @ features)
+
+    def preactivate(self, k, propagated):
+        """H⁽ᵏ⁾ = F⁽ᵏ⁾ W⁽ᵏ⁾, plus the bias in the last layer.
+
+        Args:
+            k: layer, 0 to L.
+            propagated: F⁽ᵏ⁾ = P X⁽ᵏ⁾, (n, d_k) or (seeds, n, d_k).
+
+        Returns:
+            H⁽ᵏ⁾, (n, d_{k+1}) or (seeds, n, d_{k+1}).
+        """
+        result = propagated @ self.weights[k]
+        return result + self.bias if self.bias is not None and k == self.depth - 1 else result
+
+    def check(self, features):
+        """Raise ValueError unless features fit the graph, the widths and the seeds.
+
+        Args:
+            features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0).
+
+        Raises:
+            ValueError: they do not.
+        """
+        require_signal("features", features, self.propagation.num_nodes)
+        width = self.weights[0].shape[-2]
+        require(
+            features.shape[-1] == width,
+            f"features have {features.shape[-1]} columns, the first layer takes {width}",
+        )
+        require(
+            features.dtype == self.weights[0].dtype,
+            f"features are {features.dtype}, the weights {self.weights[0].dtype}: "
+            "convert one of them, e.g. features.double() or network.float()",
+        )
+        require(
+            features.dim() == 2 or self.num_seeds in (None, features.shape[0]),
+            f"features hold {features.shape[0]} seeds, the network {self.num_seeds}",
+        )
+
+    def extra_repr(self):
+        """What print shows besides the parameters."""
+        return f"{self.propagation}, widths={self.widths}, activation={self.activation.name!r}"
+
+
+def _orthogonal(rows, columns, generator, dtype):
+    """A (rows, columns) matrix with all singular values 1, uniformly distributed."""
+    tall = torch.randn(max(rows, columns), min(rows, columns), generator=generator, dtype=torch.float64)
+    q, r = torch.linalg.qr(tall)
+    # The sign of r's diagonal is a convention of the library, not of chance: fixing it makes q uniform.
+    q = q * torch.where(r.diagonal() < 0, -1.0, 1.0)
+    return (q if rows >= columns else q.T).to(dtype).contiguous()
+
+
+def _glorot(rows, columns, generator, dtype):
+    limit = math.sqrt(6 / (rows + columns))
+    draw = torch.rand(rows, columns, generator=generator, dtype=torch.float64)
+    return ((2 * draw - 1) * limit).to(dtype)
+
+
+_INITIALISERS = {"orthogonal": _orthogonal, "glorot": _glorot}
+
+
+def _draw(widths, init, scale, seed, dtype):
+    generator = torch.Generator().manual_seed(int(seed))
+    return [scale * _INITIALISERS[init](a, b, generator, dtype) for a, b in pairwise(widths)]

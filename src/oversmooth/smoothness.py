@@ -1,0 +1,321 @@
+"""How smooth a signal is over the graph: means, deviations, energies, ranks, layer by layer.
+
+All averages are weighted by the stationary distribution π. For the GCN normalisation, whose fixed point is √d̃ and not a
+constant, a signal is first divided by `Propagation.scaling` (backward signals are multiplied by it).
+"""
+
+import torch
+
+from oversmooth._validation import require, require_signal
+from oversmooth.propagation import csr_tensor
+
+
+def mean(features, propagation=None):
+    """The weighted mean μ(X) = Σ_i π_i X_i.
+
+    Args:
+        features: X, (n, d) or (seeds, n, d).
+        propagation: gives π; None means uniform weights.
+
+    Returns:
+        μ(X), (d,) or (seeds, d).
+
+    Raises:
+        ValueError: not a finite signal, or not of this graph.
+
+    Source: theory.md, section 1.
+    """
+    return _mean(*_weighted(features, propagation))
+
+
+def deviation(features, propagation=None):
+    """The deviation from the mean, σ(X) = (Σ_i π_i ‖X_i − μ(X)‖²)^{1/2}.
+
+    Args:
+        features: X, (n, d) or (seeds, n, d).
+        propagation: gives π; None means uniform weights.
+
+    Returns:
+        σ(X), scalar or (seeds,), in the units of X.
+
+    Raises:
+        ValueError: not a finite signal, or not of this graph.
+
+    Source: theory.md, section 1.
+    """
+    return energy(features, propagation).sqrt()
+
+
+def energy(features, propagation=None):
+    """The paper's measure E(X) = σ(X)²; with uniform weights (1/2n²) Σ_ij ‖X_i − X_j‖².
+
+    Args:
+        features: X, (n, d) or (seeds, n, d).
+        propagation: gives π; None means uniform weights.
+
+    Returns:
+        E(X), scalar or (seeds,), in the units of X squared.
+
+    Raises:
+        ValueError: not a finite signal, or not of this graph.
+
+    Source: paper.md, Setting; theory.md, section 1.
+    """
+    return _energy(*_weighted(features, propagation))
+
+
+def relative_deviation(features, propagation=None):
+    """The share of a signal that is not constant: σ(X) / (Σ_i π_i ‖X_i‖²)^{1/2}.
+
+    0 for a constant signal, 1 for one of mean zero; 0 for the zero signal, by convention.
+
+    Args:
+        features: X, (n, d) or (seeds, n, d).
+        propagation: gives π; None means uniform weights.
+
+    Returns:
+        A number in [0, 1], scalar or (seeds,).
+
+    Raises:
+        ValueError: not a finite signal, or not of this graph.
+
+    Source: theory.md, section 5.
+    """
+    return _relative(*_weighted(features, propagation))
+
+
+def backward_mean(backward, propagation=None):
+    """The mean of a backward signal per unit of π, μ(B̃) = Σ_i B_i with B̃_i = B_i/π_i.
+
+    For GCN propagation it is Σ_i scaling_i B_i, which is what that operator preserves.
+
+    Args:
+        backward: B, (n, d) or (seeds, n, d).
+        propagation: gives π and the scaling; None means uniform weights.
+
+    Returns:
+        μ(B̃), (d,) or (seeds, d).
+
+    Raises:
+        ValueError: not a finite signal, or not of this graph.
+
+    Source: theory.md, section 1.
+    """
+    return _mean(*_weighted_backward(backward, propagation))
+
+
+def backward_deviation(backward, propagation=None):
+    """The deviation of a backward signal per unit of π: σ(B̃) with B̃_i = B_i/π_i.
+
+    In these units the backward pass contracts at the same rate, in the same norm, as the forward pass.
+
+    Args:
+        backward: B, (n, d) or (seeds, n, d).
+        propagation: gives π and the scaling; None means uniform weights, B̃ = nB.
+
+    Returns:
+        σ(B̃), scalar or (seeds,).
+
+    Raises:
+        ValueError: not a finite signal, or not of this graph.
+
+    Source: theory.md, section 1.
+    """
+    return _energy(*_weighted_backward(backward, propagation)).sqrt()
+
+
+def dirichlet_energy(features, edge_index):
+    """The Dirichlet energy (1/n) Σ_i Σ_{j ∈ N(i)} ‖X_i − X_j‖².
+
+    Computed as Σ_(s,t) (‖X_s‖² + ‖X_t‖² − 2 X_s·X_t)/n on the centred signal, which keeps its digits when X is nearly
+    constant, and without an array over edges and features.
+
+    Args:
+        features: X, (n, d).
+        edge_index: (2, edges) integers; an undirected edge stands in both directions.
+
+    Returns:
+        A scalar, in the units of X squared.
+
+    Raises:
+        ValueError: not a finite signal, or edges that name other nodes.
+
+    Source: Rusch, Bronstein and Mishra (2023), whose definition this is.
+    """
+    x, source, target = _edges(features, edge_index)
+    x = x - x.mean(0)
+    degree = torch.bincount(source, minlength=len(x)) + torch.bincount(target, minlength=len(x))
+    squares = (degree * (x * x).sum(1)).sum()
+    return ((squares - 2 * _inner_products(x, source, target)) / len(x)).clamp(min=0)
+
+
+def mean_average_distance(features, edge_index):
+    """The mean average (cosine) distance (1/n) Σ_i Σ_{j ∈ N(i)} (1 − cos(X_i, X_j)).
+
+    It sees directions only: for one feature of one sign it is 0 whatever the signal. Two zero rows are at distance 0, a
+    zero row and another at distance 1.
+
+    Args:
+        features: X, (n, d).
+        edge_index: (2, edges) integers; an undirected edge stands in both directions.
+
+    Returns:
+        A scalar without unit.
+
+    Raises:
+        ValueError: not a finite signal, or edges that name other nodes.
+
+    Source: Rusch, Bronstein and Mishra (2023); first in Chen et al. (2020), with another normalisation.
+    """
+    x, source, target = _edges(features, edge_index)
+    norm = x.norm(dim=1, keepdim=True)
+    unit = x / torch.where(norm > 0, norm, 1.0)
+    zero = norm[:, 0] == 0
+    both_zero = (zero[source] & zero[target]).sum()
+    distances = source.numel() - both_zero - _inner_products(unit, source, target)
+    return (distances / len(x)).clamp(min=0)
+
+
+def effective_rank(features):
+    """The effective rank exp(−Σ_i p_i log p_i), p_i = s_i / Σ_j s_j over the singular values s of X.
+
+    Args:
+        features: X, (n, d) or (seeds, n, d); not centred.
+
+    Returns:
+        A number from 1 (one direction) to min(n, d), scalar or (seeds,); 0 for the zero signal.
+
+    Raises:
+        ValueError: not a finite signal.
+
+    Source: Roy and Vetterli (2007).
+    """
+    require_signal("features", features)
+    singular = _singular_values(features)
+    total = singular.sum(-1, keepdim=True)
+    share = singular / torch.where(total > 0, total, 1.0)
+    entropy = torch.special.entr(share).sum(-1)
+    return torch.where(total[..., 0] > 0, entropy.exp(), 0.0)
+
+
+def layer_profile(signals):
+    """A table of one pass: how smooth and how large the signals and gradients are, layer by layer.
+
+    Columns: layer, depth, then, under the names used all over the book: feature_deviation σ(X⁽ᵏ⁾), feature_norm
+    (Σ π_i ‖X_i‖²)^{1/2}, feature_ratio their quotient; backward_deviation σ(B̃⁽ᵏ⁾), backward_norm, backward_ratio
+    likewise; backward_mean ‖μ(B̃⁽ᵏ⁾)‖; gradient ‖∂𝓛/∂W⁽ᵏ⁾‖_F. For a batch also seed, the index in the batch.
+
+    Args:
+        signals: what `trace` returned.
+
+    Returns:
+        pandas.DataFrame, a row for each layer (and seed).
+
+    Source: theory.md, sections 1 and 5.
+    """
+    import pandas
+
+    P = signals.propagation
+    rows = {
+        "feature": [_moments(*_weights(X, P)) for X in signals.features],
+        "backward": [_moments(*_backward_weights(B, P)) for B in signals.backward],
+    }
+    columns = {}
+    for name, moments in rows.items():
+        spread, centre = (torch.stack(values) for values in zip(*moments, strict=True))
+        norm = (spread + centre).sqrt()
+        columns[f"{name}_deviation"] = spread.sqrt()
+        columns[f"{name}_norm"] = norm
+        columns[f"{name}_ratio"] = spread.sqrt() / torch.where(norm > 0, norm, 1.0)
+        if name == "backward":
+            columns["backward_mean"] = centre.sqrt()
+    columns["gradient"] = torch.stack([torch.linalg.matrix_norm(g) for g in signals.gradients])
+    depth, *seeds = columns["gradient"].shape
+    layer = torch.arange(depth).repeat_interleave(seeds[0]) if seeds else torch.arange(depth)
+    table = {"layer": layer.numpy(), "depth": depth}
+    if seeds:
+        table["seed"] = torch.arange(seeds[0]).repeat(depth).numpy()
+    return pandas.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})
+
+
+def _mean(x, weights):
+    return (weights * x).sum(-2)
+
+
+def _moments(x, weights):
+    """Σ_i w_i ‖x_i − μ‖² and ‖μ‖²."""
+    centre = weights.mT @ x
+    spread = weights.mT @ (x - centre).square()
+    return spread.sum((-1, -2)), centre.square().sum((-1, -2))
+
+
+def _energy(x, weights):
+    return _moments(x, weights)[0]
+
+
+def _relative(x, weights):
+    spread, centre = _moments(x, weights)
+    total = spread + centre
+    return (spread / torch.where(total > 0, total, 1.0)).sqrt()
+
+
+def _weighted(features, propagation):
+    """The signal in the operator's coordinates, and its weights, (n, 1)."""
+    require_signal("features", features, None if propagation is None else propagation.num_nodes)
+    return _weights(features, propagation)
+
+
+def _weighted_backward(backward, propagation):
+    require_signal("backward", backward, None if propagation is None else propagation.num_nodes)
+    return _backward_weights(backward, propagation)
+
+
+def _weights(x, propagation):
+    if propagation is None:
+        return x, x.new_full((x.shape[-2], 1), 1 / x.shape[-2])
+    pi, scaling = propagation.measure(x.dtype, x.device)
+    return (x if scaling is None else x / scaling), pi
+
+
+def _backward_weights(b, propagation):
+    if propagation is None:
+        return b * b.shape[-2], b.new_full((b.shape[-2], 1), 1 / b.shape[-2])
+    pi, scaling = propagation.measure(b.dtype, b.device)
+    return b / pi if scaling is None else b * (scaling / pi), pi
+
+
+def _singular_values(x):
+    """Singular values, from the small Gram matrix where that loses no digit: several times faster than from X."""
+    gram = x.mT @ x if x.shape[-1] <= x.shape[-2] else x @ x.mT
+    squares = torch.linalg.eigvalsh(gram)
+    well_conditioned = squares[..., 0] > 1e-6 * squares[..., -1]
+    if x.dtype == torch.float64 and bool(well_conditioned.all()):
+        return squares.sqrt()
+    return torch.linalg.svdvals(x)
+
+
+def _inner_products(x, source, target):
+    """Σ x_s · x_t over the edges (s, t), by a product sampled at the edges: no (edges, d) array."""
+    if bool((source[1:] < source[:-1]).any()):
+        order = torch.argsort(source)
+        source, target = source[order], target[order]
+    pattern = csr_tensor(
+        torch.bincount(source, minlength=len(x)).cumsum(0), target, x.new_zeros(target.numel()), len(x)
+    )
+    return torch.sparse.sampled_addmm(pattern, x, x.T).values().sum()
+
+
+def _edges(features, edge_index):
+    require_signal("features", features)
+    require(features.dim() == 2, f"features has shape {tuple(features.shape)}; (nodes, features) is needed")
+    require(
+        edge_index.dim() == 2 and edge_index.shape[0] == 2,
+        f"edge_index has shape {tuple(edge_index.shape)}; (2, edges) is needed",
+    )
+    if edge_index.numel():
+        low, high = int(edge_index.min()), int(edge_index.max())
+        require(
+            low >= 0 and high < len(features),
+            f"edge_index names nodes {low} to {high}, features has {len(features)} rows",
+        )
+    return features, edge_index[0], edge_index[1]
