@@ -1,0 +1,149 @@
+"""What a chapter calls: start, save_table, claim, glue.
+
+Under ``oversmooth-book run`` the tables and values go to the run's folder. A notebook opened by hand, or run by
+nbval, behaves and prints alike, but its tables and values go to a temporary folder that vanishes with the kernel.
+"""
+
+import atexit
+import functools
+import json
+import math
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+
+OUTPUT_VARIABLE = "OVERSMOOTH_BOOK_OUTPUT"
+PROFILE_VARIABLE = "OVERSMOOTH_BOOK_PROFILE"
+_state = {}
+
+
+def start(chapter: str) -> None:
+    """Begin a chapter: name it, set the figures' theme, keep progress bars out of the page.
+
+    Args:
+        chapter: the notebook's name without ``.ipynb``, as in profiles.yml.
+
+    Raises:
+        ValueError: if profiles.yml has no such chapter.
+    """
+    from oversmooth_book.layout import find_book
+    from oversmooth_book.profiles import read_profiles
+
+    known = read_profiles(find_book().chapters / "profiles.yml")
+    if chapter not in known:
+        raise ValueError(f"profiles.yml has no chapter {chapter!r}; it has {', '.join(known) or 'none'}")
+    _state.update(chapter=chapter, folder=_output_root() / chapter)
+    # A second start in one kernel begins afresh: a value measured before must not pass for a new one.
+    shutil.rmtree(_state["folder"], ignore_errors=True)
+    (_state["folder"] / "tables").mkdir(parents=True)
+    (_state["folder"] / "claims.json").write_text("{}\n", encoding="utf-8")
+    os.environ["TQDM_DISABLE"] = "1"
+    # torch announces on first use that sparse CSR is young; the book knows, and nbval would compare the text.
+    warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+    _set_theme()
+
+
+def save_table(name: str, table) -> None:
+    """Write a tidy table as CSV with six significant digits: what a figure draws and ``compare`` compares.
+
+    Args:
+        name: letters, digits and underscores.
+        table: pandas DataFrame, one row per measurement, everything in columns.
+
+    Raises:
+        ValueError: if the name or the table cannot be written as such.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise ValueError(f"a table's name has letters, digits and underscores, got {name!r}")
+    if not hasattr(table, "to_csv") or not hasattr(table, "columns"):
+        raise ValueError(f"table {name!r} needs a pandas DataFrame, got {type(table).__name__}")
+    if not len(table) or any(label is not None for label in table.index.names):
+        raise ValueError(
+            f"table {name!r} needs rows and no named index (reset_index), got {len(table)} rows "
+            f"and the index {list(table.index.names)}"
+        )
+    table.to_csv(_folder() / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+
+
+def claim(claim_id: str, value: float) -> None:
+    """Record the measured value of a claim and print it beside its threshold and verdict.
+
+    Args:
+        claim_id: a row of claims.yml that names this chapter.
+        value: the measured number (a truth value counts as 0 or 1).
+
+    Raises:
+        ValueError: if claims.yml has no such row for this chapter, or the value is not a finite number.
+    """
+    folder, known = _folder(), _claims(_state["chapter"])
+    if claim_id not in known:
+        raise ValueError(
+            f"claims.yml has no claim {claim_id!r} for chapter {_state['chapter']}; it has {', '.join(known) or 'none'}"
+        )
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"claim {claim_id} needs a finite number, got {number}")
+    path = folder / "claims.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**values, claim_id: number}, indent=1) + "\n", encoding="utf-8")
+    row, profile = known[claim_id], os.environ.get(PROFILE_VARIABLE, "published")
+    measured = f"measured {row.show(number)}, " if row.digits else ""
+    print(f"{claim_id}: {measured}needed {row.condition()}: {row.verdict(number, profile)}")
+
+
+def glue(name: str, value, spec: str = "") -> None:
+    """Keep a rounded value for the text, which shows it by ``{glue:text}`name```.
+
+    Args:
+        name: the key used in the text.
+        value: a number, or text.
+        spec: Python format, such as ".3f" or ".1e"; rounded here, because nbval compares what is glued.
+
+    Raises:
+        ValueError: if a number comes without a format.
+    """
+    from IPython.display import display
+
+    if not isinstance(value, (str, int)) and not spec:
+        raise ValueError(f"glue({name!r}) needs a format such as '.3f' to round {value!r} for the text")
+    text = str(value) if isinstance(value, str) else format(value if isinstance(value, int) else float(value), spec)
+    prefix = "application/papermill.record/"
+    # The format that myst-nb reads; written here because importing myst_nb costs a second per chapter.
+    metadata = {"scrapbook": {"name": name, "mime_prefix": prefix}}
+    display({f"{prefix}text/plain": repr(text)}, metadata=metadata, raw=True)
+
+
+def _folder() -> Path:
+    if not _state:
+        raise ValueError("call oversmooth_book.start('<chapter>') first, in the cell after the parameters")
+    return _state["folder"]
+
+
+@functools.cache
+def _claims(chapter: str) -> dict:
+    from oversmooth_book.claims import of_chapter, read_claims
+    from oversmooth_book.layout import find_book
+
+    return {row.id: row for row in of_chapter(read_claims(find_book().chapters / "claims.yml"), chapter)}
+
+
+@functools.cache
+def _output_root() -> Path:
+    given = os.environ.get(OUTPUT_VARIABLE)
+    if given:
+        return Path(given)
+    folder = Path(tempfile.mkdtemp(prefix="oversmooth-book-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _set_theme() -> None:
+    import seaborn
+
+    seaborn.set_theme(context="notebook", style="ticks", palette="colorblind")
+    import matplotlib
+
+    matplotlib.rcParams.update({"figure.dpi": 120, "axes.spines.top": False, "axes.spines.right": False})

@@ -1,0 +1,151 @@
+"""claims.yml: every checked statement, and its verdict on a run."""
+
+import json
+import math
+import operator
+from dataclasses import dataclass
+from pathlib import Path
+
+from oversmooth_book.layout import BookError
+from oversmooth_book.profiles import PROFILES, read_yaml, satisfies
+
+PASS, FAIL, NOT_RUN = "PASS", "FAIL", "NOT RUN"
+COMPARISONS = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "between": lambda value, ends: ends[0] <= value <= ends[1],
+}
+TEXTS = ("id", "chapter", "statement", "paper", "quantity", "comparison", "profile")
+# Below this a measured value is rounding, which differs from machine to machine: its digits are not printed.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row of claims.yml: a statement, and when a measured quantity upholds it."""
+
+    id: str
+    chapter: str
+    statement: str
+    paper: str
+    quantity: str
+    comparison: str
+    threshold: float | list
+    profile: str
+    digits: int = 3
+
+    def condition(self) -> str:
+        """The threshold in words, such as "< 0.02"."""
+        if self.comparison == "between":
+            return f"between {self.threshold[0]:g} and {self.threshold[1]:g}"
+        return f"{self.comparison} {self.threshold:g}"
+
+    def show(self, value) -> str:
+        """A measured value, rounded to the claim's significant digits; "" for none."""
+        if value is None or self.digits == 0:
+            return ""
+        if 0 < abs(value) < ROUNDING:
+            return f"below {ROUNDING:g}"
+        if float(value).is_integer() and abs(value) < 1e6:
+            return f"{int(value)}"
+        return f"{value:.{self.digits}g}"
+
+    def verdict(self, value, profile: str) -> str:
+        """PASS, FAIL, or NOT RUN when there is no value or the run was not thorough enough."""
+        if value is None or not satisfies(profile, self.profile):
+            return NOT_RUN
+        return PASS if math.isfinite(value) and COMPARISONS[self.comparison](value, self.threshold) else FAIL
+
+
+def read_claims(path: Path) -> dict[str, Claim]:
+    """The claims of claims.yml, in the file's order.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Claim id to claim.
+
+    Raises:
+        BookError: naming the row, the field, what was needed and what came.
+    """
+    rows = read_yaml(path)
+    if rows is None:
+        return {}
+    if not isinstance(rows, list):
+        raise BookError(f"{path.name}: needs a list of claims, got {type(rows).__name__}")
+    claims = {}
+    for number, row in enumerate(rows, start=1):
+        claim = _claim(f"{path.name}: row {number}", row)
+        if claim.id in claims:
+            raise BookError(f"{path.name}: row {number}: the id {claim.id!r} is used twice")
+        claims[claim.id] = claim
+    return claims
+
+
+def _claim(where: str, row) -> Claim:
+    if not isinstance(row, dict):
+        raise BookError(f"{where}: needs a mapping with id, chapter, statement, ..., got {row!r}")
+    where = f"{where} ({row.get('id', 'no id')})"
+    known = (*TEXTS, "threshold", "digits")
+    missing = [name for name in (*TEXTS, "threshold") if name not in row]
+    unknown = [str(name) for name in row if name not in known]
+    if missing or unknown:
+        what = f"lacks {', '.join(missing)}" if missing else f"has the unknown field {', '.join(unknown)}"
+        raise BookError(f"{where}: {what}; a claim has {', '.join(known)}")
+    for name in TEXTS:
+        if not isinstance(row[name], str) or not row[name].strip():
+            raise BookError(f"{where}: {name} needs text, got {row[name]!r}")
+    if not row["id"].isidentifier():
+        raise BookError(f"{where}: an id is letters and digits, such as F2, got {row['id']!r}")
+    if row["profile"] not in PROFILES:
+        raise BookError(f"{where}: profile {row['profile']!r} is unknown; known: {', '.join(PROFILES)}")
+    _check_threshold(where, row["comparison"], row["threshold"])
+    digits = row.get("digits", 3)
+    if isinstance(digits, bool) or not isinstance(digits, int) or not 0 <= digits <= 6:
+        raise BookError(f"{where}: digits is a whole number from 0 to 6, got {digits!r}")
+    return Claim(**row)
+
+
+def _check_threshold(where: str, comparison: str, threshold) -> None:
+    if comparison not in COMPARISONS:
+        raise BookError(f"{where}: comparison {comparison!r} is unknown; known: {'  '.join(COMPARISONS)}")
+    ends = threshold if comparison == "between" else [threshold]
+    wanted = "two numbers, the smaller first" if comparison == "between" else "a number"
+    numbers = isinstance(ends, list) and all(
+        isinstance(end, (int, float)) and not isinstance(end, bool) and math.isfinite(end) for end in ends
+    )
+    right_length = numbers and len(ends) == (2 if comparison == "between" else 1)
+    if not right_length or ends != sorted(ends):
+        # YAML 1.1 reads 1e-5 as text: it wants 1.0e-5.
+        hint = " (write 1.0e-5, not 1e-5, in YAML)" if isinstance(threshold, str) else ""
+        raise BookError(f"{where}: threshold for {comparison!r} needs {wanted}, got {threshold!r}{hint}")
+
+
+def read_values(path: Path) -> dict[str, float]:
+    """The measured values of a run's claims.json; empty if there is none.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Claim id to value.
+
+    Raises:
+        BookError: if the file is damaged.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): float(value) for name, value in values.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise BookError(f"{path.parent.name}/{path.name} is damaged ({error}); run the chapter again") from None
+
+
+def of_chapter(claims: dict[str, Claim], chapter: str) -> list[Claim]:
+    """The claims that a chapter has to measure."""
+    return [claim for claim in claims.values() if claim.chapter == chapter]

@@ -1,0 +1,127 @@
+"""The command line: run, build, compare, check, publish."""
+
+import argparse
+import os
+import sys
+
+from oversmooth_book.layout import BookError, find_book
+from oversmooth_book.profiles import PROFILES
+
+
+def main(arguments=None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: words after the program's name; None takes the process's own.
+
+    Returns:
+        0 only if all went well.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except BookError as error:
+        print(f"oversmooth-book: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("oversmooth-book: interrupted; nothing half-done is left", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="oversmooth-book", description="Run, check, build and publish the book.")
+    parser.add_argument("--root", help="the book's folder (default: around the working folder)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the chapters whose inputs changed")
+    run.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all")
+    _add_profile(run)
+    run.add_argument("--jobs", type=_count, help="chapters at work at once")
+    run.add_argument("--force", action="store_true", help="run even what is up to date")
+    run.add_argument("--timeout", type=float, metavar="SECONDS", help="for one chapter")
+    run.set_defaults(command=_run)
+
+    build = commands.add_parser("build", help="make the HTML book from the last run")
+    _add_profile(build)
+    build.add_argument("--committed", action="store_true", help="from the committed outputs, running nothing")
+    build.set_defaults(command=_build)
+
+    compare = commands.add_parser("compare", help="your published-profile run against the published one")
+    compare.set_defaults(command=_compare)
+    check = commands.add_parser("check", help="claims.yml, profiles.yml and the committed notebooks")
+    check.set_defaults(command=_check)
+    publish = commands.add_parser("publish", help="maintainers: commit a published-profile run's outputs")
+    publish.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all")
+    publish.set_defaults(command=_publish)
+    return parser
+
+
+def _add_profile(parser) -> None:
+    parser.add_argument("--profile", choices=PROFILES, default="published")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"needs at least 1, got {number}")
+    return number
+
+
+def _say(line: str) -> None:
+    """One line at once, above the progress bar where there is one."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        tqdm.write(line)
+    else:
+        print(line, flush=True)
+
+
+def _run(options) -> int:
+    from oversmooth_book.runner import run
+
+    book = find_book(options.root)
+    report = run(book, options.chapters, options.profile, options.jobs, options.force, options.timeout, say=_say)
+    print(
+        f"{len(report.ran)} run, {len(report.skipped)} up to date, {len(report.missing)} without their data, "
+        f"{len(report.failed)} failed"
+    )
+    return 1 if report.failed else 0
+
+
+def _build(options) -> int:
+    from oversmooth_book.builder import build
+
+    book = find_book(options.root)
+    failed = build(book, options.profile, options.committed)
+    for line in failed:
+        print(f"FAIL {line}", file=sys.stderr)
+    page = book.build(options.profile) / "html" / "index.html"
+    print(f"Open {os.path.relpath(page)}")
+    return 1 if failed else 0
+
+
+def _compare(options) -> int:
+    from oversmooth_book.compare import compare
+
+    lines, agree = compare(find_book(options.root))
+    print("\n".join(lines))
+    return 0 if agree else 1
+
+
+def _check(options) -> int:
+    from oversmooth_book.checker import check
+
+    problems = check(find_book(options.root))
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{len(problems)} problems" if problems else "all in order")
+    return 1 if problems else 0
+
+
+def _publish(options) -> int:
+    from oversmooth_book.publisher import publish
+
+    for line in publish(find_book(options.root), options.chapters):
+        print(line)
+    return 0

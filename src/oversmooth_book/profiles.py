@@ -1,0 +1,129 @@
+"""profiles.yml: the parameters of every chapter in every profile, and the graphs a chapter needs."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oversmooth_book.layout import BookError
+
+PROFILES = ("quick", "published", "full")
+MOST_PARAMETERS = 5
+SECONDS = {"quick": 600.0, "published": 3600.0, "full": 86400.0}
+
+
+@dataclass(frozen=True)
+class ChapterProfile:
+    """One chapter's row of profiles.yml; quick and full override the published parameters."""
+
+    name: str
+    published: dict
+    quick: dict = field(default_factory=dict)
+    full: dict = field(default_factory=dict)
+    needs: tuple = ()
+    tolerance: float = 1e-3
+
+    def parameters(self, profile: str) -> dict:
+        """The value of every parameter in this profile."""
+        return {**self.published, **getattr(self, profile)}
+
+
+def satisfies(profile: str, needed: str) -> bool:
+    """Whether a run of ``profile`` is at least as thorough as ``needed``."""
+    return PROFILES.index(profile) >= PROFILES.index(needed)
+
+
+def read_yaml(path: Path):
+    """The content of a YAML file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Lists, mappings, numbers and texts.
+
+    Raises:
+        BookError: if it is missing or is not YAML; names the file and the line.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BookError(f"{path.name} is missing: expected in {path.parent.name}/") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise BookError(f"{path.name}{where}: not readable as YAML ({str(error).splitlines()[0]})") from None
+
+
+def read_profiles(path: Path) -> dict[str, ChapterProfile]:
+    """The chapters of profiles.yml, in the book's order.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Chapter name to its profile.
+
+    Raises:
+        BookError: naming the chapter, the key, what was needed and what came.
+    """
+    rows = read_yaml(path)
+    if rows is None:
+        return {}
+    if not isinstance(rows, dict):
+        raise BookError(f"{path.name}: needs a mapping from chapter to profiles, got {type(rows).__name__}")
+    return {str(name): _chapter(path.name, str(name), row) for name, row in rows.items()}
+
+
+def _chapter(file: str, name: str, row) -> ChapterProfile:
+    where = f"{file}: chapter {name}"
+    known = (*PROFILES, "needs", "tolerance")
+    if not name.isidentifier():
+        raise BookError(f"{where}: a chapter is named like its notebook, letters, digits and underscores")
+    if not isinstance(row, dict) or "published" not in row:
+        raise BookError(f"{where}: needs a mapping with at least 'published', got {row!r}")
+    unknown = [str(key) for key in row if key not in known]
+    if unknown:
+        raise BookError(f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}")
+    _check_parameters(where, row)
+    needs, tolerance = row.get("needs") or [], row.get("tolerance", 1e-3)
+    if not isinstance(needs, list) or not all(isinstance(graph, str) for graph in needs):
+        raise BookError(f"{where}: 'needs' is a list of graph names, got {needs!r}")
+    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 < tolerance < 1:
+        raise BookError(f"{where}: 'tolerance' is a relative difference between 0 and 1, got {tolerance!r}")
+    values = {profile: row.get(profile) or {} for profile in PROFILES}
+    return ChapterProfile(name=name, needs=tuple(needs), tolerance=float(tolerance), **values)
+
+
+def _check_parameters(where: str, row: dict) -> None:
+    published = row["published"] or {}
+    for profile in PROFILES:
+        values = row.get(profile) or {}
+        if not isinstance(values, dict):
+            raise BookError(f"{where}: '{profile}' maps parameters to values, got {values!r}")
+        for name, value in values.items():
+            if name not in published:
+                raise BookError(
+                    f"{where}: {profile} sets {name!r}, which 'published' does not; "
+                    f"published has {', '.join(map(str, published)) or 'no parameter'}"
+                )
+            if not is_literal(value):
+                raise BookError(f"{where}: {profile} {name} needs a number, text, or a list of them, got {value!r}")
+    if len(published) > MOST_PARAMETERS:
+        raise BookError(f"{where}: {len(published)} parameters; a chapter has at most {MOST_PARAMETERS}")
+
+
+def is_literal(value) -> bool:
+    """Whether a value can stand in a parameters cell: a number, text, truth value, None, or a list of them."""
+    if isinstance(value, list):
+        return all(is_literal(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def missing_graphs(chapter: ChapterProfile) -> list[str]:
+    """The graphs a chapter needs whose raw files cannot be found on this machine."""
+    if not chapter.needs:
+        return []
+    import oversmooth
+
+    return [name for name in chapter.needs if not oversmooth.available(name)]

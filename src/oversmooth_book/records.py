@@ -1,0 +1,187 @@
+"""Records: what a run depended on, when and where it ran; written beside its outputs, never into a cell."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+from oversmooth_book.claims import of_chapter
+from oversmooth_book.layout import Book, BookError
+from oversmooth_book.notebooks import fingerprint, output_fingerprint, read_notebook, source_fingerprint
+from oversmooth_book.profiles import ChapterProfile, missing_graphs
+
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "torch-geometric", "matplotlib", "seaborn", "oversmooth")
+INPUTS = {
+    "notebook": "the notebook's source",
+    "source": "src/",
+    "data": "the data",
+    "parameters": "the parameters",
+    "claims": "the chapter's rows of claims.yml",
+    "lock": "requirements.lock",
+}
+
+
+def fingerprints(book: Book, chapter: ChapterProfile, profile: str, claims: dict) -> dict[str, str]:
+    """One hash for each thing a run depends on, keyed as ``INPUTS``.
+
+    Raw graphs count as present or absent: their content is fixed by the SHA-256 sums in ``src/``.
+
+    Args:
+        book: the book.
+        chapter: the chapter.
+        profile: the profile it runs under.
+        claims: all claims of the book.
+
+    Returns:
+        Input to hash.
+    """
+    rows = [asdict(claim) for claim in of_chapter(claims, chapter.name)]
+    judged = [[row[key] for key in ("id", "comparison", "threshold", "profile", "digits")] for row in rows]
+    return {
+        "notebook": source_fingerprint(read_notebook(book.notebook(chapter.name))),
+        "source": _files_fingerprint(book.root / "src", "*.py", "*.txt"),
+        "data": fingerprint([list(chapter.needs), missing_graphs(chapter)]),
+        "parameters": fingerprint(chapter.parameters(profile)),
+        "claims": fingerprint(judged),
+        "lock": _files_fingerprint(book.root, "requirements.lock"),
+    }
+
+
+def _files_fingerprint(folder: Path, *patterns: str) -> str:
+    recursive = folder.rglob if folder.name == "src" else folder.glob
+    files = sorted({path for pattern in patterns for path in recursive(pattern) if "egg-info" not in str(path)})
+    return fingerprint([[path.relative_to(folder).as_posix(), file_hash(path)] for path in files])
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def changes(old: dict, new: dict) -> list[str]:
+    """The inputs, in words, whose hashes differ."""
+    return [words for key, words in INPUTS.items() if old.get(key) != new.get(key)]
+
+
+def make_record(book: Book, chapter: ChapterProfile, profile: str, prints: dict, code: tuple) -> dict:
+    """What is known before a run starts; ``finish_record`` adds what only its end can tell.
+
+    Args:
+        book: the book.
+        chapter: the chapter.
+        profile: the profile it runs under.
+        prints: ``fingerprints`` taken at the start.
+        code: (commit, dirty), from ``code_version``.
+
+    Returns:
+        The record, ready for JSON.
+    """
+    values = chapter.parameters(profile)
+    return {
+        "chapter": chapter.name,
+        "profile": profile,
+        "parameters": values,
+        "seeds": {name: value for name, value in values.items() if "seed" in name},
+        "versions": versions(),
+        "commit": code[0],
+        "dirty": code[1],
+        "started": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "system": platform.system()},
+        "fingerprints": prints,
+    }
+
+
+def finish_record(record: dict, folder: Path, seconds: float) -> dict:
+    """Add the duration and the hashes of every output in ``folder``."""
+    tables = {path.stem: file_hash(path) for path in sorted((folder / "tables").glob("*.csv"))}
+    notebook = read_notebook(folder / f"{record['chapter']}.ipynb")
+    outputs = {"notebook": output_fingerprint(notebook), "tables": tables, "claims": file_hash(folder / "claims.json")}
+    return {**record, "seconds": round(seconds, 1), "outputs": outputs}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that can change a number."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def read_record(folder: Path) -> dict | None:
+    """The record of a run, None if there is none.
+
+    Args:
+        folder: where the run's outputs lie.
+
+    Returns:
+        What ``make_record`` and ``finish_record`` wrote.
+
+    Raises:
+        BookError: if it is damaged.
+    """
+    path = folder / "record.json"
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["chapter"], record["profile"], record["fingerprints"]["notebook"], record["outputs"]["tables"]
+        return record
+    except (ValueError, KeyError, TypeError) as error:
+        raise BookError(f"{folder.name}/record.json is damaged ({error!r}); run the chapter again") from None
+
+
+def outputs_intact(folder: Path, record: dict) -> bool:
+    """Whether every output still is what the run wrote."""
+    try:
+        again = finish_record({"chapter": record["chapter"]}, folder, 0.0)["outputs"]
+    except (BookError, OSError):
+        return False
+    return again == record["outputs"]
+
+
+def code_version(book: Book) -> tuple[str | None, bool]:
+    """The commit the code is at, and whether the code differs from it.
+
+    Outputs do not count: a chapter being published must not make the next one's code look changed.
+
+    Args:
+        book: the book.
+
+    Returns:
+        (commit, dirty); (None, True) outside a git checkout.
+    """
+    head = _git(book, "rev-parse", "HEAD")
+    if head is None:
+        return None, True
+    watched = ("src", "chapters", "requirements.lock", "pyproject.toml")
+    lines = (_git(book, "status", "--porcelain", "--untracked-files=all", "--", *watched) or "").splitlines()
+    return head.strip(), any(_source_changed(book, line[3:].strip('"')) for line in lines)
+
+
+def _source_changed(book: Book, name: str) -> bool:
+    committed = _git(book, "show", f"HEAD:./{name}") if name.endswith(".ipynb") else None
+    if committed is None or not (book.root / name).is_file():
+        return True
+    import nbformat
+
+    try:
+        before = source_fingerprint(nbformat.reads(committed, as_version=4))
+        return before != source_fingerprint(read_notebook(book.root / name))
+    except (BookError, ValueError):
+        return True
+
+
+def _git(book: Book, *arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(["git", *arguments], cwd=book.root, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout if answer.returncode == 0 else None

@@ -1,0 +1,230 @@
+"""Run chapters: decide which need it, keep a few at work, report, and leave nothing half-done."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+
+from oversmooth_book.claims import NOT_RUN, of_chapter, read_claims, read_values
+from oversmooth_book.execution import Execution, remove_leftovers
+from oversmooth_book.layout import Book, BookError, recover_folders
+from oversmooth_book.profiles import SECONDS, ChapterProfile, missing_graphs, read_profiles
+from oversmooth_book.records import (
+    changes,
+    code_version,
+    fingerprints,
+    make_record,
+    outputs_intact,
+    read_record,
+)
+
+
+@dataclass
+class Report:
+    """What became of each chapter."""
+
+    ran: dict[str, float] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    missing: dict[str, list[str]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def run(book: Book, names=(), profile="published", jobs=None, force=False, timeout=None, say=print) -> Report:
+    """Run the chapters that need it.
+
+    Args:
+        book: the book.
+        names: chapters to run; none means all.
+        profile: quick, published or full.
+        jobs: chapters at work at once; None means one per two cores, at most four.
+        force: run even what is up to date.
+        timeout: seconds for one chapter; None means the profile's own limit.
+        say: takes one line of report at a time.
+
+    Returns:
+        What became of each chapter.
+
+    Raises:
+        BookError: if a chapter is unknown, or another run is at work.
+    """
+    chapters = read_profiles(book.chapters / "profiles.yml")
+    claims = read_claims(book.chapters / "claims.yml")
+    unknown = [name for name in names if name not in chapters]
+    if unknown:
+        raise BookError(f"unknown chapter {', '.join(unknown)}; the book has {', '.join(chapters) or 'none'}")
+    report = Report()
+    with locked(book, profile), ending_on_signals():
+        remove_leftovers(book, profile)
+        recover_folders(book.build(profile) / "runs")
+        chosen = [chapters[name] for name in (names or chapters)]
+        due = _due(book, chosen, profile, claims, force, report, say)
+        if due:
+            cores = os.cpu_count() or 1
+            workers = max(1, min(jobs or min(4, (cores + 1) // 2), len(due)))
+            pool = _Pool(book, profile, claims, max(1, cores // workers), timeout or SECONDS[profile], report, say)
+            pool.work(due, workers)
+    for chapter in chosen:
+        for line in verdict_lines(book, chapter.name, profile, claims):
+            say(line)
+    return report
+
+
+def _due(book, chosen, profile, claims, force, report, say) -> list[tuple[ChapterProfile, dict]]:
+    code = code_version(book)
+    due = []
+    for chapter in chosen:
+        missing = missing_graphs(chapter)
+        if missing:
+            say(f"{chapter.name}: not run: no raw files of {', '.join(missing)} here; its claims are {NOT_RUN}")
+            report.missing[chapter.name] = missing
+            # A result from a time when the data were here must not pass for one of today.
+            shutil.rmtree(book.run(profile, chapter.name), ignore_errors=True)
+            continue
+        prints = fingerprints(book, chapter, profile, claims)
+        reason = "asked for by --force" if force else why_due(book, chapter.name, profile, prints)
+        if reason is None:
+            say(f"{chapter.name}: up to date")
+            report.skipped.append(chapter.name)
+        else:
+            say(f"{chapter.name}: runs ({reason})")
+            due.append((chapter, make_record(book, chapter, profile, prints, code)))
+    return due
+
+
+def why_due(book: Book, name: str, profile: str, prints: dict) -> str | None:
+    """Why a chapter must run again; None if its last run still stands."""
+    folder = book.run(profile, name)
+    try:
+        record = read_record(folder)
+    except BookError:
+        return "its record is damaged"
+    if record is None:
+        return "it has not run yet"
+    changed = changes(record["fingerprints"], prints)
+    if changed:
+        return f"changed: {', '.join(changed)}"
+    return None if outputs_intact(folder, record) else "its outputs were altered"
+
+
+class _Pool:
+    """A bounded number of chapters at work."""
+
+    def __init__(self, book, profile, claims, threads, timeout, report, say):
+        self.book, self.profile, self.claims = book, profile, claims
+        self.threads, self.timeout, self.report, self.say = threads, timeout, report, say
+
+    def work(self, due: list, workers: int) -> None:
+        """Run ``due`` to the end, or stop every process if interrupted."""
+        waiting, active, done = list(due), [], 0
+        with _progress() as bar:
+            try:
+                while waiting or active:
+                    while waiting and len(active) < workers:
+                        self._start(*waiting.pop(0), active)
+                    ended = [execution for execution in active if self._ended(execution)]
+                    active = [execution for execution in active if execution not in ended]
+                    done += sum(execution.cells for execution in ended)
+                    bar(done + sum(e.done_cells() for e in active), done + sum(e.cells for e in active), active)
+                    time.sleep(0.25)
+            finally:
+                for execution in active:
+                    execution.stop()
+
+    def _start(self, chapter, record, active) -> None:
+        try:
+            active.append(Execution(self.book, chapter, self.profile, record, self.threads))
+        except BookError as error:
+            self._fail(chapter.name, error)
+
+    def _ended(self, execution: Execution) -> bool:
+        name = execution.chapter.name
+        try:
+            if not execution.poll(self.timeout):
+                return False
+            self.report.ran[name] = execution.finish(self.claims)
+            self.say(f"{name}: done in {self.report.ran[name]:.0f} s")
+        except BookError as error:
+            self._fail(name, error)
+        return True
+
+    def _fail(self, name: str, error: BookError) -> None:
+        self.report.failed[name] = str(error)
+        self.say(f"FAILED {error}")
+
+
+@contextlib.contextmanager
+def _progress():
+    """A bar over cells on a terminal, nothing elsewhere (the lines of ``say`` tell enough)."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, active: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit="cell", leave=False) as bar:
+
+        def show(done, total, active):
+            bar.n, bar.total = done, total
+            bar.set_description(", ".join(execution.chapter.name for execution in active))
+            bar.refresh()
+
+        yield show
+
+
+@contextlib.contextmanager
+def locked(book: Book, profile: str):
+    """Hold the profile's folder; the lock goes with the process, even a killed one.
+
+    Raises:
+        BookError: if another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    book.build(profile).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(book.build(profile) / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BookError(f"another run or build of the {profile} profile is at work here: wait for it to end") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def ending_on_signals():
+    """Turn SIGTERM into an exception, so that kernels are ended on the way out."""
+
+    def leave(number, frame):
+        raise KeyboardInterrupt
+
+    try:
+        previous = signal.signal(signal.SIGTERM, leave)
+    except ValueError:
+        # Not the main thread (a test, a notebook): signals belong to whoever runs us.
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def verdict_lines(book: Book, name: str, profile: str, claims: dict) -> list[str]:
+    """One line per claim of a chapter: verdict, value, threshold."""
+    values = read_values(book.run(profile, name) / "claims.json")
+    lines = []
+    for claim in of_chapter(claims, name):
+        value = values.get(claim.id)
+        verdict = claim.verdict(value, profile)
+        note = f", needs the {claim.profile} profile" if verdict == NOT_RUN and value is not None else ""
+        lines.append(f"  {verdict:7} {claim.id}: {measured(claim, value)}needed {claim.condition()}{note}")
+    return lines
+
+
+def measured(claim, value) -> str:
+    """The measured value in words, empty if there is none."""
+    return "" if value is None else f"measured {value:.4g}, "
