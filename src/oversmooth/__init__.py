@@ -27,6 +27,7 @@ _PUBLIC = {
         "relative_deviation",
     ],
     "bounds": ["forward_bound"],
+    "figures": ["panels", "set_theme"],
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_MODULE_OF)
