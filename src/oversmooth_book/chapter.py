@@ -43,7 +43,9 @@ def start(chapter: str) -> None:
     os.environ["TQDM_DISABLE"] = "1"
     # torch announces on first use that sparse CSR is young; the book knows, and nbval would compare the text.
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-    _set_theme()
+    from oversmooth.figures import set_theme
+
+    set_theme()
 
 
 def save_table(name: str, table) -> None:
@@ -138,12 +140,3 @@ def _output_root() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="oversmooth-book-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-def _set_theme() -> None:
-    import seaborn
-
-    seaborn.set_theme(context="notebook", style="ticks", palette="colorblind")
-    import matplotlib
-
-    matplotlib.rcParams.update({"figure.dpi": 120, "axes.spines.top": False, "axes.spines.right": False})

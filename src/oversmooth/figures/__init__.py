@@ -1,6 +1,7 @@
 """Drawing: ``draw_...(ax, table)`` functions that draw what a table holds and compute nothing, in one theme.
 
-A chapter's functions live in ``figures/<chapter>.py`` and are named again here; `_theme` says how to write one.
+A chapter's functions live in ``figures/<chapter>.py`` and are named again here; `_theme` says how to
+write one.
 """
 
 from oversmooth.figures._theme import PALETTE, THEORY, band, draw_floor, panels, set_theme, style

@@ -8,13 +8,14 @@ How a chapter uses it (`oversmooth_book.start` has already called `set_theme`)::
 and how a ``draw_something(ax, table)`` in ``figures/<chapter>.py`` is written::
 
     for name, rows in table.groupby("activation", sort=False):
-        band(ax, rows, "layer", label=name, **style(name))  # columns median, low, high: the seeds' median and range
+        band(ax, rows, "layer", label=name, **style(name))  # columns median, low, high: over the seeds
     ax.plot(rows["layer"], rows["bound"], **THEORY, label="bound (F)")
     draw_floor(ax, 1e-16)                                   # below it a float64 signal is rounding
 
-A drawing function takes its axes and a tidy table, and computes nothing: what it draws stands in the saved table.
-``style(name)`` gives a thing the same colour, line and marker in the whole book (`STYLES`); ``style(0)``, ``style(1)``, …
-are the styles of an ordered series. Colours differ in lightness too, and lines in dashes and markers: everything reads in grey.
+A drawing function takes its axes and a tidy table, and computes nothing: what it draws stands in the
+saved table. ``style(name)`` gives a thing the same colour, line and marker in the whole book (`STYLES`);
+``style(0)``, ``style(1)``, … are the styles of an ordered series. Colours differ in lightness too, and
+lines in dashes and markers: everything reads in grey.
 """
 
 import matplotlib
@@ -107,7 +108,8 @@ def band(ax, table, x, label=None, **line):
 
     Args:
         ax: where.
-        table: one row for each x, with columns median, low and high, as `oversmooth_book.experiments.over_seeds` makes.
+        table: one row for each x, with columns median, low and high: what
+            `oversmooth_book.experiments.over_seeds` returns.
         x: name of the column on the horizontal axis.
         label: the legend's text.
         line: for `Axes.plot`, such as ``**style("tanh")``.

@@ -10,7 +10,8 @@ def over_seeds(table, by, value):
         value: the column to summarise.
 
     Returns:
-        pandas.DataFrame: a row for each combination, in order of appearance; columns ``by``, median, low and high.
+        pandas.DataFrame: a row for each combination, in order of appearance; columns ``by``, median, low
+        and high.
     """
     groups = table.groupby(by, sort=False)[value]
     return groups.agg(median="median", low="min", high="max").reset_index()
