@@ -26,7 +26,16 @@ _PUBLIC = {
         "mean_average_distance",
         "relative_deviation",
     ],
-    "bounds": ["forward_bound"],
+    "bounds": [
+        "BackwardStep",
+        "Certificate",
+        "backward_step",
+        "certificate",
+        "forward_bound",
+        "loss_floor",
+        "mean_transport",
+        "weight_norms",
+    ],
     "figures": ["panels", "set_theme"],
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}

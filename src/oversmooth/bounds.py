@@ -1,8 +1,17 @@
-"""The statements of the theory, one function each: what bounds what, with every constant computed."""
+"""The statements of the theory, one function each: what bounds what, with every constant computed.
+
+Forward signals X are measured by σ(X), backward signals by σ(B̃), B̃_i = B_i/π_i: in these units both obey one
+recursion with one rate λ. It holds for every row-stochastic P with positive π: B̃ is propagated by the adjoint of P in
+the π inner product, which keeps the mean and contracts the deviation by the same λ. For the GCN normalisation all of
+it is read in the coordinates of the random walk (`Propagation.scaling`), which needs a positively homogeneous ρ.
+"""
+
+from dataclasses import dataclass
 
 import torch
 
-from oversmooth.smoothness import deviation
+from oversmooth._validation import require, require_signal
+from oversmooth.smoothness import backward_deviation, backward_mean, deviation, mean
 
 
 def forward_bound(network, features):
@@ -24,7 +33,7 @@ def forward_bound(network, features):
     Source: paper.md, claim 1 and Theorem 1; theory.md, section 2, equation (F).
     """
     network.check(features)
-    require_theory(network)
+    _require_covered(network)
     P, rho = network.propagation, network.activation
     s = weight_norms(network.weights)
     slope = s.new_full((network.depth,), rho.lipschitz)
@@ -47,19 +56,269 @@ def weight_norms(weights):
     return torch.stack([torch.linalg.matrix_norm(w.detach(), 2) for w in weights], dim=-1)
 
 
-def require_theory(network):
-    """Raise ValueError where no statement of the theory covers the network.
+@dataclass(frozen=True)
+class BackwardStep:
+    """Both sides of (B1) and (B2) with their constants; each (L,) or (seeds, L), for k = 0, …, L−1.
+
+    Attributes:
+        delta: δ = ‖D‖, D = diag(ρ'(h̄)), h̄ = μ(H⁽ᵏ⁾).
+        r_inf: r_∞ = max_ij |R_ij|, R = ρ'(H⁽ᵏ⁾) − 1ρ'(h̄)ᵀ.
+        r_2: max_j (Σ_i π_i R_ij²)^{1/2}.
+        gamma: γ = s_{k+1} (λ² σ(B̃⁽ᵏ⁺¹⁾)² + ‖μ(B̃⁽ᵏ⁺¹⁾)‖²)^{1/2}.
+        deviation: σ(B̃⁽ᵏ⁾).
+        deviation_bound: δ λ s_{k+1} σ(B̃⁽ᵏ⁺¹⁾) + r_∞ γ.
+        departure: ‖μ(B̃⁽ᵏ⁾) − μ(B̃⁽ᵏ⁺¹⁾) W⁽ᵏ⁺¹⁾ᵀ D‖.
+        departure_bound: r_2 γ.
+    """
+
+    delta: torch.Tensor
+    r_inf: torch.Tensor
+    r_2: torch.Tensor
+    gamma: torch.Tensor
+    deviation: torch.Tensor
+    deviation_bound: torch.Tensor
+    departure: torch.Tensor
+    departure_bound: torch.Tensor
+
+
+def backward_step(signals):
+    """One step of backpropagation, bounded: how rough the error may get, how far its mean may leave the linear path.
+
+    (B1)  σ(B̃⁽ᵏ⁾) ≤ δ λ s_{k+1} σ(B̃⁽ᵏ⁺¹⁾) + r_∞ γ
+    (B2)  ‖μ(B̃⁽ᵏ⁾) − μ(B̃⁽ᵏ⁺¹⁾) W⁽ᵏ⁺¹⁾ᵀ D‖ ≤ r_2 γ
+
+    Where the forward signal is smooth, R ≈ 0 and the step is linear although the network is not.
 
     Args:
-        network: `Network`, or `Signals`.
+        signals: what `trace` returned, of a network of depth at least 2.
+
+    Returns:
+        `BackwardStep`.
 
     Raises:
-        ValueError: GCN propagation with an activation that is not positively homogeneous.
+        ValueError: depth 1, non-finite signals, or GCN propagation with an activation that is not homogeneous.
 
-    Source: theory.md, section 9, item 2.
+    Source: theory.md, section 3 (constants of this project; the linearity is the paper's claim 5).
     """
-    if network.propagation.scaling is not None and not network.activation.homogeneous:
-        raise ValueError(
-            "with GCN propagation the bounds need a positively homogeneous activation (identity, relu, leaky_relu), "
-            f"not {network.activation.name}; use kind='random_walk', or measure instead"
+    _require_usable(signals)
+    require(signals.depth > 1, "signals has one layer only; a backward step needs two")
+    P, B, W = signals.propagation, signals.backward, signals.weights
+    s = weight_norms(W)
+    sigma = [backward_deviation(b, P) for b in B]
+    mu = [backward_mean(b, P) for b in B]
+    steps = []
+    for k in range(signals.depth - 1):
+        D = _slope_of_mean(signals, k)
+        R = signals.activation.slope(signals.preactivations[k]) - D[..., None, :]
+        delta, r_inf, r_2 = D.abs().amax(-1), R.abs().amax((-1, -2)), _average(R.square(), P).amax(-1).sqrt()
+        gamma = s[..., k + 1] * (P.rate**2 * sigma[k + 1] ** 2 + mu[k + 1].square().sum(-1)).sqrt()
+        deviation_bound = delta * P.rate * s[..., k + 1] * sigma[k + 1] + r_inf * gamma
+        departure = torch.linalg.vector_norm(mu[k] - _transport(mu[k + 1], W[k + 1], D), dim=-1)
+        steps.append((delta, r_inf, r_2, gamma, sigma[k], deviation_bound, departure, r_2 * gamma))
+    return BackwardStep(*(torch.stack(column, -1) for column in zip(*steps, strict=True)))
+
+
+def mean_transport(signals):
+    """Where backward oversmoothing leads: the average output error, sent back through one small perceptron.
+
+    b̄⁽ᴸ⁾ = Σ_i B⁽ᴸ⁾_i and b̄⁽ᵏ⁾ = b̄⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ D⁽ᵏ⁾, D⁽ᵏ⁾ = diag(ρ'(μ(H⁽ᵏ⁾))). It predicts μ(B̃⁽ᵏ⁾) = Σ_i B⁽ᵏ⁾_i
+    and, where the error is smooth, B̃⁽ᵏ⁾ ≈ 1·b̄⁽ᵏ⁾. For the identity activation the mean is conserved: the prediction
+    is exact at every layer.
+
+    Args:
+        signals: what `trace` returned.
+
+    Returns:
+        L+1 tensors (d_{k+1},) or (seeds, d_{k+1}). With GCN propagation they predict Σ_i scaling_i B⁽ᵏ⁾_i.
+
+    Raises:
+        ValueError: non-finite signals, or GCN propagation with an activation that is not homogeneous.
+
+    Source: paper.md, claim 5 and the author's summary; theory.md, section 4.
+    """
+    _require_usable(signals)
+    b = [backward_mean(signals.backward[-1], signals.propagation)]
+    for k in reversed(range(signals.depth - 1)):
+        b.insert(0, _transport(b[0], signals.weights[k + 1], _slope_of_mean(signals, k)))
+    return b
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Upper bounds for every layer k = 0, …, L; each (L+1,) or (seeds, L+1).
+
+    Attributes:
+        gradient: on ‖∂𝓛/∂W⁽ᵏ⁾‖_F.
+        deviation: S_k, on σ(B̃⁽ᵏ⁾).
+        mean: M_k, on ‖μ(B̃⁽ᵏ⁾)‖.
+    """
+
+    gradient: torch.Tensor
+    deviation: torch.Tensor
+    mean: torch.Tensor
+
+
+def certificate(signals, method="transport"):
+    """A rigorous bound on every layer's gradient, from one forward pass and the output error: no backward pass.
+
+    ‖∂𝓛/∂W⁽ᵏ⁾‖_F ≤ ‖μ(F⁽ᵏ⁾)‖ M_k + σ(F⁽ᵏ⁾) S_k, from S_L = σ(B̃⁽ᴸ⁾), M_L = ‖μ(B̃⁽ᴸ⁾)‖ downwards.
+
+    method "transport" (default) writes B̃⁽ᵏ⁾ = 1·b⁽ᵏ⁾ + E⁽ᵏ⁾ with b⁽ᵏ⁾ known exactly and ‖μ(E⁽ᵏ⁾)‖ ≤ e_k.
+    With D = diag(μ(ρ'(H⁽ᵏ⁾))), R = ρ'(H⁽ᵏ⁾) − 1μ(ρ'(H⁽ᵏ⁾))ᵀ, which has mean zero, g = b⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ and
+    γ = s_{k+1} (λ² S²_{k+1} + e²_{k+1})^{1/2}:
+    b⁽ᵏ⁾ = gD,  S_k = λ ‖W⁽ᵏ⁺¹⁾ᵀD‖₂ S_{k+1} + (Σ_j g_j² Σ_i π_i R_ij²)^{1/2} + r_∞ γ,
+    e_k = ‖W⁽ᵏ⁺¹⁾ᵀD‖₂ e_{k+1} + r_2 λ s_{k+1} S_{k+1},  M_k = ‖b⁽ᵏ⁾‖ + e_k.
+
+    method "plain" carries norms only, S_k = δ λ s_{k+1} S_{k+1} + r_∞ γ, M_k = δ s_{k+1} M_{k+1} + r_2 γ, with
+    γ = s_{k+1} (λ² S²_{k+1} + M²_{k+1})^{1/2} and D, R, δ as in `backward_step`: looser, kept to show what the
+    transport gains.
+
+    Args:
+        signals: what `trace` returned; of the backward signals only the last one is read.
+        method: "transport" or "plain".
+
+    Returns:
+        `Certificate`.
+
+    Raises:
+        ValueError: unknown method, non-finite signals, or GCN propagation with an activation that is not homogeneous.
+
+    Source: theory.md, section 5 (this project's); taking the mean of the slopes, not the slope at the mean, is what makes
+    the departure e_k of second order.
+    """
+    known = {"transport": _transported_step, "plain": _plain_step}
+    require(method in known, f"method is {method!r}; known: {', '.join(known)}")
+    _require_usable(signals)
+    P, s = signals.propagation, weight_norms(signals.weights)
+    b = backward_mean(signals.backward[-1], P)
+    M = torch.linalg.vector_norm(b, dim=-1)
+    state = (b, backward_deviation(signals.backward[-1], P), torch.zeros_like(M), M)
+    states = [state]
+    for k in reversed(range(signals.depth - 1)):
+        state = known[method](signals, k, s[..., k + 1], state)
+        states.insert(0, state)
+    S, M = (torch.stack([state[i] for state in states], -1) for i in (1, 3))
+    centre = torch.stack([torch.linalg.vector_norm(mean(F, P), dim=-1) for F in signals.propagated], -1)
+    spread = torch.stack([deviation(F, P) for F in signals.propagated], -1)
+    return Certificate(centre * M + spread * S, S, M)
+
+
+def loss_floor(network, features, targets, kind="mse", mask=None):
+    """What the loss cannot fall below while the output is as smooth as it is now.
+
+    mse: 𝓛 = mean_i ‖Ŷ_i − Y_i‖² ≥ (σ(Y) − σ(Ŷ))²₊; cross_entropy: 𝓛 ≥ (entropy of the label frequencies − √2 σ(Ŷ))₊.
+    Mean, σ and frequencies have uniform weights and run over the mask.
+
+    Args:
+        network: `Network`.
+        features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0).
+        targets: Y, (n, d_{L+1}) real numbers for mse ((n,) if the output has one column); (n,) integers for
+            cross_entropy.
+        kind: "mse" or "cross_entropy".
+        mask: (n,) booleans: the nodes that the loss sees; None means all.
+
+    Returns:
+        The floor, a float, in the units of the loss; a (seeds,) tensor for a batch.
+
+    Raises:
+        ValueError: unknown kind, or features, targets or mask that do not fit.
+
+    Source: theory.md, section 5.
+    """
+    require(kind in ("mse", "cross_entropy"), f"kind is {kind!r}; known: mse, cross_entropy")
+    with torch.no_grad():
+        output = network(features)
+    rows = slice(None) if mask is None else _checked_mask(mask, output.shape[-2])
+    spread = deviation(output[..., rows, :])
+    require(
+        targets.shape[0] == output.shape[-2],
+        f"targets have {targets.shape[0]} rows, the graph has {output.shape[-2]} nodes",
+    )
+    if kind == "mse":
+        targets = targets[:, None] if targets.dim() == 1 else targets
+        require_signal("targets", targets)
+        require(
+            targets.shape == output.shape[-2:],
+            f"targets have shape {tuple(targets.shape)}, the output {tuple(output.shape[-2:])}",
+        )
+        floor = (deviation(targets[rows]) - spread).clamp(min=0) ** 2
+    else:
+        require(
+            targets.dim() == 1 and not targets.is_floating_point(),
+            "targets of cross_entropy are class numbers, one integer for each node",
+        )
+        share = torch.bincount(targets[rows]).to(output.dtype) / targets[rows].numel()
+        floor = (torch.special.entr(share).sum() - 2**0.5 * spread).clamp(min=0)
+    return floor if output.dim() == 3 else float(floor)
+
+
+def _transported_step(signals, k, s, state):
+    """(b, S, e, M) at layer k from layer k+1, the mean carried exactly."""
+    b, S, e, _ = state
+    P, W = signals.propagation, signals.weights[k + 1]
+    slopes = signals.activation.slope(signals.preactivations[k])
+    D = _average(slopes, P)
+    R = slopes - D[..., None, :]
+    variance = _average(R.square(), P)
+    g = _transport(b, W, 1.0)
+    b = g * D
+    step = torch.linalg.matrix_norm(W.mT * D[..., None, :], 2)
+    gamma = s * (P.rate**2 * S**2 + e**2).sqrt()
+    rough = (g.square() * variance).sum(-1).sqrt()
+    e = step * e + variance.amax(-1).sqrt() * P.rate * s * S
+    S = step * P.rate * S + rough + R.abs().amax((-1, -2)) * gamma
+    return b, S, e, torch.linalg.vector_norm(b, dim=-1) + e
+
+
+def _plain_step(signals, k, s, state):
+    """The same with norms only: M bounds the mean, b and e are not used."""
+    b, S, e, M = state
+    P = signals.propagation
+    D = _slope_of_mean(signals, k)
+    R = signals.activation.slope(signals.preactivations[k]) - D[..., None, :]
+    delta, r_inf, r_2 = D.abs().amax(-1), R.abs().amax((-1, -2)), _average(R.square(), P).amax(-1).sqrt()
+    gamma = s * (P.rate**2 * S**2 + M**2).sqrt()
+    return b, delta * P.rate * s * S + r_inf * gamma, e, delta * s * M + r_2 * gamma
+
+
+def _slope_of_mean(signals, k):
+    """ρ'(h̄), h̄ = μ(H⁽ᵏ⁾): the diagonal of D."""
+    return signals.activation.slope(mean(signals.preactivations[k], signals.propagation))
+
+
+def _transport(b, W, D):
+    """The product b Wᵀ D, for a row b and a diagonal D."""
+    return (b[..., None, :] @ W.mT)[..., 0, :] * D
+
+
+def _average(values, propagation):
+    """Σ_i π_i of each column; no scaling, since slopes are the same in all coordinates."""
+    pi, _ = propagation.measure(values.dtype, values.device)
+    return (pi.mT @ values)[..., 0, :]
+
+
+def _checked_mask(mask, nodes):
+    require(
+        mask.dtype == torch.bool and mask.shape == (nodes,),
+        f"mask has dtype {mask.dtype} and shape {tuple(mask.shape)}; {nodes} booleans are needed",
+    )
+    require(bool(mask.any()), "mask selects no node")
+    return mask
+
+
+def _require_covered(network):
+    """Raise ValueError where no statement of the theory covers a network (or its signals): theory.md, section 9."""
+    require(
+        network.propagation.scaling is None or network.activation.homogeneous,
+        "with GCN propagation the theory needs a positively homogeneous activation (identity, relu, leaky_relu), not "
+        f"{network.activation.name}: use kind='random_walk', or measure without a bound",
+    )
+
+
+def _require_usable(signals):
+    _require_covered(signals)
+    for k, (H, B) in enumerate(zip(signals.preactivations, signals.backward, strict=True)):
+        require(
+            bool(torch.isfinite(H).all() and torch.isfinite(B).all()),
+            f"the signals of layer {k} have non-finite entries: the network has diverged; lower its weights or steps",
         )
