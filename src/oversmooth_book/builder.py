@@ -1,0 +1,125 @@
+"""Build the HTML book from runs: stage the pages with what the runs found, then let jupyter-book be strict."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from oversmooth_book.claims import read_claims, read_values
+from oversmooth_book.layout import Book, BookError, recover_folders, replace_folder
+from oversmooth_book.notebooks import faults, read_notebook, write_notebook
+from oversmooth_book.pages import API_MARK, CLAIMS_MARK, Page, api_listing, chapter_notebook, claims_table
+from oversmooth_book.profiles import ChapterProfile, missing_graphs, read_profiles
+from oversmooth_book.records import fingerprints, read_record
+from oversmooth_book.runner import locked, why_due
+
+
+def build(book: Book, profile: str = "published", committed: bool = False) -> list[str]:
+    """Make ``_build/<profile>/html``; the old one stays if anything goes wrong.
+
+    Args:
+        book: the book.
+        profile: whose runs to show.
+        committed: show the committed outputs instead, running nothing.
+
+    Returns:
+        One sentence per failed claim; the pages show them too.
+
+    Raises:
+        BookError: if a chapter has no valid run, or Sphinx has a complaint.
+    """
+    chapters = read_profiles(book.chapters / "profiles.yml")
+    claims = read_claims(book.chapters / "claims.yml")
+    strangers = [claim.id for claim in claims.values() if claim.chapter not in chapters]
+    if strangers:
+        raise BookError(f"claims.yml: {', '.join(strangers)}: no such chapter in profiles.yml")
+    with locked(book, profile):
+        recover_folders(book.build(profile))
+        pages = {name: _page(book, chapter, profile, committed, claims) for name, chapter in chapters.items()}
+        source = book.build(profile) / "source"
+        failed = _stage(book, source, pages, claims)
+        _sphinx(book, source, profile)
+    return failed
+
+
+def _page(book: Book, chapter: ChapterProfile, profile: str, committed: bool, claims: dict) -> Page:
+    missing = [] if committed else missing_graphs(chapter)
+    if committed or missing:
+        return _committed_page(book, chapter, missing)
+    folder = book.run(profile, chapter.name)
+    reason = why_due(book, chapter.name, profile, fingerprints(book, chapter, profile, claims))
+    if reason:
+        raise BookError(
+            f"{chapter.name} cannot be shown ({reason}): first call python -m oversmooth_book run --profile {profile}"
+        )
+    values = read_values(folder / "claims.json")
+    return Page(chapter, profile, folder, folder / f"{chapter.name}.ipynb", read_record(folder), values)
+
+
+def _committed_page(book: Book, chapter: ChapterProfile, missing: list[str]) -> Page:
+    """The outputs that stand in the repository; where data are missing they count for the eye, not for the ledger."""
+    name, folder = chapter.name, book.published(chapter.name)
+    record = read_record(folder)
+    wrong = faults(read_notebook(book.notebook(name)))
+    if wrong or record is None:
+        why = f"needs {', '.join(missing)}, which are not here, and its" if missing else "its"
+        what = wrong[0] if wrong else "data/published has no record of it"
+        raise BookError(f"{name}: {why} committed outputs cannot be shown: {what}")
+    note = ""
+    if missing:
+        note = (
+            f"The raw files of {', '.join(missing)} are not on this machine, so this chapter was not run. Its claims "
+            "count as NOT RUN; the outputs below are those committed with the book."
+        )
+    values = {} if missing else read_values(folder / "claims.json")
+    return Page(chapter, record["profile"], folder, book.notebook(name), record, values, note)
+
+
+def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> list[str]:
+    """Copy the authors' pages and the runs' notebooks into ``source``, with everything the build adds."""
+    shutil.rmtree(source, ignore_errors=True)
+    (source / "chapters").mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(book.root / name, source / name)
+    if (book.chapters / "_static").is_dir():
+        shutil.copytree(book.chapters / "_static", source / "_static")
+    for path in [*book.chapters.glob("*.bib"), *book.chapters.glob("*.png"), *book.chapters.glob("*.svg")]:
+        shutil.copy(path, source / "chapters")
+    table, failed = claims_table(claims, pages)
+    for path in book.chapters.glob("*.md"):
+        text = path.read_text(encoding="utf-8").replace(CLAIMS_MARK, table)
+        if API_MARK in text:
+            text = text.replace(API_MARK, api_listing())
+        (source / "chapters" / path.name).write_text(text, encoding="utf-8")
+    for name, page in pages.items():
+        write_notebook(chapter_notebook(page), source / "chapters" / f"{name}.ipynb")
+        for csv in page.tables:
+            (source / "tables" / name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(csv, source / "tables" / name)
+    return failed
+
+
+def _sphinx(book: Book, source: Path, profile: str) -> None:
+    """Strict jupyter-book into a fresh folder, then one move into place."""
+    site = book.build(profile) / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    # jupyter-book 1 has no __main__, and its script need not be on the path of a venv that is not activated.
+    starter = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", starter, "build", str(source), "--path-output", str(site)]
+    command += ["-W", "-n", "--keep-going", "-q"]
+    environment = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    answer = subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+    html = site / "_build" / "html"
+    if answer.returncode or not (html / "index.html").is_file():
+        lines = [_relative(line, source) for line in (answer.stdout + answer.stderr).splitlines()]
+        complaints = [line for line in lines if re.search(r"WARNING|ERROR|[Ee]xception", line)] or lines[-20:]
+        raise BookError("jupyter-book refuses the book:\n" + "\n".join(dict.fromkeys(complaints)))
+    replace_folder(html, book.build(profile) / "html")
+    shutil.rmtree(site, ignore_errors=True)
+
+
+def _relative(line: str, source: Path) -> str:
+    """A complaint with the staged page's path as an author knows it."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", line).replace(f"{source}{os.sep}", "")

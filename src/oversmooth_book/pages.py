@@ -1,0 +1,144 @@
+"""What the build adds to the authors' pages: the claims table, the provenance lines, the notes, the list of the API."""
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oversmooth_book.claims import FAIL, NOT_RUN, PASS, Claim
+from oversmooth_book.notebooks import read_notebook
+from oversmooth_book.profiles import ChapterProfile
+
+CLAIMS_MARK = "<!-- claims-table -->"
+API_MARK = "<!-- api -->"
+BADGES = {PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
+SHOWN_VERSIONS = ("python", "torch", "numpy", "scipy", "torch-geometric")
+
+
+@dataclass
+class Page:
+    """One chapter as it will be shown: whose outputs, whose values, and what the reader must be told."""
+
+    chapter: ChapterProfile
+    profile: str
+    folder: Path
+    notebook: Path
+    record: dict | None
+    values: dict = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def tables(self) -> list[Path]:
+        """The CSV files behind the chapter's figures."""
+        return sorted((self.folder / "tables").glob("*.csv"))
+
+
+def chapter_notebook(page: Page):
+    """The chapter with its note on top and a provenance line under every figure."""
+    notebook = copy.deepcopy(read_notebook(page.notebook))
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if is_figure(cell) and page.record:
+            cells.append(_markdown(provenance(page, figure_tables(cell, page))))
+    if page.note:
+        cells.insert(1, _markdown(f":::{{admonition}} Not run here\n:class: warning\n{page.note}\n:::"))
+    notebook.cells = cells
+    return notebook
+
+
+def is_figure(cell) -> bool:
+    """Whether a cell draws a figure with a caption."""
+    return cell.cell_type == "code" and "figure" in cell.metadata.get("mystnb", {})
+
+
+def figure_tables(cell, page: Page) -> list[Path]:
+    """The tables a figure draws: those that its cell's metadata name, else the one named like it, else all."""
+    named = cell.metadata.get("tables")
+    name = cell.metadata["mystnb"]["figure"].get("name", "").removeprefix("fig-").replace("-", "_")
+    for wanted in (named or [], [name]):
+        found = [path for path in page.tables if path.stem in wanted]
+        if found:
+            return found
+    return page.tables
+
+
+def _markdown(text: str):
+    import nbformat
+
+    return nbformat.v4.new_markdown_cell(text)
+
+
+def provenance(page: Page, tables: list[Path]) -> str:
+    """Where a figure comes from, in one small paragraph."""
+    record = page.record
+    values = ", ".join(f"`{name} = {value!r}`" for name, value in record["parameters"].items()) or "none"
+    versions = ", ".join(f"{name} {record['versions'][name]}" for name in SHOWN_VERSIONS if name in record["versions"])
+    commit = f"commit `{record['commit'][:10]}`" if record["commit"] else "no commit known"
+    changed = " with uncommitted changes" if record["commit"] and record["dirty"] else ""
+    links = ", ".join(f"{{download}}`{path.name} </tables/{page.chapter.name}/{path.name}>`" for path in tables)
+    drawn = f" Drawn from {links}." if links else ""
+    return (
+        f":::{{div}} provenance\nProfile {record['profile']}; parameters, seeds among them: {values}. {versions}; "
+        f"{commit}{changed}. The chapter took {record['seconds']:.0f} s "
+        f"on {record['machine']['cores']} cores ({record['machine']['processor']}).{drawn}\n:::"
+    )
+
+
+def claims_table(claims: dict[str, Claim], pages: dict[str, Page]) -> tuple[str, list[str]]:
+    """The ledger as a MyST table.
+
+    Args:
+        claims: all claims of the book.
+        pages: the chapters as they will be shown.
+
+    Returns:
+        (MyST text, one sentence per failed claim).
+    """
+    head = "| Claim | In the paper | Measured | Needed | Verdict | Chapter |\n|---|---|---|---|---|---|\n"
+    rows, failed, count = [], [], dict.fromkeys((PASS, FAIL, NOT_RUN), 0)
+    for claim in claims.values():
+        page = pages[claim.chapter]
+        value = page.values.get(claim.id)
+        verdict = claim.verdict(value, page.profile)
+        count[verdict] += 1
+        if verdict == FAIL:
+            failed.append(f"{claim.id} ({claim.chapter}): measured {value:.6g}, needed {claim.condition()}")
+        shown = claim.show(value) if verdict != NOT_RUN else ""
+        fields = (
+            f"**{claim.id}** {claim.statement} *Measured: {claim.quantity.strip().rstrip('.')}.*",
+            claim.paper,
+            shown,
+            f"`{claim.condition()}`",
+            f"{{{BADGES[verdict]}}}`{verdict}`",
+            f"[]({claim.chapter}.ipynb)",
+        )
+        rows.append("| " + " | ".join(text.strip().replace("|", "\\|").replace("\n", " ") for text in fields) + " |")
+    total = ", ".join(f"{number} {verdict}" for verdict, number in count.items())
+    table = f":::{{div}} claims-table\n{head}" + "\n".join(rows) + "\n:::"
+    return (f"{len(claims)} claims: {total}.\n\n{table}" if rows else "No claim has been written down yet."), failed
+
+
+def api_listing() -> str:
+    """One section per module of the library, one entry per public name, taken from the library itself."""
+    import oversmooth
+
+    sections = []
+    for module, names in oversmooth._PUBLIC.items():
+        entries = "\n".join(_api_entry(f"oversmooth.{module}", name) for name in sorted(names, key=str.lower))
+        sections.append(f"## {module}\n\n```{{eval-rst}}\n{entries}\n```")
+    return "\n\n".join(sections)
+
+
+def _api_entry(module: str, name: str) -> str:
+    import inspect
+
+    import oversmooth
+
+    thing = getattr(oversmooth, name)
+    if inspect.isclass(thing):
+        return f".. autoclass:: {module}.{name}\n   :members:\n"
+    if callable(thing):
+        return f".. autofunction:: {module}.{name}\n"
+    # A constant has no docstring of its own, only that of its type.
+    known = ", ".join(f"``{key}``" for key in thing) if isinstance(thing, dict) else f"``{thing!r}``"
+    return f".. py:data:: {module}.{name}\n\n   {known}\n"
