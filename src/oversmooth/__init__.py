@@ -36,6 +36,9 @@ _PUBLIC = {
         "mean_transport",
         "weight_norms",
     ],
+    "stationary": ["train_last_layer"],
+    "training": ["History", "fit"],
+    "modes": ["spectral_deviation"],
     "figures": ["panels", "set_theme"],
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
