@@ -1,0 +1,59 @@
+# `make` prints the commands. The environment lives in .venv; nothing is installed elsewhere.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PROFILE ?= published
+JOBS ?= 2
+# Written last, so that a set-up that broke off is done again.
+READY := $(VENV)/.set-up
+BENCHMARKS := $(filter-out benchmarks/pairs.py,$(wildcard benchmarks/*.py))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book quick test lint bench check compare lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY) ## create .venv with the versions of requirements.lock (seconds when up to date)
+
+$(READY): requirements.lock pyproject.toml scripts/oversmooth-book
+	@rm -f $(READY)
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { \
+	  for python in python3.11 python3 python3.12 python3.13; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	      echo "creating $(VENV) with $$($$python --version)"; exec $$python -m venv --clear $(VENV); \
+	    fi; \
+	  done; \
+	  echo "Python 3.11 or newer is needed (python3.11, python3.12 or python3 on the PATH)." >&2; exit 1; }
+	$(PYTHON) -m pip install --quiet --requirement requirements.lock
+	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	cp scripts/oversmooth-book $(VENV)/bin/
+	@touch $(READY)
+
+book: setup ## run the chapters and build the book (PROFILE=quick, published or full)
+	$(PYTHON) -m oversmooth_book run --profile $(PROFILE)
+	$(PYTHON) -m oversmooth_book build --profile $(PROFILE)
+
+quick: ## the same, in under three minutes
+	@$(MAKE) --no-print-directory book PROFILE=quick
+
+test: setup ## all tests (JOBS processes at once)
+	$(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup
+
+lint: setup ## style and docstrings
+	$(PYTHON) -m ruff check .
+
+bench: setup ## benchmarks
+	@failed=0; for script in $(BENCHMARKS); do $(PYTHON) $$script || failed=1; done; exit $$failed
+
+check: setup ## claims, profiles and committed notebooks, without running them
+	$(PYTHON) -m oversmooth_book check
+
+compare: setup ## your published-profile run against the published one
+	$(PYTHON) -m oversmooth_book compare
+
+lock: setup ## rewrite requirements.lock and environment.yml from .venv
+	$(PYTHON) scripts/lock.py
+
+clean: ## delete what was built; keep .venv and downloaded graphs
+	rm -rf _build build dist .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find src tests benchmarks scripts -name __pycache__ -prune -exec rm -rf {} +
