@@ -141,4 +141,4 @@ def _api_entry(module: str, name: str) -> str:
         return f".. autofunction:: {module}.{name}\n"
     # A constant has no docstring of its own, only that of its type.
     known = ", ".join(f"``{key}``" for key in thing) if isinstance(thing, dict) else f"``{thing!r}``"
-    return f".. py:data:: {module}.{name}\n\n   {known}\n"
+    return f".. py:data:: {name}\n   :module: {module}\n\n   {known}\n"

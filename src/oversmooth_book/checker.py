@@ -1,0 +1,116 @@
+"""check: everything that can be told without running a chapter."""
+
+from oversmooth_book.claims import read_claims
+from oversmooth_book.layout import Book, BookError
+from oversmooth_book.notebooks import (
+    MOST_CODE_CELLS,
+    code_cells,
+    faults,
+    output_fingerprint,
+    parameters,
+    read_notebook,
+    source_fingerprint,
+)
+from oversmooth_book.profiles import ChapterProfile, read_profiles, read_yaml
+from oversmooth_book.prose import typed_numbers
+from oversmooth_book.records import file_hash, read_record
+
+
+def check(book: Book) -> list[str]:
+    """What is wrong with the book as it stands in the repository.
+
+    Args:
+        book: the book.
+
+    Returns:
+        One sentence per problem, empty if all is in order.
+    """
+    problems = []
+    chapters = _try(problems, read_profiles, book.chapters / "profiles.yml") or {}
+    claims = _try(problems, read_claims, book.chapters / "claims.yml") or {}
+    contents = str(_try(problems, read_yaml, book.root / "_toc.yml"))
+    for claim in claims.values():
+        if claim.chapter not in chapters:
+            problems.append(f"claims.yml: {claim.id} names the chapter {claim.chapter}, which profiles.yml has not")
+    for name, chapter in chapters.items():
+        if f"chapters/{name}'" not in contents:
+            problems.append(f"_toc.yml: lacks the chapter {name} (file: chapters/{name})")
+        problems += check_chapter(book, chapter)
+    for page in sorted(book.chapters.glob("*.md")):
+        problems += [f"{page.name}: typed number {number}" for number in typed_numbers(page.read_text("utf-8"))]
+    return problems
+
+
+def _try(problems: list[str], read, path):
+    try:
+        return read(path)
+    except BookError as error:
+        problems.append(str(error))
+        return None
+
+
+def check_chapter(book: Book, chapter: ChapterProfile) -> list[str]:
+    """The problems of one committed notebook, each naming it."""
+    file = f"{chapter.name}.ipynb"
+    try:
+        notebook = read_notebook(book.notebook(chapter.name))
+        values = parameters(notebook, file)
+        problems = [f"{file}: {problem}" for problem in anatomy(notebook, chapter.name) + faults(notebook)]
+        if values != chapter.published:
+            problems.append(f"{file}: its parameters cell says {values}, profiles.yml says {chapter.published}")
+        return problems + _against_record(book, chapter.name, notebook)
+    except BookError as error:
+        return [str(error)]
+
+
+def anatomy(notebook, name: str) -> list[str]:
+    """Where a chapter departs from the form that readers rely on.
+
+    Args:
+        notebook: the notebook.
+        name: the chapter.
+
+    Returns:
+        One sentence per departure.
+    """
+    code, found = code_cells(notebook), []
+    if len(code) > MOST_CODE_CELLS:
+        found.append(f"{len(code)} code cells; at most {MOST_CODE_CELLS}: functions belong in src/")
+    if not any(f'start("{name}")' in cell.source or f"start('{name}')" in cell.source for cell in code):
+        found.append(f'no cell calls oversmooth_book.start("{name}")')
+    for number, cell in enumerate(code, start=1):
+        drawn = any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+        shown = cell.metadata.get("mystnb", {})
+        if drawn or "figure" in shown:
+            figure, image = shown.get("figure", {}), shown.get("image", {})
+            lacking = [
+                key for key, part in (("caption", figure), ("name", figure), ("alt", image)) if not part.get(key)
+            ]
+            if lacking:
+                found.append(f"code cell {number} draws a figure without {', '.join(lacking)} (metadata: mystnb)")
+        numbers = typed_numbers(str(shown.get("figure", {}).get("caption", "")))
+        found += [f"code cell {number}: the caption has the typed number {text}" for text in numbers]
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type == "markdown":
+            found += [f"cell {number} has the typed number {text}: glue it" for text in typed_numbers(cell.source)]
+    return found
+
+
+def _against_record(book: Book, name: str, notebook) -> list[str]:
+    """Whether the committed outputs are those that the published record vouches for."""
+    folder = book.published(name)
+    record = read_record(folder)
+    if record is None:
+        return [f"{name}.ipynb: data/published/{name} has no record: run and publish it"]
+    problems = []
+    if record["fingerprints"]["notebook"] != source_fingerprint(notebook):
+        problems.append(f"{name}.ipynb: its source changed after its outputs were published: run and publish it")
+    if record["outputs"]["notebook"] != output_fingerprint(notebook):
+        problems.append(f"{name}.ipynb: its outputs are not those of the published record")
+    tables = {path.stem: file_hash(path) for path in sorted((folder / "tables").glob("*.csv"))}
+    if record["outputs"]["tables"] != tables:
+        problems.append(f"data/published/{name}/tables: not the tables of the published record")
+    claims = folder / "claims.json"
+    if not claims.is_file() or record["outputs"]["claims"] != file_hash(claims):
+        problems.append(f"data/published/{name}/claims.json: not the values of the published record")
+    return problems
