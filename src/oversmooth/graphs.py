@@ -150,7 +150,7 @@ def load(name: str, root: str | os.PathLike | None = None) -> Data:
     Raises:
         ValueError: if the name is unknown, or a raw file is damaged or altered (the message names it).
         FileNotFoundError: if files are missing and cannot be downloaded (the message names them all).
-    """  # noqa: DOC502 (raised by the functions called)
+    """
     key = _key(name)
     if key in ("digits", "karate"):
         return {"digits": digits, "karate": karate}[key]()
