@@ -83,9 +83,10 @@ def _silu_slope(h):
     return sigmoid * (1 + h * (1 - sigmoid))
 
 
-# GELU's and SiLU's slopes overshoot [0, 1] symmetrically; tests recompute these two maxima.
-_GELU_OVERSHOOT = 0.12890414
-_SILU_OVERSHOOT = 0.09983932
+# GELU's and SiLU's slopes overshoot [0, 1] symmetrically. GELU's peaks at √2; SiLU's at the root of h tanh(h/2) = 2.
+_GELU_OVERSHOOT = math.erf(1) / 2 - 0.5 + math.exp(-1) / math.sqrt(math.pi)
+_SILU_PEAK = 2.3993572805154677
+_SILU_OVERSHOOT = _SILU_PEAK / 4 - 0.5
 
 ACTIVATIONS = {
     activation.name: activation
@@ -117,7 +118,7 @@ ACTIVATIONS = {
         Activation(
             "leaky_relu",
             functional.leaky_relu,
-            lambda h: torch.where(h > 0, 1.0, 0.01).to(h.dtype),
+            lambda h: torch.where(h > 0, 1.0, torch.full_like(h, 0.01)),
             derivative_range=(0.01, 1.0),
             homogeneous=True,
             pullback=lambda h, x, g: _aten.leaky_relu_backward(g, h, 0.01, False),

@@ -1,8 +1,9 @@
 """The vanilla graph neural network of the paper; with the identity propagation, a multi-layer perceptron."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import pairwise
+from numbers import Integral
 
 import torch
 from torch import nn
@@ -49,26 +50,17 @@ class Network(nn.Module):
         dtype=torch.float64,
     ):
         super().__init__()
-        widths = [int(width) for width in widths]
-        require(
-            len(widths) >= 2 and min(widths) >= 1,
-            f"widths is {widths}; it lists the input, hidden and output widths, each at least 1",
-        )
-        require(init in _INITIALISERS, f"init is {init!r}; known: {', '.join(_INITIALISERS)}")
-        require(
-            math.isfinite(weight_scale) and weight_scale >= 0,
-            f"weight_scale is {weight_scale}; it must be finite and not negative",
-        )
+        widths, seeds = list(widths), list(seed) if isinstance(seed, Iterable) else [seed]
+        _check_recipe(widths, seeds, init, weight_scale)
         self.propagation = propagation
         self.activation = find_activation(activation)
         self.widths = widths
-        if isinstance(seed, Sequence):
-            require(len(seed) > 0, "seed is an empty sequence; give at least one seed")
-            draws = [_draw(widths, init, weight_scale, one, dtype) for one in seed]
+        draws = [_draw(widths, init, weight_scale, one, dtype) for one in seeds]
+        if isinstance(seed, Iterable):
             weights = [torch.stack(layer) for layer in zip(*draws, strict=True)]
-            bias_shape = (len(seed), 1, widths[-1])
+            bias_shape = (len(seeds), 1, widths[-1])
         else:
-            weights = _draw(widths, init, weight_scale, seed, dtype)
+            weights = draws[0]
             bias_shape = (widths[-1],)
         self.weights = nn.ParameterList(weights)
         self.bias = nn.Parameter(torch.zeros(bias_shape, dtype=dtype)) if output_bias else None
@@ -141,6 +133,22 @@ class Network(nn.Module):
     def extra_repr(self):
         """What print shows besides the parameters."""
         return f"{self.propagation}, widths={self.widths}, activation={self.activation.name!r}"
+
+
+def _check_recipe(widths, seeds, init, weight_scale):
+    require(
+        len(widths) >= 2 and all(isinstance(width, Integral) and width >= 1 for width in widths),
+        f"widths is {widths}; it lists the input, hidden and output widths, each an integer, at least 1",
+    )
+    require(
+        len(seeds) > 0 and all(isinstance(seed, Integral) for seed in seeds),
+        f"seed holds {seeds}; an integer, or for a batch a sequence of at least one integer, is needed",
+    )
+    require(init in _INITIALISERS, f"init is {init!r}; known: {', '.join(_INITIALISERS)}")
+    require(
+        math.isfinite(weight_scale) and weight_scale >= 0,
+        f"weight_scale is {weight_scale}; it must be finite and not negative",
+    )
 
 
 def _orthogonal(rows, columns, generator, dtype):

@@ -1,5 +1,7 @@
 """The propagation matrices of a simple undirected graph, as scipy CSR in float64, one function each."""
 
+import numbers
+
 import numpy as np
 import scipy.sparse as sparse
 import torch
@@ -10,9 +12,10 @@ from oversmooth._validation import require
 def adjacency_matrix(edge_index, num_nodes):
     """The simple undirected graph as a scipy CSR matrix of ones."""
     require(
-        isinstance(num_nodes, int) and num_nodes >= 1,
-        f"num_nodes is {num_nodes}; a graph has at least one node",
+        isinstance(num_nodes, numbers.Integral) and num_nodes >= 1,
+        f"num_nodes is {num_nodes!r}; an integer, at least 1, is needed: a graph has at least one node",
     )
+    require(edge_index is not None, "edge_index is None; the graph has no edges to propagate along")
     edges = torch.as_tensor(edge_index).detach().cpu()
     require(
         edges.dim() == 2 and edges.shape[0] == 2,
@@ -102,7 +105,7 @@ def to_scipy(matrix):
             return sparse.coo_array(entries, shape=tuple(coo.shape)).tocsr()
         matrix = matrix.double().numpy()
     if sparse.issparse(matrix):
-        return sparse.csr_array(matrix, dtype=np.float64)
+        return sparse.csr_array(matrix, dtype=np.float64, copy=True)
     matrix = np.asarray(matrix, dtype=np.float64)
     require(matrix.ndim == 2, f"matrix has {matrix.ndim} dimensions; a square matrix is needed")
     require(np.isfinite(matrix).all(), "matrix has non-finite entries")

@@ -1,16 +1,21 @@
 """Stationary distribution and smoothing rate of a stochastic matrix (scipy CSR, float64)."""
 
+import itertools
+
 import numpy as np
 import scipy.sparse as sparse
+import torch
+from scipy.linalg import eigh_tridiagonal
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import LinearOperator, eigsh, splu
+from scipy.sparse.linalg import splu
 
 from oversmooth._validation import require
 
-# Below this size dense eigenvalues are exact and faster than Lanczos.
+# Below this size dense singular values are exact and faster than Lanczos.
 DENSE_NODES = 512
-# Relative residual at which Lanczos stops; the eigenvalue's own error is of second order in it.
-LANCZOS_TOLERANCE = 1e-7
+# Residual at which Lanczos stops. A singular value lies this close, however clustered they are; where they are not,
+# the error is of second order in it.
+LANCZOS_TOLERANCE = 5e-9
 
 
 def stationary_distribution(matrix):
@@ -26,7 +31,7 @@ def stationary_distribution(matrix):
         ValueError: some nodes are transient, so that π would be zero there.
     """
     nodes = matrix.shape[0]
-    if np.allclose(np.asarray(matrix.sum(axis=0)).ravel(), 1, atol=1e-12):
+    if np.abs(np.asarray(matrix.sum(axis=0)).ravel() - 1).max() <= 1e-12:
         return np.full(nodes, 1 / nodes)
     _, label = connected_components(matrix, directed=True, connection="strong")
     coo = matrix.tocoo()
@@ -49,28 +54,64 @@ def stationary_distribution(matrix):
     return pi / pi.sum()
 
 
+def is_symmetric(matrix):
+    """Whether a scipy CSR matrix equals its transpose, to rounding: a random vector sees any difference."""
+    vector = np.random.default_rng(0).standard_normal(matrix.shape[0])
+    forward, backward = matrix @ vector, matrix.T @ vector
+    return bool(np.abs(forward - backward).max() <= 1e-13 * max(1.0, np.abs(forward).max()))
+
+
 def contraction(similar, root):
     """‖similar − root rootᵀ‖₂ for a CSR matrix with similar @ root = root = similarᵀ @ root."""
-    nodes = root.size
-    if nodes <= DENSE_NODES:
+    if root.size <= DENSE_NODES:
         return float(np.linalg.norm(similar.toarray() - np.outer(root, root), 2))
-    symmetric = abs(similar - similar.T).max() < 1e-13
-    adjoint = similar if symmetric else similar.T.tocsr()
+    from oversmooth.propagation import csr_from_scipy
 
-    def deflated(vector):
-        vector = vector.ravel()
-        image = similar @ (vector - root * (root @ vector))
-        return image if symmetric else adjoint @ image
+    symmetric = is_symmetric(similar)
+    product = csr_from_scipy(similar)
+    adjoint = product if symmetric else csr_from_scipy(similar.T.tocsr())
+    return _lanczos(product, adjoint, symmetric, torch.from_numpy(root))
 
-    start = np.random.default_rng(0).standard_normal(nodes)
-    operator = LinearOperator((nodes, nodes), matvec=deflated, dtype=np.float64)
-    value = eigsh(
-        operator,
-        k=1,
-        which="LM",
-        v0=start - root * (root @ start),
-        tol=LANCZOS_TOLERANCE,
-        return_eigenvectors=False,
-    )
-    top = abs(float(value[0]))
-    return top if symmetric else top**0.5
+
+def _lanczos(product, adjoint, symmetric, root):
+    """The largest |eigenvalue| (singular value, if not symmetric) orthogonal to root.
+
+    Plain Lanczos: three vectors, no restarts. Lost orthogonality only repeats values that have converged. Without
+    symmetry it runs on [[0, A], [Aᵀ, 0]], whose Lanczos vectors lie in one half at a time, so one product a step is
+    enough there too. Every vector is kept orthogonal to root, whose value 1 would otherwise grow back from rounding.
+
+    Args:
+        product: A, (n, n) torch CSR.
+        adjoint: Aᵀ, (n, n) torch CSR.
+        symmetric: whether A = Aᵀ.
+        root: (n,), norm 1, left and right singular vector of A.
+
+    Returns:
+        A float, within LANCZOS_TOLERANCE of an eigenvalue (singular value).
+    """
+    draw = np.random.default_rng(0).standard_normal(root.numel())
+    vector, previous = torch.from_numpy(draw), torch.zeros_like(root)
+    vector.sub_(root, alpha=float(root @ vector))
+    vector.div_(vector.norm())
+    diagonal, off_diagonal, check = [], [0.0], 8
+    for step in itertools.count(1):
+        image = (product if step % 2 else adjoint) @ vector
+        image.sub_(previous, alpha=off_diagonal[-1])
+        image.sub_(root, alpha=float(root @ image))
+        diagonal.append(float(vector @ image) if symmetric else 0.0)
+        image.sub_(vector, alpha=diagonal[-1])
+        off_diagonal.append(float(image.norm()))
+        if step == check or off_diagonal[-1] < LANCZOS_TOLERANCE:
+            top, residual = _top_ritz(diagonal, off_diagonal)
+            if residual <= LANCZOS_TOLERANCE:
+                return top
+            check += max(4, check // 16)
+        previous, vector = vector, image.div_(off_diagonal[-1])
+
+
+def _top_ritz(diagonal, off_diagonal):
+    """The Ritz value of largest modulus of the Lanczos tridiagonal matrix, and the norm of its residual."""
+    last = len(diagonal) - 1
+    ends = [eigh_tridiagonal(diagonal, off_diagonal[1:-1], select="i", select_range=(end, end)) for end in {0, last}]
+    value, vector = max(ends, key=lambda pair: abs(pair[0][0]))
+    return abs(float(value[0])), off_diagonal[-1] * abs(float(vector[-1, 0]))
