@@ -69,23 +69,63 @@ def trace(network, features, loss):
     network.check(features)
     P, rho = network.propagation, network.activation
     W = [weight.detach().clone() for weight in network.weights]
-    with torch.no_grad():
-        X, F, H = [features.detach()], [], []
-        for k in range(len(W)):
-            F.append(P @ X[k])
-            H.append(network.preactivate(k, F[k]))
-            if k < len(W) - 1:
-                X.append(rho(H[k]))
+    X, F, H = forward_pass(network, features.detach())
     value, error = _output_error(loss, H[-1])
-    with torch.no_grad():
-        B, gradients = [error], [F[-1].mT @ error]
-        for k in reversed(range(len(W) - 1)):
-            G = P.adjoint(B[0] @ W[k + 1].mT)
-            B.insert(0, rho.backward(H[k], X[k + 1], G))
-            gradients.insert(0, F[k].mT @ B[0])
+    B, gradients = backward_pass(network, X, F, H, error)
     # A batch that starts from shared features still has one signal for each seed (a view: no memory).
     X[0], F[0] = (x.expand(*H[0].shape[:-2], *x.shape[-2:]) for x in (X[0], F[0]))
     return Signals(X, F, H, B, gradients, H[-1], value, W, P, rho)
+
+
+@torch.no_grad()
+def forward_pass(network, features, propagated=None):
+    """The forward signals of all layers, detached: F⁽ᵏ⁾ = P X⁽ᵏ⁾, H⁽ᵏ⁾ = F⁽ᵏ⁾ W⁽ᵏ⁾, X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾).
+
+    Args:
+        network: `Network`.
+        features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0), checked by the caller.
+        propagated: F⁽⁰⁾ if known, the shape of features: training needs it once, not at every step.
+
+    Returns:
+        The lists of X⁽ᵏ⁾, F⁽ᵏ⁾ and H⁽ᵏ⁾, k = 0, …, L.
+
+    Source: theory.md, section 1.
+    """
+    P, rho = network.propagation, network.activation
+    X, F, H = [features], [P @ features if propagated is None else propagated], []
+    for k in range(network.depth - 1):
+        H.append(network.preactivate(k, F[k]))
+        X.append(rho(H[k]))
+        F.append(P @ X[k + 1])
+    H.append(network.preactivate(network.depth - 1, F[-1]))
+    return X, F, H
+
+
+@torch.no_grad()
+def backward_pass(network, X, F, H, error):
+    """The backward signals and gradients of all layers, detached.
+
+    B⁽ᵏ⁾ = ρ'(H⁽ᵏ⁾) ⊙ Pᵀ B⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ and ∂𝓛/∂W⁽ᵏ⁾ = F⁽ᵏ⁾ᵀ B⁽ᵏ⁾.
+
+    Args:
+        network: `Network`.
+        X: X⁽ᵏ⁾, as `forward_pass` returned them.
+        F: F⁽ᵏ⁾, likewise.
+        H: H⁽ᵏ⁾, likewise.
+        error: B⁽ᴸ⁾, the shape of the output.
+
+    Returns:
+        The lists of B⁽ᵏ⁾ and ∂𝓛/∂W⁽ᵏ⁾, k = 0, …, L.
+
+    Source: theory.md, section 1.
+    """
+    P, rho = network.propagation, network.activation
+    B, gradients = [error], [F[-1].mT @ error]
+    for k in reversed(range(network.depth - 1)):
+        G = P.adjoint(B[-1] @ network.weights[k + 1].mT)
+        B.append(rho.backward(H[k], X[k + 1], G))
+        gradients.append(F[k].mT @ B[-1])
+    return B[::-1], gradients[::-1]
 
 
 def _output_error(loss, output):

@@ -217,8 +217,8 @@ def layer_profile(signals):
 
     P = signals.propagation
     rows = {
-        "feature": [_moments(*_weights(X, P)) for X in signals.features],
-        "backward": [_moments(*_backward_weights(B, P)) for B in signals.backward],
+        "feature": [feature_moments(X, P) for X in signals.features],
+        "backward": [backward_moments(B, P) for B in signals.backward],
     }
     columns = {}
     for name, moments in rows.items():
@@ -236,6 +236,32 @@ def layer_profile(signals):
     if seeds:
         table["seed"] = torch.arange(seeds[0]).repeat(depth).numpy()
     return pandas.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})
+
+
+def feature_moments(features, propagation):
+    """σ(X)² and ‖μ(X)‖², without checks: for signals that come from a pass, diverged ones too.
+
+    Args:
+        features: X, (n, d) or (seeds, n, d).
+        propagation: gives π and the scaling; None means uniform weights.
+
+    Returns:
+        The pair, each a scalar or (seeds,).
+    """
+    return _moments(*_weights(features, propagation))
+
+
+def backward_moments(backward, propagation):
+    """σ(B̃)² and ‖μ(B̃)‖², without checks; see `feature_moments`.
+
+    Args:
+        backward: B, (n, d) or (seeds, n, d).
+        propagation: gives π and the scaling; None means uniform weights.
+
+    Returns:
+        The pair, each a scalar or (seeds,).
+    """
+    return _moments(*_backward_weights(backward, propagation))
 
 
 def _mean(x, weights):

@@ -1,0 +1,196 @@
+"""Full-batch training of many seeds at once, with records of every layer."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from oversmooth._validation import require
+from oversmooth.batching import stack, unstack
+from oversmooth.losses import check_mask, make_objective
+from oversmooth.network import Network
+from oversmooth.signals import backward_pass, forward_pass
+from oversmooth.smoothness import backward_moments, feature_moments
+
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+# What is recorded of every layer: column name in `layers`, prefix in `table`.
+_PER_LAYER = ("gradient", "deviation", "relative_deviation")
+
+
+@dataclass(frozen=True)
+class History:
+    """What `fit` recorded, as tables ready for seaborn.
+
+    Attributes:
+        table: a row for each recorded step and seed. Columns: step (updates made so far: 0 is the start), seed (index
+            in the batch), loss, mean_error ‖μ(B̃⁽ᴸ⁾)‖, accuracy on the training mask and test_accuracy (where they mean
+            something), gradient (norm of the whole gradient, with the bias), diverged, then for each layer k
+            gradient_k = ‖∂𝓛/∂W⁽ᵏ⁾‖_F, deviation_k = σ(X⁽ᵏ⁾) and relative_deviation_k. After a seed has diverged its
+            numbers are NaN.
+        layers: the same per-layer numbers, a row for each step, seed and layer.
+        diverged: (seeds,) booleans: whose loss became non-finite.
+
+    Source: theory.md, section 5, *Training*.
+    """
+
+    table: "pandas.DataFrame" = field(repr=False)  # noqa: F821 (pandas loads when a table is made)
+    diverged: torch.Tensor
+
+    @property
+    def layers(self):
+        """A row for each step, seed and layer: gradient, deviation, relative_deviation."""
+        import pandas
+
+        keys = self.table[["step", "seed"]]
+        depth = sum(name.startswith("gradient_") for name in self.table.columns)
+        parts = []
+        for k in range(depth):
+            part = self.table[[f"{name}_{k}" for name in _PER_LAYER]].set_axis(_PER_LAYER, axis=1)
+            parts.append(pandas.concat([keys, part], axis=1).assign(layer=k, depth=depth))
+        order = ["step", "seed", "layer", "depth", *_PER_LAYER]
+        return pandas.concat(parts)[order].sort_values(order[:3]).reset_index(drop=True)
+
+
+def fit(
+    net_or_nets,
+    X,
+    y,
+    loss="mse",
+    mask=None,
+    optimizer="adam",
+    lr=0.003,
+    steps=1000,
+    record_every=1,
+    test_mask=None,
+):
+    """Train a network, or a batch of seeds in one pass, by full-batch gradient descent or Adam, in place.
+
+    W⁽ᵏ⁾ ← W⁽ᵏ⁾ − lr ∂𝓛/∂W⁽ᵏ⁾ ("sgd": plain gradient descent), or Adam with torch's other defaults. The gradients are
+    those of `trace`; autograd is not used, and ``.grad`` and the random state stay as they are. Seeds do not meet: each
+    is trained as it would be alone. One whose loss becomes non-finite is frozen at its last weights with a finite loss
+    and reported as diverged. A progress bar shows on a terminal only.
+
+    Args:
+        net_or_nets: `Network`, single or a batch; or a list of single ones of equal shape on one `Propagation`.
+        X: features, (n, d_0) or (seeds, n, d_0).
+        y: targets, (n, d_{L+1}) or (n,) for "mse", classes (n,) for "cross_entropy"; the same for all seeds.
+        loss: "mse" (mean over nodes of the squared row norm) or "cross_entropy".
+        mask: training nodes, (n,) booleans; None means all.
+        optimizer: "sgd" or "adam".
+        lr: step size. The default is the one of theory.md for Adam; its gradient descent takes 0.02.
+        steps: number of updates.
+        record_every: record steps 0, record_every, 2 record_every, … and the last one.
+        test_mask: nodes for a column test_accuracy, (n,) booleans; None means no such column.
+
+    Returns:
+        `History`.
+
+    Raises:
+        ValueError: networks, data, mask or options that do not fit.
+
+    Source: theory.md, section 5, *Training*.
+    """
+    network = net_or_nets if isinstance(net_or_nets, Network) else stack(net_or_nets)
+    network.check(X)
+    require(
+        X.dim() == 2 or network.num_seeds is not None,
+        "features hold several seeds, the network has one set of weights: build it with seed=[0, 1, …]",
+    )
+    require(optimizer in OPTIMIZERS, f"optimizer is {optimizer!r}; known: {', '.join(OPTIMIZERS)}")
+    require(lr > 0, f"lr is {lr}; it must be positive")
+    for name, value, least in (("steps", steps, 0), ("record_every", record_every, 1)):
+        require(isinstance(value, int) and value >= least, f"{name} is {value!r}; an integer of at least {least}")
+    objective = make_objective(loss, y, mask, network)
+    test_mask = None if test_mask is None else check_mask("test_mask", test_mask, network.propagation.num_nodes)
+    run = _Run(network, X.detach(), objective, test_mask, optimizer, lr)
+    table = run.train(steps, record_every)
+    if network is not net_or_nets:
+        unstack(network, net_or_nets)
+    return History(table, run.diverged.reshape(-1).cpu())
+
+
+class _Run:
+    """One call of `fit`: the state between its steps."""
+
+    def __init__(self, network, features, objective, test_mask, optimizer, lr):
+        self.network, self.features, self.objective, self.test_mask = network, features, objective, test_mask
+        self.propagated = network.propagation @ features
+        # Views of the same memory: their .grad is ours, the caller's stays untouched.
+        self.parameters = [weight.detach() for weight in network.weights]
+        if network.bias is not None:
+            self.parameters.append(network.bias.detach())
+        self.optimizer = OPTIMIZERS[optimizer](self.parameters, lr=lr, foreach=True)
+        self.last_finite = [parameter.clone() for parameter in self.parameters]
+        shape = () if network.num_seeds is None else (network.num_seeds,)
+        self.diverged = torch.zeros(shape, dtype=torch.bool, device=features.device)
+
+    @torch.no_grad()
+    def train(self, steps, record_every):
+        """All updates; the table of records."""
+        from tqdm import tqdm
+
+        records = []
+        for step in tqdm(range(steps + 1), desc="training", unit="step", disable=None, leave=False):
+            X, F, H = forward_pass(self.network, self.features, self.propagated)
+            value, error = self.objective(H[-1])
+            self.freeze(~torch.isfinite(value))
+            B, gradients = backward_pass(self.network, X, F, H, error)
+            if self.network.bias is not None:
+                gradients.append(B[-1].sum(-2, keepdim=self.network.num_seeds is not None))
+            if step % record_every == 0 or step == steps:
+                records.append(self.record(step, X, H[-1], value, error, gradients))
+            if step < steps:
+                self.update(gradients)
+        return _table(records, self.network.depth)
+
+    def freeze(self, bad):
+        """Note the seeds that diverge now, and keep the weights of the others in case they do at the next step."""
+        self.diverged |= bad
+        if bool(self.diverged.any()):
+            for kept, parameter in zip(self.last_finite, self.parameters, strict=True):
+                frozen = self.diverged.reshape(*self.diverged.shape, *[1] * (parameter.dim() - self.diverged.dim()))
+                kept.copy_(torch.where(frozen, kept, parameter))
+                parameter.copy_(kept)
+        else:
+            torch._foreach_copy_(self.last_finite, self.parameters)
+
+    def update(self, gradients):
+        """One step of the optimizer."""
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.optimizer.step()
+
+    def record(self, step, X, output, value, error, gradients):
+        """The numbers of one row of `History.table`, each a scalar or (seeds,)."""
+        P, network = self.network.propagation, self.network
+        norms = [torch.linalg.vector_norm(g, dim=tuple(range(value.dim(), g.dim()))) for g in gradients]
+        row = {"loss": value, "mean_error": backward_moments(error, P)[1].sqrt()}
+        row["accuracy"] = self.objective.accuracy(output)
+        if self.test_mask is not None:
+            row["test_accuracy"] = self.objective.accuracy(output, self.test_mask)
+        row["gradient"] = torch.stack(norms).square().sum(0).sqrt()
+        moments = [feature_moments(x, P) for x in X]
+        row |= {f"gradient_{k}": norms[k] for k in range(network.depth)}
+        row |= {f"deviation_{k}": spread.sqrt() for k, (spread, _) in enumerate(moments)}
+        for k, (spread, centre) in enumerate(moments):
+            total = spread + centre
+            row[f"relative_deviation_{k}"] = (spread / torch.where(total > 0, total, 1.0)).sqrt()
+        row = {name: number for name, number in row.items() if number is not None}
+        shape = self.diverged.shape
+        values = torch.stack([number.expand(shape) for number in row.values()])
+        values = torch.where(self.diverged, torch.nan, values)
+        return step, list(row), values.reshape(len(row), -1).cpu(), self.diverged.reshape(-1).cpu().clone()
+
+
+def _table(records, depth):
+    import pandas
+
+    parts = []
+    for step, names, values, diverged in records:
+        part = pandas.DataFrame(values.T.numpy(), columns=names)
+        part.insert(0, "step", step)
+        part.insert(1, "seed", range(len(part)))
+        part["diverged"] = diverged.numpy()
+        parts.append(part)
+    table = pandas.concat(parts, ignore_index=True)
+    overall = [name for name in table.columns if not name[-1].isdigit()]
+    return table[[*overall, *(name for name in table.columns if name not in overall)]]
