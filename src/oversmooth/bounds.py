@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from oversmooth._validation import require, require_signal
+from oversmooth._validation import require
+from oversmooth.losses import LOSSES, make_objective
 from oversmooth.smoothness import backward_deviation, backward_mean, deviation, mean
 
 
@@ -183,8 +184,8 @@ def certificate(signals, method="transport"):
     Raises:
         ValueError: unknown method, non-finite signals, or GCN propagation with an activation that is not homogeneous.
 
-    Source: theory.md, section 5 (this project's); taking the mean of the slopes, not the slope at the mean, is what makes
-    the departure e_k of second order.
+    Source: theory.md, section 5 (this project's); taking the mean of the slopes, not the slope at the mean, is what
+    makes the departure e_k of second order.
     """
     known = {"transport": _transported_step, "plain": _plain_step}
     require(method in known, f"method is {method!r}; known: {', '.join(known)}")
@@ -206,7 +207,8 @@ def certificate(signals, method="transport"):
 def loss_floor(network, features, targets, kind="mse", mask=None):
     """What the loss cannot fall below while the output is as smooth as it is now.
 
-    mse: 𝓛 = mean_i ‖Ŷ_i − Y_i‖² ≥ (σ(Y) − σ(Ŷ))²₊; cross_entropy: 𝓛 ≥ (entropy of the label frequencies − √2 σ(Ŷ))₊.
+    mse: 𝓛 = mean_i ‖Ŷ_i − Y_i‖² ≥ (σ(Y) − σ(Ŷ))²₊;
+    cross_entropy: 𝓛 ≥ (entropy of the label frequencies − √2 σ(Ŷ))₊.
     Mean, σ and frequencies have uniform weights and run over the mask.
 
     Args:
@@ -225,29 +227,16 @@ def loss_floor(network, features, targets, kind="mse", mask=None):
 
     Source: theory.md, section 5.
     """
-    require(kind in ("mse", "cross_entropy"), f"kind is {kind!r}; known: mse, cross_entropy")
+    require(kind in LOSSES, f"kind is {kind!r}; known: {', '.join(LOSSES)}")
+    objective = make_objective(kind, targets, mask, network)
     with torch.no_grad():
         output = network(features)
-    rows = slice(None) if mask is None else _checked_mask(mask, output.shape[-2])
-    spread = deviation(output[..., rows, :])
-    require(
-        targets.shape[0] == output.shape[-2],
-        f"targets have {targets.shape[0]} rows, the graph has {output.shape[-2]} nodes",
-    )
+    rows = objective.weights[:, 0] > 0
+    seen, spread = objective.targets[rows], deviation(output[..., rows, :])
     if kind == "mse":
-        targets = targets[:, None] if targets.dim() == 1 else targets
-        require_signal("targets", targets)
-        require(
-            targets.shape == output.shape[-2:],
-            f"targets have shape {tuple(targets.shape)}, the output {tuple(output.shape[-2:])}",
-        )
-        floor = (deviation(targets[rows]) - spread).clamp(min=0) ** 2
+        floor = (deviation(seen) - spread).clamp(min=0) ** 2
     else:
-        require(
-            targets.dim() == 1 and not targets.is_floating_point(),
-            "targets of cross_entropy are class numbers, one integer for each node",
-        )
-        share = torch.bincount(targets[rows]).to(output.dtype) / targets[rows].numel()
+        share = torch.bincount(seen).to(output.dtype) / seen.numel()
         floor = (torch.special.entr(share).sum() - 2**0.5 * spread).clamp(min=0)
     return floor if output.dim() == 3 else float(floor)
 
@@ -295,15 +284,6 @@ def _average(values, propagation):
     """Σ_i π_i of each column; no scaling, since slopes are the same in all coordinates."""
     pi, _ = propagation.measure(values.dtype, values.device)
     return (pi.mT @ values)[..., 0, :]
-
-
-def _checked_mask(mask, nodes):
-    require(
-        mask.dtype == torch.bool and mask.shape == (nodes,),
-        f"mask has dtype {mask.dtype} and shape {tuple(mask.shape)}; {nodes} booleans are needed",
-    )
-    require(bool(mask.any()), "mask selects no node")
-    return mask
 
 
 def _require_covered(network):
