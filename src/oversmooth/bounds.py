@@ -19,7 +19,8 @@ def forward_bound(network, features):
     """Bounds on the deviation of every layer's features, from the weights and λ alone.
 
     σ(X⁽ᵏ⁾) ≤ (Π_{j<k} λ c s_j) σ(X⁽⁰⁾), with s_j = ‖W⁽ʲ⁾‖₂ and c = sup|ρ'| (1 under the paper's assumptions).
-    The output has no activation: σ(Ŷ) ≤ λ s_L times the bound on σ(X⁽ᴸ⁾).
+    The output has no activation: σ(Ŷ) ≤ λ s_L times the bound on σ(X⁽ᴸ⁾), plus the deviation of an output bias, which
+    is zero but for GCN propagation: in its coordinates a constant is not constant.
 
     Args:
         network: `Network`. With GCN propagation the activation must be positively homogeneous.
@@ -42,7 +43,11 @@ def forward_bound(network, features):
     factors = P.rate * slope * s
     start = deviation(features, P).detach()[..., None]
     steps = torch.cat([torch.ones_like(factors[..., :1]), factors], dim=-1)
-    return start * steps.cumprod(-1)
+    bounds = start * steps.cumprod(-1)
+    if P.scaling is not None and network.bias is not None:
+        constant = network.bias.detach() + features.new_zeros(P.num_nodes, 1)
+        bounds[..., -1] += deviation(constant, P)
+    return bounds
 
 
 def weight_norms(weights):
