@@ -38,6 +38,12 @@ class Activation:
     homogeneous: bool = False
     pullback: Callable | None = None
 
+    def __reduce__(self):
+        # Those of the library travel by name: their functions have none of their own, which pickle needs.
+        if ACTIVATIONS.get(self.name) is self:
+            return find_activation, (self.name,)
+        return super().__reduce__()
+
     def __call__(self, preactivations):
         """ρ(H)."""
         return self.function(preactivations)

@@ -231,7 +231,9 @@ class Propagation:
         matrix, adjoint = self._as_tensors(signal.dtype, signal.device)
         if transposed:
             matrix, adjoint = adjoint, matrix
-        return _SparseProduct.apply(signal, matrix, adjoint)
+        if signal.requires_grad and torch.is_grad_enabled():
+            return _SparseProduct.apply(signal, matrix, adjoint)
+        return _multiply(matrix, signal)
 
     def _as_tensors(self, dtype, device):
         """(P, Pᵀ) as CSR tensors; kept, because rebuilding the transpose would cost more than the product."""
@@ -245,8 +247,24 @@ class Propagation:
             self._tensors[key] = (matrix, adjoint)
         return self._tensors[key]
 
+    def __deepcopy__(self, memo):
+        # Never changed once built, so copies of a network share it (and torch cannot copy its CSR tensors).
+        return self
+
+    def __getstate__(self):
+        return self.__dict__ | {"_tensors": {}}  # torch cannot pickle its CSR tensors; they are made again when needed
+
     def __repr__(self):
         return f"Propagation(kind={self.kind!r}, num_nodes={self.num_nodes}, entries={self._matrix.nnz})"
+
+
+def _multiply(matrix, signal):
+    if signal.dim() == 2:
+        return matrix @ signal
+    # One wide product (n, seeds·d) is several times faster than one per seed.
+    seeds, nodes, width = signal.shape
+    flat = signal.transpose(0, 1).reshape(nodes, seeds * width)
+    return (matrix @ flat).view(nodes, seeds, width).transpose(0, 1)
 
 
 class _SparseProduct(torch.autograd.Function):
@@ -255,12 +273,7 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx, signal, matrix, adjoint):
         ctx.matrix, ctx.adjoint = matrix, adjoint
-        if signal.dim() == 2:
-            return matrix @ signal
-        # One wide product (n, seeds·d) is several times faster than one per seed.
-        seeds, nodes, width = signal.shape
-        flat = signal.transpose(0, 1).reshape(nodes, seeds * width)
-        return (matrix @ flat).view(nodes, seeds, width).transpose(0, 1)
+        return _multiply(matrix, signal)
 
     @staticmethod
     def backward(ctx, gradient):
