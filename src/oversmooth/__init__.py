@@ -39,7 +39,16 @@ _PUBLIC = {
     "stationary": ["train_last_layer"],
     "training": ["History", "fit"],
     "modes": ["spectral_deviation"],
-    "figures": ["panels", "set_theme"],
+    "figures": [
+        "draw_collapse",
+        "draw_measures",
+        "draw_modes",
+        "draw_phase",
+        "draw_rate_scale",
+        "draw_snapshot",
+        "panels",
+        "set_theme",
+    ],
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_MODULE_OF)

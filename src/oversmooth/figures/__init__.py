@@ -5,12 +5,26 @@ write one.
 """
 
 from oversmooth.figures._theme import PALETTE, THEORY, band, draw_floor, panels, set_theme, style
+from oversmooth.figures.forward import (
+    draw_collapse,
+    draw_measures,
+    draw_modes,
+    draw_phase,
+    draw_rate_scale,
+    draw_snapshot,
+)
 
 __all__ = [
     "PALETTE",
     "THEORY",
     "band",
+    "draw_collapse",
     "draw_floor",
+    "draw_measures",
+    "draw_modes",
+    "draw_phase",
+    "draw_rate_scale",
+    "draw_snapshot",
     "panels",
     "set_theme",
     "style",
