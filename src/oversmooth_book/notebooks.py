@@ -158,6 +158,9 @@ def clean(notebook):
     for cell in cleaned.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
+        if not tags(cell):
+            # papermill gives every cell an empty list.
+            cell.metadata.pop("tags", None)
     return cleaned
 
 

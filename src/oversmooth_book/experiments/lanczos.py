@@ -1,0 +1,67 @@
+"""Smoothing predicted without eigenvectors: Gauss quadrature from Lanczos, for graphs too large for dense modes."""
+
+import torch
+
+
+def quadrature_deviation(propagation, features, layers, steps=None):
+    """The deviation of PᵏX at every k, from a few weighted eigenvalue estimates of each feature.
+
+    Lanczos, started from one centred feature x and run for m steps in the π inner product, gives a small tridiagonal
+    matrix. Its eigenvalues θ_i and the squared first components w_i of its eigenvectors are the Gauss quadrature
+    of the spectral measure of x: Σ_i w_i θ_i^{2k} = σ(Pᵏx)²/σ(x)² exactly for k < m. Beyond, every even
+    derivative of θ^{2k} is positive, so the quadrature is a lower bound: features keep at least this much.
+
+    Args:
+        propagation: reversible P (every kind that `Propagation` builds from edges, gcn left out).
+        features: X, (n, d).
+        layers: the depths k, a sequence of integers, at least 0.
+        steps: m; None takes max(layers) + 1, which makes every depth exact.
+
+    Returns:
+        σ(PᵏX), (len(layers),).
+
+    Source: theory.md, section 7, for the sum over modes; Golub and Meurant (1994) for its quadrature.
+    """
+    depths = torch.as_tensor(list(layers), dtype=torch.float64)
+    nodes, shares = spectral_measure(propagation, features, steps or int(depths.max()) + 1)
+    return (shares.ravel() @ nodes.abs().ravel()[:, None].pow(2 * depths)).sqrt()
+
+
+def spectral_measure(propagation, features, steps):
+    """Where the energy of each feature lies in the spectrum of P, in `steps` points.
+
+    Args:
+        propagation: reversible P.
+        features: X, (n, d).
+        steps: number of points m.
+
+    Returns:
+        Estimated eigenvalues θ, (d, m), and the energies at them, (d, m): each row sums to its feature's σ².
+    """
+    root = propagation.stationary.sqrt()
+    basis = torch.zeros(features.shape[1], steps + 2, len(root), dtype=torch.float64)
+    basis[:, 0] = root  # the constant mode: orthogonalising against it is centring
+    step = _orthogonal((root[:, None] * features).T, basis[:, :1])
+    diagonal, beside, energy = [], [], step.square().sum(1)
+    for k in range(1, steps + 1):
+        size = step.norm(dim=1, keepdim=True)
+        # A feature with fewer modes than points is finished; what is left of it is rounding.
+        alive = size > 1e-12 * energy[:, None].sqrt()
+        beside.append(torch.where(alive, size, 0.0)[:, 0])
+        basis[:, k] = torch.where(alive, step / size, 0.0)
+        image = (root[:, None] * (propagation @ (basis[:, k] / root).T.contiguous())).T
+        diagonal.append((basis[:, k] * image).sum(1))
+        step = _orthogonal(image, basis[:, : k + 1])
+    matrix = torch.diag_embed(torch.stack(diagonal, 1))
+    for offset in (1, -1):
+        matrix += torch.diag_embed(torch.stack(beside[1:], 1), offset) if steps > 1 else 0
+    nodes, vectors = torch.linalg.eigh(matrix)
+    return nodes, vectors[:, 0].square() * energy[:, None]
+
+
+def _orthogonal(vectors, basis):
+    """The part of each vector (d, n) orthogonal to its basis (d, m, n); twice, against rounding."""
+    for _ in range(2):
+        inside = basis @ vectors[..., None]
+        vectors = vectors - (basis.mT @ inside)[..., 0]
+    return vectors

@@ -1,0 +1,119 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from miniature import write_claims
+
+from oversmooth_book.claims import FAIL, NOT_RUN, PASS, Claim, read_claims, read_values
+from oversmooth_book.layout import BookError
+
+
+def make(comparison="<", threshold=0.1, profile="published", digits=3):
+    return Claim("F1", "forward", "s", "p", "q", comparison, threshold, profile, digits)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "threshold", "passing", "failing"),
+    [
+        ("<", 0.1, 0.0999, 0.1),
+        ("<=", 0.1, 0.1, 0.1001),
+        (">", 0.1, 0.1001, 0.1),
+        (">=", 0.1, 0.1, 0.0999),
+        ("==", 0, 0.0, 1.0),
+        ("between", [1, 2], 2.0, 2.01),
+    ],
+)
+def test_verdict_at_the_threshold(comparison, threshold, passing, failing):
+    claim = make(comparison, threshold)
+    assert claim.verdict(passing, "published") == PASS
+    assert claim.verdict(failing, "published") == FAIL
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("comparison", ["<", ">", "<=", ">="])
+def test_no_comparison_passes_a_number_that_is_none(comparison, value):
+    assert make(comparison).verdict(value, "published") == FAIL
+
+
+@pytest.mark.parametrize(
+    ("needed", "run", "verdict"),
+    [
+        ("published", "quick", NOT_RUN),
+        ("published", "published", PASS),
+        ("published", "full", PASS),
+        ("full", "published", NOT_RUN),
+        ("quick", "quick", PASS),
+    ],
+)
+def test_a_quick_run_never_turns_a_published_claim_green(needed, run, verdict):
+    assert make(profile=needed).verdict(0.01, run) == verdict
+
+
+def test_no_value_is_not_run():
+    assert make().verdict(None, "full") == NOT_RUN
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.012345, "0.0123"), (1000.0, "1000"), (3e-15, "below 1e-09"), (0.0, "0"), (None, "")]
+)
+def test_shown_value_hides_rounding(value, shown):
+    assert make().show(value) == shown
+
+
+def test_reads_every_comparison(book):
+    write_claims(book, {}, {"id": "T2", "comparison": "between", "threshold": "[0.5, 1]"})
+    claims = read_claims(book.chapters / "claims.yml")
+    assert list(claims) == ["T1", "T2"]
+    assert claims["T2"].threshold == [0.5, 1]
+    assert claims["T2"].condition() == "between 0.5 and 1"
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"comparison": "<>"}, ["row 1", "T1", "comparison", "'<>'", "known"]),
+        ({"threshold": "1e-5"}, ["threshold", "1.0e-5"]),
+        ({"threshold": "true"}, ["threshold", "a number", "True"]),
+        ({"threshold": ".nan"}, ["threshold", "a number"]),
+        ({"comparison": "between", "threshold": "[2, 1]"}, ["two numbers, the smaller first"]),
+        ({"comparison": "between", "threshold": 2}, ["two numbers"]),
+        ({"profile": "fast"}, ["profile 'fast'", "quick, published, full"]),
+        ({"id": "F 1"}, ["letters and digits"]),
+        ({"chapter": "''"}, ["chapter needs text"]),
+        ({"profile": "quick\n  colour: red"}, ["unknown field colour"]),
+        ({"profile": "quick\n  digits: 9"}, ["digits", "0 to 6", "9"]),
+    ],
+)
+def test_a_wrong_row_is_named(book, row, words):
+    write_claims(book, row)
+    with pytest.raises(BookError) as caught:
+        read_claims(book.chapters / "claims.yml")
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_the_same_id_twice(book):
+    write_claims(book, {}, {})
+    with pytest.raises(BookError, match="row 2.*used twice"):
+        read_claims(book.chapters / "claims.yml")
+
+
+def test_a_missing_field_is_named(book):
+    (book.chapters / "claims.yml").write_text("- {id: T1, chapter: tiny}\n")
+    with pytest.raises(BookError, match="lacks statement, paper, quantity"):
+        read_claims(book.chapters / "claims.yml")
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
+def test_any_text_gives_claims_or_a_clear_error(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("claims") / "claims.yml"
+    path.write_text(text, encoding="utf-8")
+    try:
+        read_claims(path)
+    except BookError as error:
+        assert "claims.yml" in str(error)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"T1": "a"}', '{"T1": null}'])
+def test_damaged_values_say_what_to_do(tmp_path, content):
+    (tmp_path / "claims.json").write_text(content)
+    with pytest.raises(BookError, match=r"claims\.json is damaged.*run the chapter again"):
+        read_values(tmp_path / "claims.json")

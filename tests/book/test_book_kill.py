@@ -1,0 +1,149 @@
+"""Real kills: whatever dies, nothing good is lost, nothing is half-written, and nothing computes on for ever."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from miniature import add_chapter, call, command, processes, snapshot, wait_until
+
+from oversmooth_book.layout import recover_folders, replace_folder
+from oversmooth_book.processes import MARK
+
+BUSY = "total = 0\nwhile True:\n    total += 1"
+# A child that ignores its parent's death, as a pool of workers may.
+SPAWNS = "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n" + BUSY
+
+
+def start_busy(book, cell=BUSY):
+    """A good run of tiny, then a run that keeps the chapter busy computing; returns (runner, what was good)."""
+    assert call(book, "run").returncode == 0
+    good = snapshot(book.build("published") / "runs")
+    add_chapter(book, "busy", cell)
+    runner = subprocess.Popen(command(book, "run"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_until(lambda: kernel(book))
+    if "sleep" in cell:
+        wait_until(lambda: [process for process in processes(book) if process.name() == "sleep"])
+    return runner, good
+
+
+def named(book, words):
+    for process in processes(book):
+        if any(words in part for part in process.cmdline()):
+            return process
+    return None
+
+
+def kernel(book):
+    return named(book, "ipykernel_launcher")
+
+
+def mend(book):
+    """The chapter stops being busy: the next run must be clean and complete."""
+    from miniature import write_chapter
+
+    write_chapter(book, "busy", "1", parameters="# none", text="# Busy")
+    answer = call(book, "run")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "tiny: up to date" in answer.stdout and "busy: done" in answer.stdout
+    assert list(book.build("published").glob("scratch/*")) == []
+    assert processes(book) == []
+
+
+@pytest.mark.parametrize("cell", [BUSY, SPAWNS], ids=["busy", "spawns"])
+def test_runner_killed(book, cell):
+    runner, good = start_busy(book, cell)
+    runner.kill()
+    runner.wait()
+    wait_until(lambda: not processes(book), 20)
+    assert snapshot(book.build("published") / "runs") == good
+    mend(book)
+
+
+def test_kernel_killed(book):
+    runner, good = start_busy(book)
+    kernel(book).kill()
+    text, _ = runner.communicate(timeout=60)
+    assert runner.returncode == 1
+    assert "FAILED busy: failed: DeadKernelError" in text and "--jobs 1" in text
+    assert snapshot(book.build("published") / "runs") == good
+    wait_until(lambda: not processes(book), 20)
+    mend(book)
+
+
+def test_worker_killed(book):
+    runner, good = start_busy(book)
+    named(book, "oversmooth_book.worker").kill()
+    text, _ = runner.communicate(timeout=60)
+    assert runner.returncode == 1 and "FAILED busy: its process was killed" in text
+    assert snapshot(book.build("published") / "runs") == good
+    wait_until(lambda: not processes(book), 20)
+    mend(book)
+
+
+def test_runner_and_worker_killed_together(book):
+    runner, _ = start_busy(book, SPAWNS)
+    worker = named(book, "oversmooth_book.worker")
+    os.kill(worker.pid, signal.SIGKILL)
+    runner.kill()
+    runner.wait()
+    # The kernel sees its parent go; what it started is left for the next run to end.
+    wait_until(lambda: not kernel(book), 20)
+    mend(book)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_runner_interrupted(book, number):
+    runner, good = start_busy(book, SPAWNS)
+    runner.send_signal(number)
+    text, _ = runner.communicate(timeout=30)
+    assert runner.returncode == 130 and "interrupted; nothing half-done is left" in text
+    assert processes(book) == []
+    assert snapshot(book.build("published") / "runs") == good
+    mend(book)
+
+
+def test_time_out_ends_everything(book):
+    add_chapter(book, "busy", SPAWNS)
+    answer = call(book, "run", "busy", "--timeout", "6")
+    assert answer.returncode == 1
+    assert "FAILED busy: stopped after 6 s; give --timeout SECONDS" in answer.stdout
+    assert processes(book) == []
+    assert list(book.build("published").glob("scratch/*")) == []
+
+
+def test_a_kernel_that_dies_before_its_first_reply_gets_one_more_chance(book, tmp_path):
+    """The first kernel of the run is made to die at start-up by a sitecustomize on its path."""
+    flag = tmp_path / "died"
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, pathlib, sys\nflag = pathlib.Path({str(flag)!r})\n"
+        f"if '{MARK}' in os.environ and 'JPY_PARENT_PID' in os.environ and not flag.exists():\n"
+        "    flag.touch()\n    os._exit(1)\n"
+    )
+    answer = call(book, "run", PYTHONPATH=str(tmp_path))
+    assert flag.exists()
+    assert answer.returncode == 0, answer.stdout
+    assert "tiny: done in" in answer.stdout
+
+
+def test_a_swap_can_be_finished_from_every_moment(tmp_path):
+    new, place, old = tmp_path / "new", tmp_path / "runs" / "x", tmp_path / "runs" / ".x.old"
+
+    def fresh(folder, text):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text(text)
+
+    fresh(place, "before")
+    fresh(new, "after")
+    replace_folder(new, place)
+    assert (place / "file").read_text() == "after" and not old.exists() and not new.exists()
+    place.rename(old)  # killed between the two moves
+    recover_folders(place.parent)
+    assert (place / "file").read_text() == "after" and not old.exists()
+    fresh(old, "before")  # killed before the old one was removed
+    recover_folders(place.parent)
+    assert (place / "file").read_text() == "after" and not old.exists()
+    place.rename(old)  # killed between the two moves, and a new result comes at once
+    fresh(new, "newest")
+    replace_folder(new, place)
+    assert (place / "file").read_text() == "newest" and not old.exists()
