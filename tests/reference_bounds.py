@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import reference
 import torch
 
 
@@ -23,36 +24,6 @@ class Plain:
     H: list
     B: list  # per unit of π: B̃
     slopes: list
-
-
-def stationary(P):
-    """π by solving (Pᵀ − I) π = 0 on each strongly connected class, classes weighted by their size."""
-    n = len(P)
-    reach = np.linalg.matrix_power(np.eye(n) + (P > 0), n) > 0
-    pi = np.zeros(n)
-    for i in range(n):
-        block = [j for j in range(n) if reach[i, j] and reach[j, i]]
-        if min(block) < i:
-            continue
-        system = np.vstack([(P[np.ix_(block, block)].T - np.eye(len(block))), np.ones((1, len(block)))])
-        right = np.zeros(len(block) + 1)
-        right[-1] = len(block) / n
-        pi[block] = np.linalg.lstsq(system, right, rcond=None)[0]
-    return pi
-
-
-def contraction(P, pi):
-    """λ = sup σ(Px)/σ(x): the largest eigenvalue of the quadratic form σ(Px)² on signals with σ(x) = 1."""
-    n = len(P)
-    if n == 1:
-        return 0.0
-    # differences to the last node span the centred signals, after removing their mean
-    basis = np.eye(n)[:, :-1]
-    centre = np.eye(n) - np.outer(np.ones(n), pi)
-    before, after = centre @ basis, centre @ P @ basis
-    weigh = np.diag(pi)
-    values = np.linalg.eigvals(np.linalg.solve(before.T @ weigh @ before, after.T @ weigh @ after))
-    return math.sqrt(max(values.real.max(), 0.0))
 
 
 def slope(activation, H):
@@ -77,24 +48,24 @@ def plain(signals, seed=None):
     if signals.propagation.kind == "gcn":
         scale = np.sqrt(degree / degree.mean())
         P = np.array([[P[i, j] * scale[j] / scale[i] for j in range(len(P))] for i in range(len(P))])
-    # a disconnected graph has many stationary distributions; these two kinds weigh each component by its degrees
-    walk = signals.propagation.kind in ("random_walk", "gcn")
-    pi = degree / degree.sum() if walk else stationary(P)
+    if signals.propagation.kind in ("random_walk", "gcn"):
+        pi = degree / degree.sum()
+    else:
+        pi = np.full(len(P), 1 / len(P)) if signals.propagation.kind != "matrix" else reference.stationary(P)
     assert np.abs(pi @ P - pi).max() < 1e-12
     H = [pick(h) / scale[:, None] for h in signals.preactivations]
     B = [pick(b) * scale[:, None] / pi[:, None] for b in signals.backward]
     F = [pick(f) / scale[:, None] for f in signals.propagated]
     W = [pick(w) for w in signals.weights]
-    return Plain(P, pi, contraction(P, pi), W, F, H, B, [slope(signals.activation, h) for h in H])
+    return Plain(P, pi, reference.rate(P, pi), W, F, H, B, [slope(signals.activation, h) for h in H])
 
 
 def average(pi, X):
-    return [sum(pi[i] * X[i][j] for i in range(len(pi))) for j in range(len(X[0]))]
+    return reference.mean(np.asarray(X), pi).tolist()
 
 
 def spread(pi, X):
-    centre = average(pi, X)
-    return math.sqrt(sum(pi[i] * (X[i][j] - centre[j]) ** 2 for i in range(len(pi)) for j in range(len(centre))))
+    return math.sqrt(reference.energy(np.asarray(X), pi))
 
 
 def length(vector):

@@ -114,13 +114,11 @@ def backward_step(signals):
     mu = [backward_mean(b, P) for b in B]
     steps = []
     for k in range(signals.depth - 1):
-        D = _slope_of_mean(signals, k)
-        R = signals.activation.slope(signals.preactivations[k]) - D[..., None, :]
-        delta, r_inf, r_2 = D.abs().amax(-1), R.abs().amax((-1, -2)), _average(R.square(), P).amax(-1).sqrt()
-        gamma = s[..., k + 1] * (P.rate**2 * sigma[k + 1] ** 2 + mu[k + 1].square().sum(-1)).sqrt()
-        deviation_bound = delta * P.rate * s[..., k + 1] * sigma[k + 1] + r_inf * gamma
-        departure = torch.linalg.vector_norm(mu[k] - _transport(mu[k + 1], W[k + 1], D), dim=-1)
-        steps.append((delta, r_inf, r_2, gamma, sigma[k], deviation_bound, departure, r_2 * gamma))
+        size = torch.linalg.vector_norm(mu[k + 1], dim=-1)
+        delta, r_inf, r_2, gamma, rough, drift = _step_bounds(signals, k, s[..., k + 1], sigma[k + 1], size)
+        departure = mu[k] - _transport(mu[k + 1], W[k + 1], _slope_of_mean(signals, k))
+        departure = torch.linalg.vector_norm(departure, dim=-1)
+        steps.append((delta, r_inf, r_2, gamma, sigma[k], rough, departure, drift))
     return BackwardStep(*(torch.stack(column, -1) for column in zip(*steps, strict=True)))
 
 
@@ -267,12 +265,18 @@ def _transported_step(signals, k, s, state):
 def _plain_step(signals, k, s, state):
     """The same with norms only: M bounds the mean, b and e are not used."""
     b, S, e, M = state
+    delta, _, _, _, rough, drift = _step_bounds(signals, k, s, S, M)
+    return b, rough, e, delta * s * M + drift
+
+
+def _step_bounds(signals, k, s, S, M):
+    """(δ, r_∞, r_2, γ, right side of (B1), right side of (B2)) from s_{k+1} and the deviation and mean at layer k+1."""
     P = signals.propagation
     D = _slope_of_mean(signals, k)
     R = signals.activation.slope(signals.preactivations[k]) - D[..., None, :]
     delta, r_inf, r_2 = D.abs().amax(-1), R.abs().amax((-1, -2)), _average(R.square(), P).amax(-1).sqrt()
     gamma = s * (P.rate**2 * S**2 + M**2).sqrt()
-    return b, delta * P.rate * s * S + r_inf * gamma, e, delta * s * M + r_2 * gamma
+    return delta, r_inf, r_2, gamma, delta * P.rate * s * S + r_inf * gamma, r_2 * gamma
 
 
 def _slope_of_mean(signals, k):
@@ -304,6 +308,6 @@ def _require_usable(signals):
     _require_covered(signals)
     for k, (H, B) in enumerate(zip(signals.preactivations, signals.backward, strict=True)):
         require(
-            bool(torch.isfinite(H).all() and torch.isfinite(B).all()),
+            is_finite(H) and is_finite(B),
             f"the signals of layer {k} have non-finite entries: the network has diverged; lower its weights or steps",
         )
