@@ -31,12 +31,13 @@ class Stack(torch.nn.Module):
 
 def measure_by_hooks(model, x, loss):
     """Deviation, norm, ratio of features and backward signals, and the gradients' norms, through hooks."""
-    features, backward, handles = [], [], []
-    for layer in model.layers:
-        handles.append(layer.register_forward_pre_hook(lambda module, args: features.append(args[0].detach())))
-        handles.append(
-            layer.register_forward_hook(lambda module, args, out: out.register_hook(lambda g: backward.insert(0, g)))
-        )
+    features, backward = [], []
+
+    def record(module, inputs, output):
+        features.append(inputs[0].detach())
+        output.register_hook(lambda gradient: backward.insert(0, gradient))
+
+    handles = [layer.register_forward_hook(record) for layer in model.layers]
     model.zero_grad()
     loss(model(x)).backward()
     for handle in handles:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from oversmooth._validation import require
+from oversmooth._validation import is_finite, require
 from oversmooth.losses import LOSSES, make_objective
 from oversmooth.smoothness import backward_deviation, backward_mean, deviation, mean
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from oversmooth._validation import require
+from oversmooth._validation import describe, require
 
 KINDS = ("metropolis", "max_degree", "random_walk", "gcn", "identity")
 
@@ -219,7 +219,7 @@ class Propagation:
     def _product(self, signal, transposed):
         require(
             isinstance(signal, torch.Tensor) and signal.dim() in (2, 3),
-            f"a signal is a tensor (n, d) or (seeds, n, d); this one is {_describe(signal)}",
+            f"a signal is a tensor (n, d) or (seeds, n, d); this one is {describe(signal)}",
         )
         require(
             signal.shape[-2] == self.num_nodes,
@@ -278,10 +278,6 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         return _SparseProduct.apply(gradient, ctx.adjoint, ctx.matrix), None, None
-
-
-def _describe(value):
-    return f"of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
 
 
 def csr_tensor(row_ends, columns, values, num_nodes):

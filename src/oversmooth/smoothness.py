@@ -6,8 +6,10 @@ constant, a signal is first divided by `Propagation.scaling` (backward signals a
 
 import torch
 
-from oversmooth._validation import require, require_signal
+from oversmooth._validation import describe, require, require_signal
 from oversmooth.propagation import csr_tensor
+
+_BLOCK = 2**18  # entries of a block of edges: what a cache holds
 
 
 def mean(features, propagation=None):
@@ -25,7 +27,8 @@ def mean(features, propagation=None):
 
     Source: theory.md, section 1.
     """
-    return _mean(*_weighted(features, propagation))
+    _check("features", features, propagation)
+    return _mean(features, _feature_measure(features, propagation))
 
 
 def deviation(features, propagation=None):
@@ -61,7 +64,8 @@ def energy(features, propagation=None):
 
     Source: paper.md, Setting; theory.md, section 1.
     """
-    return _energy(*_weighted(features, propagation))
+    _check("features", features, propagation)
+    return feature_moments(features, propagation)[0]
 
 
 def relative_deviation(features, propagation=None):
@@ -81,7 +85,10 @@ def relative_deviation(features, propagation=None):
 
     Source: theory.md, section 5.
     """
-    return _relative(*_weighted(features, propagation))
+    _check("features", features, propagation)
+    spread, centre = feature_moments(features, propagation)
+    total = spread + centre
+    return (spread / torch.where(total > 0, total, 1.0)).sqrt()
 
 
 def backward_mean(backward, propagation=None):
@@ -101,7 +108,8 @@ def backward_mean(backward, propagation=None):
 
     Source: theory.md, section 1.
     """
-    return _mean(*_weighted_backward(backward, propagation))
+    _check("backward", backward, propagation)
+    return _mean(backward, _backward_measure(backward, propagation))
 
 
 def backward_deviation(backward, propagation=None):
@@ -121,14 +129,12 @@ def backward_deviation(backward, propagation=None):
 
     Source: theory.md, section 1.
     """
-    return _energy(*_weighted_backward(backward, propagation)).sqrt()
+    _check("backward", backward, propagation)
+    return backward_moments(backward, propagation)[0].sqrt()
 
 
 def dirichlet_energy(features, edge_index):
     """The Dirichlet energy (1/n) Σ_i Σ_{j ∈ N(i)} ‖X_i − X_j‖².
-
-    Computed as Σ_(s,t) (‖X_s‖² + ‖X_t‖² − 2 X_s·X_t)/n on the centred signal, which keeps its digits when X is nearly
-    constant, and without an array over edges and features.
 
     Args:
         features: X, (n, d).
@@ -143,17 +149,15 @@ def dirichlet_energy(features, edge_index):
     Source: Rusch, Bronstein and Mishra (2023), whose definition this is.
     """
     x, source, target = _edges(features, edge_index)
-    x = x - x.mean(0)
-    degree = torch.bincount(source, minlength=len(x)) + torch.bincount(target, minlength=len(x))
-    squares = (degree * (x * x).sum(1)).sum()
-    return ((squares - 2 * _inner_products(x, source, target)) / len(x)).clamp(min=0)
+    return _squared_differences(x, source, target) / len(x)
 
 
 def mean_average_distance(features, edge_index):
     """The mean average (cosine) distance (1/n) Σ_i Σ_{j ∈ N(i)} (1 − cos(X_i, X_j)).
 
     It sees directions only: for one feature of one sign it is 0 whatever the signal. Two zero rows are at distance 0, a
-    zero row and another at distance 1.
+    zero row and another at distance 1. Computed as half the squared distance of the unit rows, which keeps its digits
+    where 1 − cos would not.
 
     Args:
         features: X, (n, d).
@@ -171,9 +175,8 @@ def mean_average_distance(features, edge_index):
     norm = x.norm(dim=1, keepdim=True)
     unit = x / torch.where(norm > 0, norm, 1.0)
     zero = norm[:, 0] == 0
-    both_zero = (zero[source] & zero[target]).sum()
-    distances = source.numel() - both_zero - _inner_products(unit, source, target)
-    return (distances / len(x)).clamp(min=0)
+    one_zero = (zero[source] ^ zero[target]).sum()  # half a squared distance there, and one by convention
+    return (_squared_differences(unit, source, target) + one_zero) / (2 * len(x))
 
 
 def effective_rank(features):
@@ -248,7 +251,7 @@ def feature_moments(features, propagation):
     Returns:
         The pair, each a scalar or (seeds,).
     """
-    return _moments(*_weights(features, propagation))
+    return _moments(features, _feature_measure(features, propagation))
 
 
 def backward_moments(backward, propagation):
@@ -261,53 +264,50 @@ def backward_moments(backward, propagation):
     Returns:
         The pair, each a scalar or (seeds,).
     """
-    return _moments(*_backward_weights(backward, propagation))
+    return _moments(backward, _backward_measure(backward, propagation))
 
 
-def _mean(x, weights):
-    return (weights * x).sum(-2)
+def _mean(x, measure):
+    m, _, _ = measure
+    return (m.mT @ x)[..., 0, :]
 
 
-def _moments(x, weights):
-    """Σ_i w_i ‖x_i − μ‖² and ‖μ‖²."""
-    centre = weights.mT @ x
-    spread = weights.mT @ (x - centre).square()
-    return spread.sum((-1, -2)), centre.square().sum((-1, -2))
+def _moments(x, measure):
+    """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation."""
+    m, c, a = measure
+    centre = m.mT @ x
+    if x.dim() == 2:
+        departure = torch.addmm(x, c, centre, alpha=-1)
+    else:
+        departure = torch.baddbmm(x, c.expand(len(x), -1, -1), centre, alpha=-1)
+    rows = torch.linalg.vector_norm(departure, dim=-1)
+    return (rows.square() @ a)[..., 0], centre.square().sum((-1, -2))
 
 
-def _energy(x, weights):
-    return _moments(x, weights)[0]
-
-
-def _relative(x, weights):
-    spread, centre = _moments(x, weights)
-    total = spread + centre
-    return (spread / torch.where(total > 0, total, 1.0)).sqrt()
-
-
-def _weighted(features, propagation):
-    """The signal in the operator's coordinates, and its weights, (n, 1)."""
-    require_signal("features", features, None if propagation is None else propagation.num_nodes)
-    return _weights(features, propagation)
-
-
-def _weighted_backward(backward, propagation):
-    require_signal("backward", backward, None if propagation is None else propagation.num_nodes)
-    return _backward_weights(backward, propagation)
-
-
-def _weights(x, propagation):
+def _feature_measure(x, propagation):
+    """(m, c, a), each (n, 1), for `_moments`: with Z = X/scaling, μ = Σ π_i Z_i and σ² = Σ π_i ‖Z_i − μ‖²."""
     if propagation is None:
-        return x, x.new_full((x.shape[-2], 1), 1 / x.shape[-2])
+        uniform = x.new_full((x.shape[-2], 1), 1 / x.shape[-2])
+        return uniform, torch.ones_like(uniform), uniform
     pi, scaling = propagation.measure(x.dtype, x.device)
-    return (x if scaling is None else x / scaling), pi
+    if scaling is None:
+        return pi, torch.ones_like(pi), pi
+    return pi / scaling, scaling, pi / scaling**2
 
 
-def _backward_weights(b, propagation):
+def _backward_measure(b, propagation):
+    """(m, c, a) for a backward signal: with B̃ = scaling·B/π, μ = Σ π_i B̃_i and σ² = Σ π_i ‖B̃_i − μ‖²."""
     if propagation is None:
-        return b * b.shape[-2], b.new_full((b.shape[-2], 1), 1 / b.shape[-2])
+        ones = b.new_ones(b.shape[-2], 1)
+        return ones, ones / len(ones), ones * len(ones)
     pi, scaling = propagation.measure(b.dtype, b.device)
-    return b / pi if scaling is None else b * (scaling / pi), pi
+    if scaling is None:
+        return torch.ones_like(pi), pi, 1 / pi
+    return scaling, pi / scaling, scaling**2 / pi
+
+
+def _check(name, signal, propagation):
+    require_signal(name, signal, None if propagation is None else propagation.num_nodes)
 
 
 def _singular_values(x):
@@ -320,8 +320,33 @@ def _singular_values(x):
     return torch.linalg.svdvals(x)
 
 
+def _squared_differences(x, source, target):
+    """Σ ‖x_s − x_t‖² over the edges (s, t), without an array over edges and features.
+
+    As Σ ‖x_s‖² + ‖x_t‖² − 2 x_s·x_t on the centred signal, which is fast; where that cancels more than four digits (the
+    signal varies between distant nodes only, or between components), edge by edge.
+
+    Args:
+        x: (n, d).
+        source: (edges,) integers.
+        target: (edges,) integers.
+
+    Returns:
+        A scalar.
+    """
+    centred = x - x.mean(0)
+    degree = torch.bincount(source, minlength=len(x)) + torch.bincount(target, minlength=len(x))
+    squares = (degree * centred.square().sum(1)).sum()
+    total = squares - 2 * _inner_products(centred, source, target)
+    if x.dtype == torch.float64 and bool(total > 1e-4 * squares):
+        return total
+    size = max(1, _BLOCK // max(1, x.shape[1]))
+    blocks = zip(source.split(size), target.split(size), strict=True)
+    return sum(((x[s] - x[t]).square().sum() for s, t in blocks), x.new_zeros(()))
+
+
 def _inner_products(x, source, target):
-    """Σ x_s · x_t over the edges (s, t), by a product sampled at the edges: no (edges, d) array."""
+    """Σ x_s · x_t over the edges (s, t), by a product sampled at the edges."""
     if bool((source[1:] < source[:-1]).any()):
         order = torch.argsort(source)
         source, target = source[order], target[order]
@@ -335,8 +360,12 @@ def _edges(features, edge_index):
     require_signal("features", features)
     require(features.dim() == 2, f"features has shape {tuple(features.shape)}; (nodes, features) is needed")
     require(
-        edge_index.dim() == 2 and edge_index.shape[0] == 2,
-        f"edge_index has shape {tuple(edge_index.shape)}; (2, edges) is needed",
+        isinstance(edge_index, torch.Tensor) and edge_index.dim() == 2 and edge_index.shape[0] == 2,
+        f"edge_index is {describe(edge_index)}; a tensor (2, edges) is needed",
+    )
+    require(
+        not (edge_index.is_floating_point() or edge_index.is_complex() or edge_index.dtype == torch.bool),
+        f"edge_index has dtype {edge_index.dtype}; integers are needed",
     )
     if edge_index.numel():
         low, high = int(edge_index.min()), int(edge_index.max())
