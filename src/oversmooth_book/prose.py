@@ -2,11 +2,13 @@
 
 import re
 
-# What may hold numbers of its own: code, mathematics (definitions), roles, link targets, options, comments.
+_FENCE = re.compile(r"^\s*(?P<marks>`{3,}|~{3,}|:{3,})\s*(?P<rest>.*)$")
+# Blocks whose content is code or mathematics.
+_CODE_DIRECTIVES = ("{code", "{math", "{eval-rst", "{bibliography")
+# What may hold numbers of its own: mathematics (definitions), roles, code, link targets, options, comments.
 _NOT_PROSE = re.compile(
-    r"^(?P<fence>```+|~~~+)(?!\{).*?^(?P=fence)\s*$"
-    r"|\$\$.*?\$\$|\$[^$\n]+?(?:\n[^$\n]+?)*\$|\\begin\{(\w+\*?)\}.*?\\end\{\2\}"
-    r"|\{[\w:.-]+\}(`+).+?\3|(`+).+?\4|\]\([^)]*\)|<!--.*?-->|<[^>\n]+>|https?://\S+|^:[\w-]+:.*$|^%.*$",
+    r"\$\$.*?\$\$|\$[^$\n]+?(?:\n[^$\n]+?)*\$|\\begin\{(\w+\*?)\}.*?\\end\{\1\}"
+    r"|\{[\w:.-]+\}(`+).+?\2|(`+).+?\3|\]\([^)]*\)|<!--.*?-->|<[^>\n]+>|https?://\S+|^:[\w-]+:.*$|^%.*$",
     re.DOTALL | re.MULTILINE,
 )
 # Numbers that name something: an article, a section, a version.
@@ -25,5 +27,32 @@ def typed_numbers(text: str) -> list[str]:
     Returns:
         The numbers as typed; whole numbers, mathematics, code and roles do not count.
     """
-    prose = _NAMED.sub(" ", _NOT_PROSE.sub(" ", text))
+    prose = _NAMED.sub(" ", _NOT_PROSE.sub(" ", _without_code_blocks(text)))
     return [match.group().strip() for match in _MEASURED.finditer(prose)]
+
+
+def _without_code_blocks(text: str) -> str:
+    """The lines outside code; the content of other directives (theorems, notes) is prose."""
+    kept, code = [], ""
+    for line in text.splitlines():
+        fence = _FENCE.match(line)
+        if code:
+            closes = fence and fence["marks"].startswith(code) and not fence["rest"]
+            code = "" if closes else code
+        elif fence:
+            is_code = not fence["rest"].startswith("{") and fence["rest"] and fence["marks"][0] != ":"
+            bare = not fence["rest"] and not _closes_directive(kept, fence["marks"])
+            if is_code or bare or fence["rest"].startswith(_CODE_DIRECTIVES):
+                code = fence["marks"]
+            else:
+                kept.append("\0" + fence["marks"] + fence["rest"])
+        else:
+            kept.append(line)
+    return "\n".join(line for line in kept if not line.startswith("\0"))
+
+
+def _closes_directive(kept: list[str], marks: str) -> bool:
+    """Whether a bare fence ends a directive begun above, and does not begin a code block."""
+    begun = sum(line.startswith("\0" + marks + "{") for line in kept)
+    ended = sum(line == "\0" + marks for line in kept)
+    return begun > ended

@@ -1,7 +1,27 @@
+import shutil
+
 import pytest
-from miniature import make_book
+from miniature import call, commit_all, make_book
+
+from oversmooth_book.layout import Book
 
 
 @pytest.fixture
 def book(tmp_path):
+    """A fresh miniature book."""
     return make_book(tmp_path / "book")
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory):
+    """One published run of a committed miniature book, to look at: (book, what was said, commit)."""
+    book = make_book(tmp_path_factory.mktemp("ran") / "book")
+    commit = commit_all(book)
+    return book, call(book, "run"), commit
+
+
+@pytest.fixture
+def good(ran, tmp_path):
+    """A copy of that book and its run, to change."""
+    shutil.copytree(ran[0].root, tmp_path / "good")
+    return Book(tmp_path / "good")

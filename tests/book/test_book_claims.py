@@ -92,7 +92,7 @@ def test_a_wrong_row_is_named(book, row, words):
 
 def test_the_same_id_twice(book):
     write_claims(book, {}, {})
-    with pytest.raises(BookError, match="row 2.*used twice"):
+    with pytest.raises(BookError, match=r"row 2.*used twice"):
         read_claims(book.chapters / "claims.yml")
 
 

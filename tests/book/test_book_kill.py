@@ -10,20 +10,17 @@ from miniature import add_chapter, call, command, processes, snapshot, wait_unti
 from oversmooth_book.layout import recover_folders, replace_folder
 from oversmooth_book.processes import MARK
 
-BUSY = "total = 0\nwhile True:\n    total += 1"
+BUSY = "open('busy', 'w').close()\nwhile True:\n    pass"
 # A child that ignores its parent's death, as a pool of workers may.
-SPAWNS = "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n" + BUSY
+SPAWNS = "import subprocess\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True)\n" + BUSY
 
 
 def start_busy(book, cell=BUSY):
-    """A good run of tiny, then a run that keeps the chapter busy computing; returns (runner, what was good)."""
-    assert call(book, "run").returncode == 0
+    """Beside the good run of tiny, one that keeps its chapter busy computing; returns (runner, what was good)."""
     good = snapshot(book.build("published") / "runs")
     add_chapter(book, "busy", cell)
     runner = subprocess.Popen(command(book, "run"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_until(lambda: kernel(book))
-    if "sleep" in cell:
-        wait_until(lambda: [process for process in processes(book) if process.name() == "sleep"])
+    wait_until(lambda: list(book.build("published").glob("scratch/busy-*/busy")))
     return runner, good
 
 
@@ -51,56 +48,56 @@ def mend(book):
 
 
 @pytest.mark.parametrize("cell", [BUSY, SPAWNS], ids=["busy", "spawns"])
-def test_runner_killed(book, cell):
-    runner, good = start_busy(book, cell)
+def test_runner_killed(good, cell):
+    runner, before = start_busy(good, cell)
     runner.kill()
     runner.wait()
-    wait_until(lambda: not processes(book), 20)
-    assert snapshot(book.build("published") / "runs") == good
-    mend(book)
+    wait_until(lambda: not processes(good), 20)
+    assert snapshot(good.build("published") / "runs") == before
+    mend(good)
 
 
-def test_kernel_killed(book):
-    runner, good = start_busy(book)
-    kernel(book).kill()
+def test_kernel_killed(good):
+    runner, before = start_busy(good)
+    kernel(good).kill()
     text, _ = runner.communicate(timeout=60)
     assert runner.returncode == 1
     assert "FAILED busy: failed: DeadKernelError" in text and "--jobs 1" in text
-    assert snapshot(book.build("published") / "runs") == good
-    wait_until(lambda: not processes(book), 20)
-    mend(book)
+    assert snapshot(good.build("published") / "runs") == before
+    wait_until(lambda: not processes(good), 20)
+    mend(good)
 
 
-def test_worker_killed(book):
-    runner, good = start_busy(book)
-    named(book, "oversmooth_book.worker").kill()
+def test_worker_killed(good):
+    runner, before = start_busy(good)
+    named(good, "oversmooth_book.worker").kill()
     text, _ = runner.communicate(timeout=60)
     assert runner.returncode == 1 and "FAILED busy: its process was killed" in text
-    assert snapshot(book.build("published") / "runs") == good
-    wait_until(lambda: not processes(book), 20)
-    mend(book)
+    assert snapshot(good.build("published") / "runs") == before
+    wait_until(lambda: not processes(good), 20)
+    mend(good)
 
 
-def test_runner_and_worker_killed_together(book):
-    runner, _ = start_busy(book, SPAWNS)
-    worker = named(book, "oversmooth_book.worker")
+def test_runner_and_worker_killed_together(good):
+    runner, _ = start_busy(good, SPAWNS)
+    worker = named(good, "oversmooth_book.worker")
     os.kill(worker.pid, signal.SIGKILL)
     runner.kill()
     runner.wait()
     # The kernel sees its parent go; what it started is left for the next run to end.
-    wait_until(lambda: not kernel(book), 20)
-    mend(book)
+    wait_until(lambda: not kernel(good), 20)
+    mend(good)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_runner_interrupted(book, number):
-    runner, good = start_busy(book, SPAWNS)
+def test_runner_interrupted(good, number):
+    runner, before = start_busy(good, SPAWNS)
     runner.send_signal(number)
     text, _ = runner.communicate(timeout=30)
     assert runner.returncode == 130 and "interrupted; nothing half-done is left" in text
-    assert processes(book) == []
-    assert snapshot(book.build("published") / "runs") == good
-    mend(book)
+    assert processes(good) == []
+    assert snapshot(good.build("published") / "runs") == before
+    mend(good)
 
 
 def test_time_out_ends_everything(book):

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 from miniature import (
@@ -7,7 +8,7 @@ from miniature import (
     MEASURE,
     add_chapter,
     call,
-    commit_all,
+    git,
     processes,
     snapshot,
     write_chapter,
@@ -15,18 +16,12 @@ from miniature import (
     write_profiles,
 )
 
+from oversmooth_book.claims import read_claims
+from oversmooth_book.layout import Book
 from oversmooth_book.notebooks import read_notebook
-from oversmooth_book.runner import locked
-
-
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    """One published run that the tests below only look at."""
-    from miniature import make_book
-
-    book = make_book(tmp_path_factory.mktemp("ran") / "book")
-    commit = commit_all(book)
-    return book, call(book, "run"), commit
+from oversmooth_book.profiles import read_profiles
+from oversmooth_book.records import fingerprints
+from oversmooth_book.runner import locked, why_due
 
 
 def test_a_run_leaves_notebook_tables_values_and_record(ran):
@@ -60,8 +55,6 @@ def test_the_notebook_is_clean_and_keeps_what_it_needs(ran):
 
 
 def test_running_changes_nothing_in_the_tree(ran):
-    from miniature import git
-
     assert git(ran[0], "status", "--porcelain") == ""
 
 
@@ -74,25 +67,47 @@ def test_quick_uses_its_parameters_and_claims_nothing_it_cannot(book):
     assert not book.run("published", "tiny").exists()
 
 
-def test_skips_only_what_is_unchanged_and_says_why_it_runs(book):
-    assert call(book, "run").returncode == 0
-    assert "tiny: up to date" in call(book, "run").stdout
-    steps = {
-        "src/": lambda: (book.root / "src" / "lib.py").write_text("one = 2\n"),
-        "requirements.lock": lambda: (book.root / "requirements.lock").write_text("torch==3\n"),
-        "the parameters": lambda: write_profiles(book, tiny="{published: {num_steps: 4, scale: 1.5, seeds: [0, 1]}}"),
-        "the chapter's rows of claims.yml": lambda: write_claims(book, {"threshold": 0.6}),
-        "the notebook's source": lambda: write_chapter(book, "tiny", COMPUTE, DRAW, MEASURE + "\n1"),
-    }
-    for what, change in steps.items():
-        change()
-        assert f"tiny: runs (changed: {what})" in call(book, "run").stdout
-    table = book.run("published", "tiny") / "tables" / "powers.csv"
+CHANGES = {
+    "src/": lambda book: (book.root / "src" / "lib.py").write_text("one = 2\n"),
+    "requirements.lock": lambda book: (book.root / "requirements.lock").write_text("torch==3\n"),
+    "the parameters": lambda book: write_profiles(book, tiny="{published: {num_steps: 4, scale: 1.5, seeds: [0]}}"),
+    "the chapter's rows of claims.yml": lambda book: write_claims(book, {"threshold": 0.6}),
+    "the notebook's source": lambda book: write_chapter(book, "tiny", COMPUTE, DRAW, MEASURE + "\n1"),
+}
+
+
+def reason(book):
+    claims = read_claims(book.chapters / "claims.yml")
+    chapter = read_profiles(book.chapters / "profiles.yml")["tiny"]
+    return why_due(book, "tiny", "published", fingerprints(book, chapter, "published", claims))
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_runs_again_when_an_input_changed(good, what):
+    assert reason(good) is None
+    CHANGES[what](good)
+    assert reason(good) == f"changed: {what}"
+
+
+def test_runs_again_when_data_appear_or_vanish(good, tmp_path, monkeypatch):
+    write_profiles(good, tiny="{published: {num_steps: 3, scale: 1.5, seeds: [0, 1]}, needs: [Cora]}")
+    monkeypatch.setenv("OVERSMOOTH_DATA", str(tmp_path))
+    assert reason(good) == "changed: the data"
+
+
+def test_runs_again_when_outputs_were_altered(good):
+    table = good.run("published", "tiny") / "tables" / "powers.csv"
     table.write_text(table.read_text().replace("0.75", "0.76"))
-    assert "tiny: runs (its outputs were altered)" in call(book, "run").stdout
-    (book.run("published", "tiny") / "record.json").write_text("{")
-    assert "tiny: runs (its record is damaged)" in call(book, "run").stdout
-    assert "tiny: runs (asked for by --force)" in call(book, "run", "--force").stdout
+    assert reason(good) == "its outputs were altered"
+    (good.run("published", "tiny") / "record.json").write_text("{")
+    assert reason(good) == "its record is damaged"
+
+
+def test_the_command_line_says_why(good):
+    assert "tiny: up to date" in call(good, "run").stdout
+    CHANGES["src/"](good)
+    assert "tiny: runs (changed: src/)" in call(good, "run").stdout
+    assert "tiny: runs (asked for by --force)" in call(good, "run", "--force").stdout
 
 
 @pytest.mark.parametrize(
@@ -106,16 +121,15 @@ def test_skips_only_what_is_unchanged_and_says_why_it_runs(book):
         ("1", ["never calls oversmooth_book.claim for T1"]),
     ],
 )
-def test_a_bad_chapter_fails_and_the_last_good_run_stays(book, cell, words):
-    assert call(book, "run").returncode == 0
-    before = snapshot(book.build("published") / "runs")
-    write_chapter(book, "tiny", cell)
-    answer = call(book, "run")
+def test_a_bad_chapter_fails_and_the_last_good_run_stays(good, cell, words):
+    before = snapshot(good.build("published") / "runs")
+    write_chapter(good, "tiny", cell)
+    answer = call(good, "run")
     assert answer.returncode == 1
     assert all(word in answer.stdout for word in ["FAILED tiny:", *words]), answer.stdout
-    assert snapshot(book.build("published") / "runs") == before
-    assert (book.build("published") / "failed" / "tiny.ipynb").is_file()
-    assert processes(book) == []
+    assert snapshot(good.build("published") / "runs") == before
+    assert (good.build("published") / "failed" / "tiny.ipynb").is_file()
+    assert processes(good) == []
 
 
 def test_one_failure_does_not_stop_the_others(book):
@@ -162,8 +176,6 @@ def test_two_runs_at_once_are_refused(book):
 
 
 def test_no_book_here(tmp_path):
-    from oversmooth_book.layout import Book
-
     answer = call(Book(tmp_path), "run")
     assert answer.returncode == 1 and "no book found" in answer.stderr and "--root FOLDER" in answer.stderr
 
@@ -176,6 +188,4 @@ def test_threads_are_shared_among_jobs_and_the_readers_set_up_does_not_count(boo
     answer = call(book, "run", "--jobs", "1", MPLBACKEND="agg", IPYTHONDIR=str(tmp_path / "ipython"))
     assert answer.returncode == 0, answer.stdout
     text = json.dumps(read_notebook(book.run("published", "tiny") / "tiny.ipynb"))
-    import os
-
     assert f"{os.cpu_count()} True" in text and "mine" not in text

@@ -1,0 +1,132 @@
+import json
+import re
+
+import pytest
+from miniature import REPOSITORY, add_chapter, call, commit_all, make_book, snapshot, write_chapter, write_claims
+
+from oversmooth_book.layout import Book
+
+
+@pytest.fixture(scope="session")
+def built(ran):
+    """The miniature book's HTML, built once."""
+    return ran[0], call(ran[0], "build")
+
+
+def page(book, name="tiny", profile="published"):
+    return (book.build(profile) / "html" / "chapters" / f"{name}.html").read_text(encoding="utf-8")
+
+
+def words(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_build_ends_with_the_path_to_open(built):
+    book, answer = built
+    assert answer.returncode == 0, answer.stderr
+    path = answer.stdout.strip().splitlines()[-1].removeprefix("Open ")
+    assert path.endswith("_build/published/html/index.html")
+    assert (book.build("published") / "html" / "index.html").is_file()
+
+
+def test_the_landing_page_shows_every_claim_with_its_verdict(built):
+    text = words(page(built[0], "index"))
+    assert "1 claims: 1 PASS, 0 FAIL, 0 NOT RUN" in text
+    for word in ("T1", "Powers grow when", "claim 1", "0.75", "> 0.5", "the largest power"):
+        assert word.replace(">", "&gt;") in text
+
+
+def test_a_figure_stands_with_caption_alt_text_and_provenance(built):
+    book, _ = built
+    html = page(book)
+    assert 'alt="A curve that rises."' in html and "Powers grow." in html
+    text = words(html[html.index('class="provenance') :])
+    record = json.loads((book.run("published", "tiny") / "record.json").read_text())
+    for word in (
+        "scale = 1.5",
+        "seeds = [0, 1]",
+        f"torch {record['versions']['torch']}",
+        record["commit"][:10],
+        "cores",
+    ):
+        assert word in text, word
+    link = re.search(r'href="\.\./(_downloads/[^"]+/powers\.csv)"', html).group(1)
+    table = book.run("published", "tiny") / "tables" / "powers.csv"
+    assert (book.build("published") / "html" / link).read_bytes() == table.read_bytes()
+
+
+def test_numbers_in_the_text_are_glued(built):
+    assert "The largest is 0.75, see Fig. 1" in words(page(built[0])).replace(" .", ".").replace(" ,", ",")
+
+
+def test_a_failed_claim_fails_the_build_by_name_with_both_values(good):
+    write_claims(good, {"threshold": 0.8})
+    assert call(good, "run").returncode == 0
+    answer = call(good, "build")
+    assert answer.returncode == 1
+    assert "FAIL T1 (tiny): measured 0.75, needed > 0.8" in answer.stderr
+    assert "1 FAIL" in words(page(good, "index"))
+
+
+def test_a_quick_book_says_not_run(good):
+    assert call(good, "run", "--profile", "quick").returncode == 0
+    answer = call(good, "build", "--profile", "quick")
+    assert answer.returncode == 0, answer.stderr
+    assert "0 PASS, 0 FAIL, 1 NOT RUN" in words(page(good, "index", "quick"))
+
+
+@pytest.mark.parametrize("stale", [True, False])
+def test_what_did_not_run_is_not_shown(good, stale):
+    if stale:
+        (good.root / "src" / "lib.py").write_text("one = 3\n")
+    profile = "published" if stale else "full"
+    answer = call(good, "build", "--profile", profile)
+    assert answer.returncode == 1
+    why = "changed: src/" if stale else "it has not run yet"
+    assert f"tiny cannot be shown ({why}): first call python -m oversmooth_book run" in answer.stderr
+
+
+def test_a_broken_reference_fails_the_build_and_the_old_html_stays(built, tmp_path):
+    import shutil
+
+    shutil.copytree(built[0].root, tmp_path / "book")
+    book = Book(tmp_path / "book")
+    before = snapshot(book.build("published") / "html")
+    (book.chapters / "index.md").write_text("# Small\n\n{ref}`nowhere` and [gone](gone.md)\n", encoding="utf-8")
+    answer = call(book, "build")
+    assert answer.returncode == 1
+    assert (
+        "jupyter-book refuses the book" in answer.stderr and "nowhere" in answer.stderr and "gone.md" in answer.stderr
+    )
+    assert str(book.root) not in answer.stderr
+    assert snapshot(book.build("published") / "html") == before
+
+
+def test_missing_data_shows_the_committed_outputs_under_a_note(tmp_path):
+    book = make_book(tmp_path / "book")
+    text = "# Needy\n\nIt ran."
+    add_chapter(book, "needy", "print('made of Cora')\nbook.claim('N1', 1)", profile="{published: {}, needs: [Cora]}")
+    write_chapter(book, "needy", "print('made of Cora')\nbook.claim('N1', 1)", parameters="# none", text=text)
+    write_claims(book, {}, {"id": "N1", "chapter": "needy"})
+    commit_all(book)
+    here = {"OVERSMOOTH_DATA": str(tmp_path / "data")}
+    raw = tmp_path / "data" / "Planetoid" / "Cora" / "raw"
+    raw.mkdir(parents=True)
+    names = ["x", "tx", "allx", "y", "ty", "ally", "graph", "test.index"]
+    for name in names:
+        (raw / f"ind.cora.{name}").write_bytes(b"")
+    assert call(book, "run", **here).returncode == 0
+    answer = call(book, "publish", **here)
+    assert answer.returncode == 0, answer.stderr
+    (raw / "ind.cora.graph").unlink()
+    assert call(book, "run", **here).returncode == 0
+    answer = call(book, "build", **here)
+    assert answer.returncode == 0, answer.stderr
+    html = words(page(book, "needy"))
+    assert "The raw files of Cora are not on this machine" in html and "made of Cora" in html
+    assert "1 PASS, 0 FAIL, 1 NOT RUN" in words(page(book, "index"))
+
+
+def test_the_real_configuration_names_no_other_site():
+    text = (REPOSITORY / "_config.yml").read_text()
+    assert "http" not in text and "thebe" not in text.replace("#", "")

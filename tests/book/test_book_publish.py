@@ -1,0 +1,165 @@
+import json
+
+import pytest
+from miniature import DRAW, MEASURE, call, commit_all, git, snapshot, write_chapter, write_claims
+
+from oversmooth_book.checker import check
+from oversmooth_book.notebooks import read_notebook
+from oversmooth_book.prose import typed_numbers
+
+
+@pytest.fixture(scope="module")
+def published(ran, tmp_path_factory):
+    """The good run, published; its outputs not committed yet."""
+    import shutil
+
+    from oversmooth_book.layout import Book
+
+    root = tmp_path_factory.mktemp("published") / "book"
+    shutil.copytree(ran[0].root, root)
+    return Book(root), call(Book(root), "publish")
+
+
+@pytest.fixture
+def released(published, tmp_path):
+    """A copy of that, to change."""
+    import shutil
+
+    from oversmooth_book.layout import Book
+
+    shutil.copytree(published[0].root, tmp_path / "released")
+    return Book(tmp_path / "released")
+
+
+def test_publish_moves_the_run_into_the_repository(published):
+    book, answer = published
+    assert answer.returncode == 0, answer.stderr
+    folder = book.published("tiny")
+    assert sorted(snapshot(folder)) == ["claims.json", "record.json", "tables/powers.csv"]
+    assert read_notebook(book.notebook("tiny")).cells[-1].outputs
+    changed = git(book, "status", "--porcelain", "--untracked-files=all").splitlines()
+    assert [line[3:].strip() for line in changed] == [
+        "chapters/tiny.ipynb",
+        "data/published/tiny/claims.json",
+        "data/published/tiny/record.json",
+        "data/published/tiny/tables/powers.csv",
+    ] or changed[0].endswith("chapters/tiny.ipynb")
+
+
+def test_publishing_changes_no_input_so_nothing_runs_again(published):
+    book, _ = published
+    assert "tiny: up to date" in call(book, "run").stdout
+    assert check(book) == []
+
+
+def test_the_next_chapter_is_not_called_dirty_by_published_outputs(released):
+    answer = call(released, "run", "--force")
+    assert answer.returncode == 0
+    assert json.loads((released.run("published", "tiny") / "record.json").read_text())["dirty"] is False
+
+
+def test_the_committed_book_builds_without_a_run(released):
+    import shutil
+
+    shutil.rmtree(released.root / "_build")
+    answer = call(released, "build", "--committed")
+    assert answer.returncode == 0, answer.stderr
+    assert "1 PASS" in (released.build("published") / "html" / "chapters" / "index.html").read_text()
+
+
+def refused(book, *reasons):
+    before = snapshot(book.root / "chapters"), snapshot(book.root / "data") if (book.root / "data").exists() else {}
+    answer = call(book, "publish")
+    after = snapshot(book.root / "chapters"), snapshot(book.root / "data") if (book.root / "data").exists() else {}
+    assert answer.returncode == 1 and before == after
+    assert all(reason in answer.stderr for reason in ("not published: tiny:", *reasons)), answer.stderr
+
+
+def test_refuses_a_run_of_a_changed_tree(good):
+    (good.root / "src" / "lib.py").write_text("one = 5\n")
+    assert call(good, "run").returncode == 0
+    refused(good, "uncommitted changes")
+
+
+def test_refuses_a_stale_run(good):
+    (good.root / "src" / "lib.py").write_text("one = 6\n")
+    commit_all(good)
+    refused(good, "changed: src/: run it first")
+
+
+def test_refuses_a_failed_claim(good):
+    write_claims(good, {"threshold": 0.8})
+    commit_all(good)
+    assert call(good, "run").returncode == 0
+    refused(good, "claim T1 is FAIL: measured 0.75, needed > 0.8")
+
+
+def test_refuses_when_only_a_quick_run_exists(book):
+    commit_all(book)
+    assert call(book, "run", "--profile", "quick").returncode == 0
+    refused(book, "it has not run yet: run it first")
+
+
+def test_check_sees_what_departs_from_the_record(released):
+    table = released.published("tiny") / "tables" / "powers.csv"
+    table.write_text(table.read_text() + "3,1.125\n")
+    text = released.notebook("tiny").read_text().replace("measured 0.75", "measured 0.95")
+    released.notebook("tiny").write_text(text)
+    problems = "\n".join(check(released))
+    assert "tables: not the tables of the published record" in problems
+    assert "outputs are not those of the published record" in problems
+
+
+def test_check_sees_an_author_s_slips(released):
+    write_chapter(released, "tiny", *["1"] * 9, DRAW, MEASURE, text="# Tiny\n\nThe gap is 0.753, or 12 %.")
+    write_claims(released, {}, {"id": "X1", "chapter": "unheard"})
+    (released.root / "_toc.yml").write_text("format: jb-book\nroot: chapters/index\n")
+    problems = "\n".join(check(released))
+    for words in (
+        "13 code cells; at most 10",
+        "was never run",
+        "typed number 0.753: glue it",
+        "typed number 12 %",
+        "its source changed after its outputs were published",
+        "X1 names the chapter unheard",
+        "_toc.yml: lacks the chapter tiny",
+    ):
+        assert words in problems, words
+    assert call(released, "check").returncode == 1
+
+
+def test_check_wants_caption_name_and_alt_text(released):
+    notebook = json.loads(released.notebook("tiny").read_text())
+    notebook["cells"][4]["metadata"] = {}
+    released.notebook("tiny").write_text(json.dumps(notebook))
+    assert any("draws a figure without caption, name, alt" in problem for problem in check(released))
+
+
+def test_compare_agrees_with_itself_and_tells_a_difference(released):
+    answer = call(released, "compare")
+    assert answer.returncode == 0 and "tiny: agrees" in answer.stdout
+    folder = released.published("tiny")
+    (folder / "claims.json").write_text('{"T1": 0.4}')
+    table = folder / "tables" / "powers.csv"
+    table.write_text(table.read_text().replace("0.333333", "0.33").replace("0.75", "0.750001"))
+    answer = call(released, "compare")
+    assert answer.returncode == 1
+    assert "claim T1: 0.75 (PASS) here, 0.4 (FAIL) published" in answer.stdout
+    assert (
+        "table powers.csv, column value: 1 of 3 differ, first in row 1: 0.333333 here, 0.33 published" in answer.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("The slope is -0.25, or 3e-4, or 12 %.", ["-0.25", "3e-4", "12 %"]),
+        ("Layer 3 of 41, $\\lambda = 0.78$, `rate=0.78`, {glue:text}`x`, (v1.2).", []),
+        ("arXiv:2505.16736, Section 3.2, Python 3.11, [x](a-0.5.html), <!-- 0.5 -->", []),
+        ("```python\nx = 0.5\n```\nand $$\n0.5\n$$ and 2026.", []),
+        ("```{prf:theorem} T\n:label: t-0.5\nAbout 0.5 of it.\n```", ["0.5"]),
+        ("It costs $5 and 0.5 more.", ["0.5"]),
+    ],
+)
+def test_typed_numbers(text, numbers):
+    assert typed_numbers(text) == numbers
