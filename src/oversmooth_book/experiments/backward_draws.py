@@ -11,6 +11,8 @@ BATCH = 20
 OPERATORS = ("metropolis", "random_walk", "gcn", "identity")
 # Of a side that is zero in exact arithmetic, rounding leaves about 1e-16 of the signal per operation.
 ROUNDING = 1e-12
+STEPS = ["(B1)", "(B2)"]
+CERTIFICATE = ["certificate: deviation", "certificate: mean", "certificate: gradient"]
 
 
 def random_draws(num_draws):
@@ -23,8 +25,8 @@ def random_draws(num_draws):
         num_draws: networks, in batches of 20.
 
     Returns:
-        pandas.DataFrame: a row for each network and statement: batch, operator, activation, statement, steps (how
-        many inequalities), excess (largest (left − right)/size of the signal), tightness (largest left/right).
+        pandas.DataFrame: a row for each network and statement: batch, seed, operator, activation, statement, steps
+        (how many inequalities), excess (largest (left − right)/size of the signal), tightness (largest left/right).
     """
     generator = torch.Generator().manual_seed(0)
     pairs = [(kind, name) for kind in OPERATORS for name in osm.ACTIVATIONS]
@@ -36,6 +38,34 @@ def random_draws(num_draws):
         rows = [_judged(statement, *sides) for statement, sides in _inequalities(signals).items()]
         tables.append(pd.concat(rows).assign(batch=batch, operator=kind, activation=name))
     return pd.concat(tables, ignore_index=True)
+
+
+def violations(table, statements):
+    """How many networks violate a statement by more than rounding.
+
+    Args:
+        table: what `random_draws` returned.
+        statements: which ones count.
+
+    Returns:
+        Number of rows.
+    """
+    rows = table[table["statement"].isin(statements)]
+    return int((rows["excess"] > ROUNDING).sum())
+
+
+def summary(table):
+    """How sharp every statement was, by operator and activation.
+
+    Args:
+        table: what `random_draws` returned.
+
+    Returns:
+        pandas.DataFrame: columns operator, activation, statement, networks, violations, tightness (the largest).
+    """
+    groups = table.assign(violations=table["excess"] > ROUNDING).groupby(["operator", "activation", "statement"])
+    columns = {"networks": ("seed", "size"), "violations": ("violations", "sum"), "tightness": ("tightness", "max")}
+    return groups.agg(**columns).reset_index()
 
 
 def _random_signals(kind, activation, batch, generator):
@@ -71,5 +101,5 @@ def _judged(statement, left, right, size):
     certain = right > ROUNDING * size
     tightness = torch.where(certain, left / torch.where(certain, right, 1.0), 0.0).amax(-1)
     excess = ((left - right) / size).amax(-1)
-    columns = {"excess": excess.numpy(), "tightness": tightness.numpy()}
+    columns = {"seed": range(len(excess)), "excess": excess.numpy(), "tightness": tightness.numpy()}
     return pd.DataFrame({"statement": statement, "steps": left.shape[-1]} | columns)
