@@ -8,7 +8,7 @@ _CODE_DIRECTIVES = ("{code", "{math", "{eval-rst", "{bibliography")
 # What may hold numbers of its own: mathematics (definitions), roles, code, link targets, options, comments.
 _NOT_PROSE = re.compile(
     r"\$\$.*?\$\$|\$[^$\n]+?(?:\n[^$\n]+?)*\$|\\begin\{(\w+\*?)\}.*?\\end\{\1\}"
-    r"|\{[\w:.-]+\}(`+).+?\2|(`+).+?\3|\]\([^)]*\)|<!--.*?-->|<[^>\n]+>|https?://\S+|^:[\w-]+:.*$|^%.*$",
+    r"|\{[\w:.-]+\}(`+).+?\2|(`+).+?\3|\]\([^)]*\)|<!--.*?-->|<[^>\n]+>|https?://\S+|^:[\w-]+:[^\n]*|^%[^\n]*",
     re.DOTALL | re.MULTILINE,
 )
 # Numbers that name something: an article, a section, a version.

@@ -1,4 +1,4 @@
-"""The committed notebooks, run again here: their text must agree to the letter, their tables and values by tolerance."""
+"""The committed notebooks, run again here: text must agree to the letter, tables and values by tolerance."""
 
 import os
 import subprocess
