@@ -4,6 +4,8 @@ PYTHON := $(VENV)/bin/python
 PROFILE ?= published
 JOBS ?= 2
 # Written last, so that a set-up that broke off is done again.
+# On their own, with as many threads as a reader's kernel would take; the others share the cores as processes.
+NOTEBOOK_TESTS := $(wildcard tests/book/test*nbval*.py)
 READY := $(VENV)/.set-up
 BENCHMARKS := $(filter-out benchmarks/pairs.py,$(wildcard benchmarks/*.py))
 
@@ -37,7 +39,8 @@ quick: ## the same, in under three minutes
 	@$(MAKE) --no-print-directory book PROFILE=quick
 
 test: setup ## all tests (JOBS processes at once)
-	$(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup $(NOTEBOOK_TESTS:%=--ignore=%)
+	$(if $(NOTEBOOK_TESTS),$(PYTHON) -m pytest --numprocesses $(JOBS) $(NOTEBOOK_TESTS))
 
 lint: setup ## style and docstrings
 	$(PYTHON) -m ruff check .
