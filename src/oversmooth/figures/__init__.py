@@ -5,6 +5,16 @@ write one.
 """
 
 from oversmooth.figures._theme import PALETTE, THEORY, band, draw_floor, panels, set_theme, style
+from oversmooth.figures.backward import (
+    draw_backward,
+    draw_backward_bound,
+    draw_interventions,
+    draw_mixed_signs,
+    draw_norms,
+    draw_positions,
+    draw_same_rate,
+    draw_smoothness_map,
+)
 from oversmooth.figures.forward import (
     draw_collapse,
     draw_measures,
@@ -18,12 +28,20 @@ __all__ = [
     "PALETTE",
     "THEORY",
     "band",
+    "draw_backward",
+    "draw_backward_bound",
     "draw_collapse",
     "draw_floor",
+    "draw_interventions",
     "draw_measures",
+    "draw_mixed_signs",
     "draw_modes",
+    "draw_norms",
     "draw_phase",
+    "draw_positions",
     "draw_rate_scale",
+    "draw_same_rate",
+    "draw_smoothness_map",
     "draw_snapshot",
     "panels",
     "set_theme",
