@@ -5,7 +5,7 @@ PROFILE ?= published
 JOBS ?= 2
 # Written last, so that a set-up that broke off is done again.
 # On their own, with as many threads as a reader's kernel would take; the others share the cores as processes.
-NOTEBOOK_TESTS := $(wildcard tests/book/test*nbval*.py)
+NOTEBOOK_TESTS := tests/book/test_nbval.py
 READY := $(VENV)/.set-up
 BENCHMARKS := $(filter-out benchmarks/pairs.py,$(wildcard benchmarks/*.py))
 
@@ -39,8 +39,8 @@ quick: ## the same, in under three minutes
 	@$(MAKE) --no-print-directory book PROFILE=quick
 
 test: setup ## all tests (JOBS processes at once)
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup $(NOTEBOOK_TESTS:%=--ignore=%)
-	$(if $(NOTEBOOK_TESTS),$(PYTHON) -m pytest --numprocesses $(JOBS) $(NOTEBOOK_TESTS))
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup --ignore $(NOTEBOOK_TESTS)
+	$(PYTHON) -m pytest --numprocesses $(JOBS) $(NOTEBOOK_TESTS)
 
 lint: setup ## style and docstrings
 	$(PYTHON) -m ruff check .
