@@ -133,13 +133,20 @@ def mean_transport(signals, seed=None):
     return carried[::-1]
 
 
+def times(W, diagonal):
+    """‖Wᵀ diag‖₂, the product written out."""
+    rows, columns = np.shape(W)
+    return spectral(np.array([[W[j][c] * diagonal[j] for j in range(rows)] for c in range(columns)]))
+
+
 def certificate(signals, method, seed=None):
     """Three lists over k: gradient, deviation, mean."""
     q = plain(signals, seed)
     b = average(q.pi, q.B[-1])
     S, M, e = [spread(q.pi, q.B[-1])], [length(b)], 0.0
     for k in range(len(q.W) - 2, -1, -1):
-        D, variance, delta, r_inf, r_2 = constants(q, signals.activation, k, centred=method == "transport")
+        centred = method == "transport"
+        D, variance, delta, r_inf, r_2 = constants(q, signals.activation, k, centred)
         W, s = q.W[k + 1], spectral(q.W[k + 1])
         rough_in, mean_in = S[-1], M[-1]
         if method == "plain":
@@ -147,12 +154,13 @@ def certificate(signals, method, seed=None):
             S.append(delta * q.rate * s * rough_in + r_inf * gamma)
             M.append(delta * s * mean_in + r_2 * gamma)
         else:
-            gamma = s * math.sqrt((q.rate * rough_in) ** 2 + e**2)
+            high, low = np.max(q.slopes[k], axis=0), np.min(q.slopes[k], axis=0)
+            size = math.sqrt((q.rate * rough_in) ** 2 + e**2)
             g = transport_row(b, W, np.ones(len(W)))
-            both = spectral(np.array([[W[j][c] * D[j] for j in range(len(W))] for c in range(W.shape[1])]))
             fresh = math.sqrt(sum(g[j] ** 2 * variance[j] for j in range(len(g))))
-            S.append(q.rate * both * rough_in + fresh + r_inf * gamma)
-            e = both * e + r_2 * q.rate * s * rough_in
+            kept = q.rate * times(W, (high + low) / 2) * rough_in + times(W, (high - low) / 2) * size
+            S.append(kept + fresh)
+            e = times(W, D) * e + q.rate * times(W, np.sqrt(variance)) * rough_in
             b = [g[j] * D[j] for j in range(len(g))]
             M.append(length(b) + e)
     S, M = S[::-1], M[::-1]

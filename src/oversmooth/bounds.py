@@ -167,11 +167,11 @@ def certificate(signals, method="transport"):
 
     ‖∂𝓛/∂W⁽ᵏ⁾‖_F ≤ ‖μ(F⁽ᵏ⁾)‖ M_k + σ(F⁽ᵏ⁾) S_k, from S_L = σ(B̃⁽ᴸ⁾), M_L = ‖μ(B̃⁽ᴸ⁾)‖ downwards.
 
-    method "transport" (default) writes B̃⁽ᵏ⁾ = 1·b⁽ᵏ⁾ + E⁽ᵏ⁾ with b⁽ᵏ⁾ known exactly and ‖μ(E⁽ᵏ⁾)‖ ≤ e_k.
-    With D = diag(μ(ρ'(H⁽ᵏ⁾))), R = ρ'(H⁽ᵏ⁾) − 1μ(ρ'(H⁽ᵏ⁾))ᵀ, which has mean zero, g = b⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ and
-    γ = s_{k+1} (λ² S²_{k+1} + e²_{k+1})^{1/2}:
-    b⁽ᵏ⁾ = gD,  S_k = λ ‖W⁽ᵏ⁺¹⁾ᵀD‖₂ S_{k+1} + (Σ_j g_j² Σ_i π_i R_ij²)^{1/2} + r_∞ γ,
-    e_k = ‖W⁽ᵏ⁺¹⁾ᵀD‖₂ e_{k+1} + r_2 λ s_{k+1} S_{k+1},  M_k = ‖b⁽ᵏ⁾‖ + e_k.
+    method "transport" (default) writes B̃⁽ᵏ⁾ = 1·b⁽ᵏ⁾ + E⁽ᵏ⁾ with b⁽ᵏ⁾ known exactly, σ(E⁽ᵏ⁾) ≤ S_k, ‖μ(E⁽ᵏ⁾)‖ ≤ e_k.
+    From the slopes ρ'(H⁽ᵏ⁾) it takes, column by column, the mean D, the variance V, the midpoint C = (max + min)/2 and
+    the half range r = (max − min)/2, as diagonal matrices. With g = b⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ, and S, e, W of layer k+1:
+    b⁽ᵏ⁾ = gD,  S_k = λ ‖WᵀC‖₂ S + ‖Wᵀr‖₂ (λ²S² + e²)^{1/2} + (Σ_j V_j g_j²)^{1/2},
+    e_k = ‖WᵀD‖₂ e + λ ‖WᵀV^{1/2}‖₂ S,  M_k = ‖b⁽ᵏ⁾‖ + e_k.
 
     method "plain" carries norms only, S_k = δ λ s_{k+1} S_{k+1} + r_∞ γ, M_k = δ s_{k+1} M_{k+1} + r_2 γ, with
     γ = s_{k+1} (λ² S²_{k+1} + M²_{k+1})^{1/2} and D, R, δ as in `backward_step`: looser, kept to show what the
@@ -187,8 +187,8 @@ def certificate(signals, method="transport"):
     Raises:
         ValueError: unknown method, non-finite signals, or GCN propagation with an activation that is not homogeneous.
 
-    Source: theory.md, section 5 (this project's); taking the mean of the slopes, not the slope at the mean, is what
-    makes the departure e_k of second order.
+    Source: theory.md, section 5 (this project's). Around the mean of the slopes, and not the slope at the mean, the
+    departure e_k is of second order; around their midpoint, the roughness that they add is least.
     """
     known = {"transport": _transported_step, "plain": _plain_step}
     require(method in known, f"method is {method!r}; known: {', '.join(known)}")
@@ -244,22 +244,22 @@ def loss_floor(network, features, targets, kind="mse", mask=None):
     return floor if output.dim() == 3 else float(floor)
 
 
-def _transported_step(signals, k, s, state):
+def _transported_step(signals, k, _, state):
     """(b, S, e, M) at layer k from layer k+1, the mean carried exactly."""
     b, S, e, _ = state
     P, W = signals.propagation, signals.weights[k + 1]
     slopes = signals.activation.slope(signals.preactivations[k])
-    D = _average(slopes, P)
-    R = slopes - D[..., None, :]
-    variance = _average(R.square(), P)
+    D, high, low = _average(slopes, P), slopes.amax(-2), slopes.amin(-2)
+    variance = _average((slopes - D[..., None, :]).square(), P)
+
+    def norm(diagonal):
+        return torch.linalg.matrix_norm(W.mT * diagonal[..., None, :], 2)
+
     g = _transport(b, W, 1.0)
-    b = g * D
-    step = torch.linalg.matrix_norm(W.mT * D[..., None, :], 2)
-    gamma = s * (P.rate**2 * S**2 + e**2).sqrt()
-    rough = (g.square() * variance).sum(-1).sqrt()
-    e = step * e + variance.amax(-1).sqrt() * P.rate * s * S
-    S = step * P.rate * S + rough + R.abs().amax((-1, -2)) * gamma
-    return b, S, e, torch.linalg.vector_norm(b, dim=-1) + e
+    fresh = (g.square() * variance).sum(-1).sqrt()
+    kept = P.rate * norm((high + low) / 2) * S + norm((high - low) / 2) * (P.rate**2 * S**2 + e**2).sqrt()
+    e = norm(D) * e + P.rate * norm(variance.sqrt()) * S
+    return g * D, kept + fresh, e, torch.linalg.vector_norm(g * D, dim=-1) + e
 
 
 def _plain_step(signals, k, s, state):
