@@ -1,13 +1,13 @@
 """fit: against autograd with torch.optim; batches against singles; masks, divergence, and what it must leave alone."""
 
 import math
+from copy import deepcopy
 
 import pytest
 import torch
 from torch.nn import functional
 
 import oversmooth as osm
-from oversmooth.batching import copy_network
 
 EXACT = 1e-10
 WIDTHS = [3, 5, 4, 2]
@@ -82,7 +82,7 @@ def test_batch_equals_singles(optimizer, per_seed):
         X = torch.randn(3, *X.shape, generator=generator, dtype=torch.float64)
     y = targets_for("mse", generator)
     singles = [osm.Network(P, WIDTHS, output_bias=True, seed=seed) for seed in range(3)]
-    stacked = [copy_network(one) for one in singles]
+    stacked = [deepcopy(one) for one in singles]
     batch = osm.Network(P, WIDTHS, output_bias=True, seed=[0, 1, 2])
     options = {"optimizer": optimizer, "lr": 0.03, "steps": 15, "record_every": 4}
     tables = [osm.fit(one, X[i] if per_seed else X, y, **options).table for i, one in enumerate(singles)]
@@ -105,7 +105,7 @@ def test_records_are_those_of_trace():
     y = torch.where(targets_for("mse", generator)[:, :1] > 0, 1.0, -1.0).double()
     mask = torch.tensor([True, True, False, True, True, False, True])
     network = osm.Network(P, [3, 5, 4, 1], seed=[4, 5], output_bias=True)
-    start = copy_network(network)
+    start = deepcopy(network)
     history = osm.fit(network, X, y[:, 0], mask=mask, test_mask=~mask, optimizer="sgd", lr=0.1, steps=7, record_every=3)
     assert sorted(set(history.table.step)) == [0, 3, 6, 7]
     for step, net in ((0, start), (7, network)):
@@ -143,7 +143,7 @@ def test_a_diverging_seed_is_frozen_and_alone(optimizer, scale, finite):
     with torch.no_grad():
         for weight in networks[1].weights:
             weight.mul_(scale)
-    twins = [copy_network(one) for one in networks]
+    twins = [deepcopy(one) for one in networks]
     options = {"optimizer": optimizer, "lr": 0.01, "steps": 6}
     history = osm.fit(networks, X, y, **options)
     assert history.diverged.tolist() == [False, True, False]

@@ -1,4 +1,4 @@
-"""Networks as values: copies, and batches of seeds made from single networks."""
+"""Batches of seeds made from single networks, and taken apart again."""
 
 import copy
 from collections.abc import Sequence
@@ -8,19 +8,6 @@ from torch import nn
 
 from oversmooth._validation import require
 from oversmooth.network import Network
-
-
-def copy_network(network):
-    """A copy with its own weights, on the same `Propagation`.
-
-    Args:
-        network: `Network`.
-
-    Returns:
-        `Network`.
-    """
-    shared = (network.propagation, network.activation)
-    return copy.deepcopy(network, {id(one): one for one in shared})
 
 
 def stack(networks):
@@ -52,7 +39,7 @@ def stack(networks):
             f"network {i} of the list differs from the first in widths, activation, bias, dtype or Propagation (one "
             "and the same object is needed); train it on its own",
         )
-    batch = copy_network(first)
+    batch = copy.deepcopy(first)
     with torch.no_grad():
         layers = zip(*(one.weights for one in networks), strict=True)
         batch.weights = nn.ParameterList(torch.stack(layer) for layer in layers)

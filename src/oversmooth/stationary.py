@@ -1,9 +1,10 @@
 """The last layer trained alone, in three senses of "trained"."""
 
+import copy
+
 import torch
 
 from oversmooth._validation import require
-from oversmooth.batching import copy_network
 from oversmooth.losses import check_mask, make_objective
 from oversmooth.signals import forward_pass
 
@@ -48,7 +49,7 @@ def train_last_layer(net, X, y, how="budget", budget=3.0, mask=None, steps=1000)
     net.check(X)
     targets = make_objective("mse", y, mask, net).targets.double()
     mask = check_mask("mask", mask, net.propagation.num_nodes)
-    trained = copy_network(net)
+    trained = copy.deepcopy(net)
     F = forward_pass(net, X.detach())[1][-1].double()[..., mask, :]
     Y = targets[mask].expand(*F.shape[:-1], -1)
     centre = (F.mean(-2, keepdim=True), Y.mean(-2, keepdim=True)) if net.bias is not None else None
