@@ -43,6 +43,8 @@ def start(chapter: str) -> None:
     os.environ["TQDM_DISABLE"] = "1"
     # torch announces on first use that sparse CSR is young; the book knows, and nbval would compare the text.
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+    # torch_geometric asks tqdm for a bar, which asks for ipywidgets; a page has no use for either.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     from oversmooth.figures import set_theme
 
     set_theme()

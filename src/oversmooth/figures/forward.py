@@ -13,8 +13,9 @@ def draw_snapshot(ax, table):
 
     Args:
         ax: where.
-        table: columns x, y, label; one view of one layer.
+        table: columns view, layer, label, x, y, factor; one view of one layer.
     """
+    view, layer, factor = table[["view", "layer", "factor"]].iloc[0]
     for label, rows in table.groupby("label"):
         look = style(int(label))
         ax.scatter(
@@ -28,6 +29,7 @@ def draw_snapshot(ax, table):
             label=f"class {label + 1}",
         )
     ax.set(xlim=(-5.8, 5.8), ylim=(-5.8, 5.8), xticks=[], yticks=[])
+    ax.set_title(f"layer {layer}" if view == "same scale" else f"enlarged {factor:.0f}×", fontsize=15)
     ax.set_aspect("equal")
     for side in ax.spines.values():
         side.set_visible(True)

@@ -28,18 +28,19 @@ def measures(num_layers, seed=0):
         seed: of the weights.
 
     Returns:
-        A row for each graph, situation, layer and measure: graph, situation, layer, measure, value.
+        A row for each situation, graph, measure and layer: situation, graph, measure, layer, value.
     """
+    graphs = {"CSBM": osm.csbm(), "digits": osm.digits()}
     rows = []
-    for graph, data in (("CSBM", osm.csbm()), ("digits", osm.digits())):
-        for situation, (kind, activation, scale, before) in SITUATIONS.items():
+    for situation, (kind, activation, scale, before) in SITUATIONS.items():
+        for graph, data in graphs.items():
             P = osm.Propagation.from_data(data, kind=kind)
             start = _prepared(data.x, before)
             network = random_network(P, start, activation, scale, num_layers, seed, start.shape[1])
             features = osm.trace(network, start, torch.sum).features
             for name, values in _measured(features, P, data.edge_index).items():
-                key = {"graph": graph, "situation": situation, "measure": name}
                 values = values / (values[0] or 1.0)
+                key = {"situation": situation, "graph": graph, "measure": name}
                 rows += [{**key, "layer": k, "value": value} for k, value in enumerate(values)]
     return pandas.DataFrame(rows)
 

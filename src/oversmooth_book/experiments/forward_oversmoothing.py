@@ -46,13 +46,14 @@ def snapshots(layers, seed=0):
     P = osm.Propagation.from_data(data)
     network = random_network(P, data.x, "tanh", 1.0, max(layers), seed)
     features = osm.trace(network, data.x, torch.sum).features
+    planes = {k: _main_plane(features[k], data.y) for k in layers}
+    factors = {k: float(osm.deviation(features[0], P) / osm.deviation(features[k], P)) for k in layers}
     tables = []
-    for k in layers:
-        plane = _main_plane(features[k], data.y)
-        factor = float(osm.deviation(features[0], P) / osm.deviation(features[k], P))
-        for view, times in (("same scale", 1.0), ("enlarged", factor)):
-            x, y = (times * plane).T.numpy()
-            rows = {"view": view, "layer": k, "label": data.y.numpy(), "x": x, "y": y, "factor": times}
+    for view in ("same scale", "enlarged"):
+        for k, plane in planes.items():
+            factor = factors[k] if view == "enlarged" else 1.0
+            x, y = (factor * plane).T.numpy()
+            rows = {"view": view, "layer": k, "label": data.y.numpy(), "x": x, "y": y, "factor": factor}
             tables.append(pandas.DataFrame(rows))
     return pandas.concat(tables, ignore_index=True)
 
