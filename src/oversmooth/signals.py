@@ -71,10 +71,10 @@ def trace(network, features, loss):
     W = [weight.detach().clone() for weight in network.weights]
     X, F, H = forward_pass(network, features.detach())
     value, error = _output_error(loss, H[-1])
-    B, gradients = backward_pass(network, X, F, H, error)
+    B, gradients = zip(*backward_pass(network, X, F, H, error), strict=True)
     # A batch that starts from shared features still has one signal for each seed (a view: no memory).
     X[0], F[0] = (x.expand(*H[0].shape[:-2], *x.shape[-2:]) for x in (X[0], F[0]))
-    return Signals(X, F, H, B, gradients, H[-1], value, W, P, rho)
+    return Signals(X, F, H, list(B[::-1]), list(gradients[::-1]), H[-1], value, W, P, rho)
 
 
 @torch.no_grad()
@@ -103,7 +103,7 @@ def forward_pass(network, features, propagated=None):
 
 @torch.no_grad()
 def backward_pass(network, X, F, H, error):
-    """The backward signals and gradients of all layers, detached.
+    """The backward signals and gradients of all layers, detached, from the last layer to the first.
 
     B⁽ᵏ⁾ = ρ'(H⁽ᵏ⁾) ⊙ Pᵀ B⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ and ∂𝓛/∂W⁽ᵏ⁾ = F⁽ᵏ⁾ᵀ B⁽ᵏ⁾.
 
@@ -114,18 +114,18 @@ def backward_pass(network, X, F, H, error):
         H: H⁽ᵏ⁾, likewise.
         error: B⁽ᴸ⁾, the shape of the output.
 
-    Returns:
-        The lists of B⁽ᵏ⁾ and ∂𝓛/∂W⁽ᵏ⁾, k = 0, …, L.
+    Yields:
+        B⁽ᵏ⁾ and ∂𝓛/∂W⁽ᵏ⁾, k = L, …, 0: one layer at a time, since training keeps no backward signal.
 
     Source: theory.md, section 1.
     """
     P, rho = network.propagation, network.activation
-    B, gradients = [error], [F[-1].mT @ error]
+    B = error
+    yield B, F[-1].mT @ B
     for k in reversed(range(network.depth - 1)):
-        G = P.adjoint(_times(B[-1], network.weights[k + 1].mT))
-        B.append(rho.backward(H[k], X[k + 1], G))
-        gradients.append(F[k].mT @ B[-1])
-    return B[::-1], gradients[::-1]
+        G = P.adjoint(_times(B, network.weights[k + 1].mT))
+        B = rho.backward(H[k], X[k + 1], G)
+        yield B, F[k].mT @ B
 
 
 def _times(signal, weight):

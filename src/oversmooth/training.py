@@ -133,9 +133,9 @@ class _Run:
             X, F, H = forward_pass(self.network, self.features, self.propagated)
             value, error = self.objective(H[-1])
             self.freeze(~torch.isfinite(value))
-            B, gradients = backward_pass(self.network, X, F, H, error)
+            gradients = [gradient for _, gradient in backward_pass(self.network, X, F, H, error)][::-1]
             if self.network.bias is not None:
-                gradients.append(B[-1].sum(-2, keepdim=self.network.num_seeds is not None))
+                gradients.append(error.sum(-2, keepdim=self.network.num_seeds is not None))
             if step % record_every == 0 or step == steps:
                 records.append(self.record(step, X, H[-1], value, error, gradients))
             if step < steps:
