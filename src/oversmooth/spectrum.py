@@ -97,39 +97,31 @@ def _lanczos(product, adjoint, symmetric, root):
     for step in itertools.count(1):
         image = (product if step % 2 else adjoint) @ vector
         image.sub_(previous, alpha=off_diagonal[-1])
-        image.sub_(root, alpha=float(root @ image))
         diagonal.append(float(vector @ image) if symmetric else 0.0)
         image.sub_(vector, alpha=diagonal[-1])
+        image.sub_(root, alpha=float(root @ image))  # last: subtracting a vector that leans on root would undo it
         off_diagonal.append(float(image.norm()))
         if step == check or off_diagonal[-1] < LANCZOS_TOLERANCE:
-            top, error = _top_ritz(diagonal, off_diagonal)
-            if error <= LANCZOS_TOLERANCE:
+            top, residual = _top_ritz(diagonal, off_diagonal)
+            if residual <= LANCZOS_TOLERANCE:
                 return top
             check += max(4, check // 16)
         previous, vector = vector, image.div_(off_diagonal[-1])
 
 
 def _top_ritz(diagonal, off_diagonal):
-    """The Ritz value of largest modulus of the Lanczos tridiagonal matrix, and a bound on its error.
-
-    The bound is the residual, or the distance to the next Ritz value: those are simple until rounding copies one that
-    has converged, and then the copies share its vector, so that the residual of each may stall (on the tolokers graph).
+    """The Ritz value of largest modulus of the Lanczos tridiagonal matrix, and the norm of its residual.
 
     Args:
         diagonal: of length k.
         off_diagonal: of length k + 1: a zero, the k − 1 entries, and the norm of the next Lanczos vector.
 
     Returns:
-        The modulus and the bound, floats.
+        The modulus and the norm, floats.
     """
-    last = len(diagonal) - 1
-    best = 0.0, off_diagonal[-1]
-    for end, next_to_it in ((last, max(last - 1, 0)), (0, min(1, last))):
-        values, vectors = eigh_tridiagonal(
-            diagonal, off_diagonal[1:-1], select="i", select_range=sorted((end, next_to_it))
-        )
-        at, gap = (-1 if end else 0), values[-1] - values[0]
-        residual = off_diagonal[-1] * abs(vectors[-1, at])
-        if abs(values[at]) >= best[0]:
-            best = float(abs(values[at])), float(min(residual, gap) if last else residual)
-    return best
+    ends = [
+        eigh_tridiagonal(diagonal, off_diagonal[1:-1], select="i", select_range=(end, end))
+        for end in {0, len(diagonal) - 1}
+    ]
+    value, vector = max(ends, key=lambda pair: abs(pair[0][0]))
+    return abs(float(value[0])), off_diagonal[-1] * abs(float(vector[-1, 0]))

@@ -1,0 +1,12 @@
+"""Fixtures shared by the tests of the library."""
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def random_state_untouched():
+    """Fail a test during which the global random state of torch moved."""
+    before = torch.random.get_rng_state()
+    yield
+    assert torch.equal(before, torch.random.get_rng_state()), "the global random state of torch was moved"
