@@ -1,6 +1,7 @@
 """What the build adds to the authors' pages: the claims table, the provenance lines, the notes, the list of the API."""
 
 import copy
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,11 +36,14 @@ class Page:
 def chapter_notebook(page: Page):
     """The chapter with its note on top and a provenance line under every figure."""
     notebook = copy.deepcopy(read_notebook(page.notebook))
-    cells = []
+    cells, before = [], ""
     for cell in notebook.cells:
         cells.append(cell)
         if is_figure(cell) and page.record:
-            cells.append(_markdown(provenance(page, figure_tables(cell, page))))
+            cells.append(_markdown(provenance(page, figure_tables(cell, page, before))))
+            before = ""
+        elif cell.cell_type == "code":
+            before += cell.source + "\n"
     if page.note:
         cells.insert(1, _markdown(f":::{{admonition}} Not run here\n:class: warning\n{page.note}\n:::"))
     notebook.cells = cells
@@ -51,11 +55,22 @@ def is_figure(cell) -> bool:
     return cell.cell_type == "code" and "figure" in cell.metadata.get("mystnb", {})
 
 
-def figure_tables(cell, page: Page) -> list[Path]:
-    """The tables a figure draws: those that its cell's metadata name, else the one named like it, else all."""
-    named = cell.metadata.get("tables")
-    name = cell.metadata["mystnb"]["figure"].get("name", "").removeprefix("fig-").replace("-", "_")
-    for wanted in (named or [], [name]):
+def figure_tables(cell, page: Page, before: str = "") -> list[Path]:
+    """The tables a figure draws.
+
+    Args:
+        cell: the figure's cell.
+        page: the chapter.
+        before: the code since the figure before it.
+
+    Returns:
+        The tables that the cell's metadata name (``tables``); else those named like the figure (``fig-forward-phase``
+        draws ``phase``); else those saved since the figure before it; else all of the chapter.
+    """
+    name = cell.metadata["mystnb"]["figure"].get("name", "").replace("-", "_")
+    alike = [path.stem for path in page.tables if f"_{name}".endswith(f"_{path.stem}")]
+    saved = re.findall(r"""save_table\(\s*["'](\w+)["']""", before + cell.source)
+    for wanted in (cell.metadata.get("tables", []), alike, saved):
         found = [path for path in page.tables if path.stem in wanted]
         if found:
             return found

@@ -7,7 +7,7 @@ from oversmooth_book.layout import BookError
 
 PROFILES = ("quick", "published", "full")
 MOST_PARAMETERS = 5
-SECONDS = {"quick": 600.0, "published": 3600.0, "full": 86400.0}
+SECONDS = {"quick": 1800.0, "published": 3600.0, "full": 86400.0}
 
 
 @dataclass(frozen=True)

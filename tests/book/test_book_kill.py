@@ -15,11 +15,25 @@ BUSY = "open('busy', 'w').close()\nwhile True:\n    pass"
 SPAWNS = "import subprocess\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True)\n" + BUSY
 
 
+started = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running():
+    """A failing test must not leave a kernel computing: once its runner is gone, everything ends by itself."""
+    yield
+    while started:
+        runner = started.pop()
+        runner.kill()
+        runner.wait()
+
+
 def start_busy(book, cell=BUSY):
     """Beside the good run of tiny, one that keeps its chapter busy computing; returns (runner, what was good)."""
     good = snapshot(book.build("published") / "runs")
     add_chapter(book, "busy", cell)
     runner = subprocess.Popen(command(book, "run"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    started.append(runner)
     wait_until(lambda: list(book.build("published").glob("scratch/busy-*/busy")))
     return runner, good
 
