@@ -92,7 +92,8 @@ def anatomy(notebook, name: str) -> list[str]:
         found += [f"code cell {number}: the caption has the typed number {text}" for text in numbers]
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type == "markdown":
-            found += [f"cell {number} has the typed number {text}: glue it, or set a definition as mathematics" for text in typed_numbers(cell.source)]
+            advice = "glue it, or set a definition as mathematics"
+            found += [f"cell {number} has the typed number {text}: {advice}" for text in typed_numbers(cell.source)]
     return found
 
 
