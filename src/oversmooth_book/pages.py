@@ -93,7 +93,7 @@ def provenance(page: Page, tables: list[Path]) -> str:
     links = ", ".join(f"{{download}}`{path.name} </tables/{page.chapter.name}/{path.name}>`" for path in tables)
     drawn = f" Drawn from {links}." if links else ""
     return (
-        f":::{{div}} provenance\nProfile {record['profile']}; parameters, seeds among them: {values}. {versions}; "
+        f":::{{div}} provenance\nProfile {record['profile']}; parameters: {values}. {versions}; "
         f"{commit}{changed}. The chapter took {record['seconds']:.0f} s "
         f"on {record['machine']['cores']} cores ({record['machine']['processor']}).{drawn}\n:::"
     )
@@ -130,7 +130,7 @@ def claims_table(claims: dict[str, Claim], pages: dict[str, Page]) -> tuple[str,
         rows.append("| " + " | ".join(text.strip().replace("|", "\\|").replace("\n", " ") for text in fields) + " |")
     total = ", ".join(f"{number} {verdict}" for verdict, number in count.items())
     table = f":::{{div}} claims-table\n{head}" + "\n".join(rows) + "\n:::"
-    return (f"{len(claims)} claims: {total}.\n\n{table}" if rows else "No claim has been written down yet."), failed
+    return (f"{len(claims)} claim{'s' * (len(claims) > 1)}: {total}.\n\n{table}" if rows else "No claim has been written down yet."), failed
 
 
 def api_listing() -> str:
