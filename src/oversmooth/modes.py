@@ -38,14 +38,13 @@ def spectral_deviation(propagation, features, layers):
     weights, scaling = propagation.measure()
     X = features.detach().double()
     X = X if scaling is None else X / scaling
-    # Without its mean the signal has no constant mode, and no eigenvalue need be singled out.
     centred = X - weights.mT @ X
     shares = (modes.T @ (weights.sqrt() * centred)).square().sum(-1)
     return (shares @ rates.abs()[:, None].pow(2 * depths.double())).sqrt()
 
 
 def _modes(propagation):
-    """Eigenvalues (n,) and orthonormal eigenvectors (n, n) of D^{1/2} P D^{-1/2}, D = diag(π)."""
+    """Eigenvalues (n,) and orthonormal eigenvectors (n, n) of D^{1/2} (P − 1πᵀ) D^{-1/2}, D = diag(π)."""
     similar = propagation._similar().toarray()
     skew = np.abs(similar - similar.T).max()
     require(
@@ -53,5 +52,6 @@ def _modes(propagation):
         f"P is not reversible (π_i P_ij and π_j P_ji differ by {skew:.1e} after scaling), so it has no orthogonal "
         "modes; use metropolis, max_degree or random_walk weights, or measure P @ X layer by layer",
     )
-    rates, modes = torch.linalg.eigh(torch.from_numpy(similar))
-    return rates, modes
+    # Without the constant mode: what rounding leaves of it in a centred signal would outlive all other modes.
+    root = np.sqrt(propagation.stationary.double().numpy())
+    return torch.linalg.eigh(torch.from_numpy(similar - np.outer(root, root)))

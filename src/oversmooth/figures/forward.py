@@ -28,7 +28,7 @@ def draw_snapshot(ax, table):
             linewidths=0,
             label=f"class {label + 1}",
         )
-    ax.set(xlim=(-5.8, 5.8), ylim=(-5.8, 5.8), xticks=[], yticks=[])
+    ax.set(xlim=(-7, 7), ylim=(-7, 7), xticks=[], yticks=[])
     ax.set_title(f"layer {layer}" if view == "same scale" else f"enlarged {factor:.0f}×", fontsize=15)
     ax.set_aspect("equal")
     for side in ax.spines.values():
