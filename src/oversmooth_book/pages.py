@@ -109,6 +109,8 @@ def claims_table(claims: dict[str, Claim], pages: dict[str, Page]) -> tuple[str,
     Returns:
         (MyST text, one sentence per failed claim).
     """
+    if not claims:
+        return "No claim has been written down yet.", []
     head = "| Claim | In the paper | Measured | Needed | Verdict | Chapter |\n|---|---|---|---|---|---|\n"
     rows, failed, count = [], [], dict.fromkeys((PASS, FAIL, NOT_RUN), 0)
     for claim in claims.values():
@@ -116,21 +118,24 @@ def claims_table(claims: dict[str, Claim], pages: dict[str, Page]) -> tuple[str,
         value = page.values.get(claim.id)
         verdict = claim.verdict(value, page.profile)
         count[verdict] += 1
+        rows.append(_claim_row(claim, value, verdict))
         if verdict == FAIL:
             failed.append(f"{claim.id} ({claim.chapter}): measured {value:.6g}, needed {claim.condition()}")
-        shown = claim.show(value) if verdict != NOT_RUN else ""
-        fields = (
-            f"**{claim.id}** {claim.statement} *Measured: {claim.quantity.strip().rstrip('.')}.*",
-            claim.paper,
-            shown,
-            f"`{claim.condition()}`",
-            f"{{{BADGES[verdict]}}}`{verdict}`",
-            f"[]({claim.chapter}.ipynb)",
-        )
-        rows.append("| " + " | ".join(text.strip().replace("|", "\\|").replace("\n", " ") for text in fields) + " |")
     total = ", ".join(f"{number} {verdict}" for verdict, number in count.items())
-    table = f":::{{div}} claims-table\n{head}" + "\n".join(rows) + "\n:::"
-    return (f"{len(claims)} claim{'s' * (len(claims) > 1)}: {total}.\n\n{table}" if rows else "No claim has been written down yet."), failed
+    many = "" if len(claims) == 1 else "s"
+    return f"{len(claims)} claim{many}: {total}.\n\n:::{{div}} claims-table\n{head}" + "\n".join(rows) + "\n:::", failed
+
+
+def _claim_row(claim: Claim, value, verdict: str) -> str:
+    fields = (
+        f"**{claim.id}** {claim.statement} *Measured: {claim.quantity.strip().rstrip('.')}.*",
+        claim.paper,
+        claim.show(value) if verdict != NOT_RUN else "",
+        f"`{claim.condition()}`",
+        f"{{{BADGES[verdict]}}}`{verdict}`",
+        f"[]({claim.chapter}.ipynb)",
+    )
+    return "| " + " | ".join(text.strip().replace("|", "\\|").replace("\n", " ") for text in fields) + " |"
 
 
 def api_listing() -> str:
