@@ -445,6 +445,15 @@ def assert_certified(signals):
             assert signals.gradients[k].norm() <= (1 + ROUNDING) * value.gradient[k] + slack[k] * features, (method, k)
 
 
+@pytest.mark.parametrize("method", ["transport", "plain"])
+@pytest.mark.parametrize("kind", ["metropolis", "random_walk", "gcn"])
+def test_the_certified_deviation_is_attained_with_a_jumping_slope(kind, method):
+    """The star again: half of the roughness comes through the midpoint of the slopes 0 and 1, half by their range."""
+    signals = star_with_errors_on_two_leaves(kind, [0, 1, -1, 0, 0])
+    rough = osm.backward_deviation(signals.backward[0], signals.propagation).item()
+    assert osm.certificate(signals, method).deviation[0].item() == pytest.approx(rough, rel=EXACT)
+
+
 def rounding_slack(signals):
     """What rounding may add to the measured errors: a share of the largest path of norms down from some layer."""
     s, path, slack = osm.weight_norms(signals.weights), 0.0, []
