@@ -23,6 +23,7 @@ from oversmooth.figures.forward import (
     draw_rate_scale,
     draw_snapshot,
 )
+from oversmooth.figures.real_graphs import draw_components, draw_factors, draw_signals
 
 __all__ = [
     "PALETTE",
@@ -31,6 +32,8 @@ __all__ = [
     "draw_backward",
     "draw_backward_bound",
     "draw_collapse",
+    "draw_components",
+    "draw_factors",
     "draw_floor",
     "draw_interventions",
     "draw_measures",
@@ -41,6 +44,7 @@ __all__ = [
     "draw_positions",
     "draw_rate_scale",
     "draw_same_rate",
+    "draw_signals",
     "draw_smoothness_map",
     "draw_snapshot",
     "panels",

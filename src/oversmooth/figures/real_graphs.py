@@ -1,0 +1,60 @@
+"""Figures of the chapter on real graphs; tables from `experiments.real_graphs` and `experiments.real_networks`."""
+
+from oversmooth.figures._theme import band, style
+
+WITHOUT = (0, (4, 1.5))  # dashes of everything that does without the graph
+# (network, where) -> label, activation whose colour it takes.
+FACTORS = {
+    ("orthogonal, identity", "graph"): ("smoothing alone", "identity"),
+    ("Glorot, tanh", "no graph"): ("shrinking alone, tanh", "tanh"),
+    ("Glorot, tanh", "graph"): ("both, tanh", "tanh"),
+    ("Glorot, ReLU", "no graph"): ("shrinking alone, ReLU", "relu"),
+    ("Glorot, ReLU", "graph"): ("both, ReLU", "relu"),
+}
+
+
+def draw_factors(ax, table):
+    """The deviation of random networks on one graph: smoothing alone, shrinking alone, both.
+
+    Args:
+        ax: where.
+        table: columns network, where, layer, median, low, high; combinations outside `FACTORS` are left out.
+    """
+    for (network, where), (label, activation) in FACTORS.items():
+        rows = table[(table["network"] == network) & (table["where"] == where)]
+        line = {"linestyle": "-"} if where == "graph" else {"linestyle": WITHOUT, "markerfacecolor": "white"}
+        band(ax, rows, "layer", label=label, **style(activation) | line)
+    ax.axhline(0.1, color="0.4", linewidth=1.0, zorder=1)
+    ax.set_yscale("log")
+    ax.set(xlabel="layer $k$", ylabel=r"$\sigma(X^{(k)})\,/\,\sigma(X^{(0)})$")
+
+
+def draw_components(ax, table):
+    """The deviation on a graph of several components: all of it, its part inside components, its part between them.
+
+    Args:
+        ax: where.
+        table: columns layer, total, inside, between, of one graph.
+    """
+    looks = {"total": (0, "-"), "inside": (1, "-"), "between": (2, (0, (5, 1.2)))}
+    labels = {"total": "whole graph", "inside": "inside components", "between": "between components"}
+    for name, (k, line) in looks.items():
+        ax.plot(table["layer"], table[name], label=labels[name], **style(k) | {"linestyle": line}, markevery=2)
+    ax.set(xlabel="layer $k$", ylabel=r"share of $\sigma(X)$", ylim=(0, 1.05))
+
+
+def draw_signals(ax, table, quantity, ylabel):
+    """One quantity of a pass, layer by layer: a band for each pair of graph and network.
+
+    Args:
+        ax: where.
+        table: columns graph, network, quantity, layer, median, low, high.
+        quantity: the rows to draw.
+        ylabel: the axis' label.
+    """
+    rows = table[table["quantity"] == quantity]
+    for k, ((graph, network), one) in enumerate(rows.groupby(["graph", "network"], sort=False)):
+        look = style(k) if k else {"color": "0.45", "linestyle": WITHOUT, "marker": "x"}
+        band(ax, one, "layer", label=f"{graph}: {network}", **look)
+    ax.set_yscale("log")
+    ax.set(xlabel=r"layer $k$   ($\leftarrow$ errors)", ylabel=ylabel)

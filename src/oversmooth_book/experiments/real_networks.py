@@ -1,0 +1,173 @@
+"""Chapter real_graphs, second part: random networks on public graphs, smoothing told apart from shrinking."""
+
+import pandas
+import torch
+from torch.nn import functional
+
+import oversmooth as osm
+from oversmooth_book.experiments import over_seeds
+from oversmooth_book.experiments.lanczos import quadrature_deviation
+from oversmooth_book.experiments.real_graphs import load
+
+# Name of a network -> activation, initial weights, their scale. √2 makes up for the half that ReLU cuts off.
+NETWORKS = {
+    "orthogonal, identity": ("identity", "orthogonal", 1.0),
+    "orthogonal, tanh": ("tanh", "orthogonal", 1.0),
+    "Glorot, tanh": ("tanh", "glorot", 1.0),
+    "Glorot, ReLU": ("relu", "glorot", 1.0),
+    "He, ReLU": ("relu", "glorot", 2**0.5),
+}
+
+# Whose backward signal is shown: graph, name of the network.
+BACKWARD = (
+    ("CSBM", "orthogonal, tanh"),
+    ("Cora", "orthogonal, tanh"),
+    ("Cora", "Glorot, tanh"),
+    ("Cora", "Glorot, ReLU"),
+)
+
+
+def orthogonal_network(graphs, depth, width):
+    """A deep linear network with square orthogonal weights against the spectral prediction (Metropolis).
+
+    Args:
+        graphs: names.
+        depth: number of layers.
+        width: columns of the signal; features of more columns are first read into this many, as in `read_in`.
+
+    Returns:
+        A row for each graph and k: measured and predicted σ(X⁽ᵏ⁾)/σ(X⁽⁰⁾).
+    """
+    tables = []
+    for name in graphs:
+        data = load(name)
+        P = osm.Propagation.from_data(data)
+        X = read_in(data.x, width, [0])[0] if data.num_features > width else data.x
+        net = osm.Network(P, [X.shape[1]] * (depth + 1), activation="identity", seed=1)
+        measured = torch.stack([osm.deviation(layer, P) for layer in _forward(net, X)])
+        predicted = quadrature_deviation(P, X, range(depth + 1))
+        columns = {"measured": measured / measured[0], "predicted": predicted / predicted[0]}
+        tables.append(pandas.DataFrame({"graph": name, "layer": range(depth + 1), **columns}))
+    return pandas.concat(tables, ignore_index=True)
+
+
+def two_factors(graphs, depth, width, num_seeds):
+    """Smoothing and shrinking, each alone and both: random networks with the graph and without it (P = I).
+
+    Args:
+        graphs: names.
+        depth: number of layers.
+        width: of every layer; the features are read into this many columns.
+        num_seeds: networks of each kind.
+
+    Returns:
+        A row for each graph, network of `NETWORKS`, where (graph, no graph), seed and layer k:
+        deviation σ(X⁽ᵏ⁾) and norm (mean square of the rows, root), as shares of layer 0.
+    """
+    seeds, tables = list(range(num_seeds)), []
+    for name in graphs:
+        data = load(name)
+        X = read_in(data.x, width, seeds)
+        for where, kind in (("graph", "metropolis"), ("no graph", "identity")):
+            P = osm.Propagation.from_data(data, kind=kind)
+            for network, (activation, init, scale) in NETWORKS.items():
+                widths = [width] * (depth + 1)
+                net = osm.Network(P, widths, activation=activation, weight_scale=scale, seed=seeds, init=init)
+                table = _shares(net, X)
+                keys = {"graph": name, "network": network, "where": where}
+                tables.append(table.assign(**keys)[[*keys, *table.columns]])
+    return pandas.concat(tables, ignore_index=True)
+
+
+def read_in(features, width, seeds):
+    """Features turned into `width` columns by orthogonal matrices, one for each seed, and scaled to entries of size 1.
+
+    Args:
+        features: X, (n, d).
+        width: columns wanted.
+        seeds: list of integers.
+
+    Returns:
+        (seeds, n, width), mean square of all entries 1.
+    """
+    with torch.no_grad():
+        first = osm.Network(_identity(features), [features.shape[1], width], activation="identity", seed=seeds)
+        read = first(features)
+    return read / read.square().mean((-1, -2), keepdim=True).sqrt()
+
+
+def onset(table, value="deviation", level=0.1):
+    """The first layer at which the median over the seeds is at most `level`, for each kind of network.
+
+    Args:
+        table: of `two_factors`.
+        value: its column.
+        level: share of the start.
+
+    Returns:
+        A Series by graph, network and where; -1 where no layer is that low.
+    """
+    keys = ["graph", "network", "where"]
+    median = table.groupby([*keys, "layer"], sort=False)[value].median().reset_index()
+    reached = median[median[value] <= level].groupby(keys, sort=False)["layer"].min()
+    everything = pandas.MultiIndex.from_frame(median[keys].drop_duplicates())
+    return reached.reindex(everything, fill_value=-1)
+
+
+def backward(depth, width, num_seeds):
+    """The backward signal of random networks, layer by layer, on Cora and on the book's reference graph.
+
+    The loss is the cross-entropy of the classes, on Cora's training nodes, on all nodes of the reference graph.
+
+    Args:
+        depth: number of weight matrices.
+        width: of the hidden layers.
+        num_seeds: networks of each kind.
+
+    Returns:
+        A row for each graph, network, quantity (a column of `layer_profile`) and layer: median, low, high over seeds.
+    """
+    tables = []
+    for name, network in BACKWARD:
+        data = load(name)
+        P = osm.Propagation.from_data(data)
+        widths = [data.num_features, *[width] * (depth - 1), int(data.y.max()) + 1]
+        activation, init, scale = NETWORKS[network]
+        net = osm.Network(P, widths, activation, scale, seed=list(range(num_seeds)), init=init)
+        profile = osm.layer_profile(osm.trace(net, data.x, _cross_entropy(data)))
+        keys = ["graph", "network", "quantity", "layer"]
+        long = profile.melt(["layer", "depth", "seed"], var_name="quantity", value_name="value")
+        tables.append(over_seeds(long.assign(graph=name, network=network), keys, "value"))
+    return pandas.concat(tables, ignore_index=True)
+
+
+def _cross_entropy(data):
+    """The mean over the training nodes, or over all where none are named; one value for each seed."""
+    mask = data.train_mask if "train_mask" in data else torch.ones(data.num_nodes, dtype=torch.bool)
+    return lambda output: torch.stack([functional.cross_entropy(one[mask], data.y[mask]) for one in output])
+
+
+def _identity(features):
+    nodes = len(features)
+    return osm.Propagation.from_edges(torch.zeros(2, 0, dtype=torch.int64), nodes, kind="identity")
+
+
+def _forward(net, X):
+    """X⁽⁰⁾, X⁽¹⁾, …, one at a time; the last one is the output, activated like the others."""
+    yield X
+    with torch.no_grad():
+        for k in range(net.depth):
+            X = net.activation(net.preactivate(k, net.propagation @ X))
+            yield X
+
+
+def _shares(net, X):
+    """A row for each layer and seed: deviation and norm as shares of layer 0."""
+    deviation, norm = [], []
+    for layer in _forward(net, X):
+        deviation.append(osm.deviation(layer, net.propagation))
+        norm.append(layer.square().sum(-1).mean(-1).sqrt())
+    layers, seeds = len(norm), len(X)
+    table = {"seed": [*range(seeds)] * layers, "layer": torch.arange(layers).repeat_interleave(seeds).tolist()}
+    columns = {"deviation": torch.stack(deviation), "norm": torch.stack(norm)}
+    return pandas.DataFrame(table | {name: (value / value[0]).ravel().tolist() for name, value in columns.items()})
