@@ -64,7 +64,8 @@ def draw_modes(ax, table):
         look = style(kind)
         points = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
         ax.plot(rows["layer"], rows["slowest"], color=look["color"], linewidth=1.1, alpha=0.8, linestyle=(0, (1, 1.2)))
-        ax.plot(rows["layer"], rows["measured"], **points, markevery=max(1, len(rows) // 16), label=f"measured, {names[kind]}")
+        points["markevery"] = max(1, len(rows) // 16)
+        ax.plot(rows["layer"], rows["measured"], **points, label=f"measured, {names[kind]}")
         ax.plot(rows["layer"], rows["predicted"], **THEORY, label="predicted by all modes" if k else None)
     ax.plot([], [], color="0.4", linewidth=1.1, linestyle=(0, (1, 1.2)), label=r"slowest mode alone, $\lambda^k$")
     ax.set_yscale("log")

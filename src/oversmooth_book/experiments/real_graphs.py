@@ -81,6 +81,27 @@ def smoothing(graphs, depth):
     return pandas.concat(curves, ignore_index=True), pandas.DataFrame(summary)
 
 
+def overview(counts, curves, summary):
+    """The first table of the chapter: sizes, rates, and what Metropolis weights leave of the features.
+
+    Args:
+        counts: of `census`.
+        curves: of `smoothing`, the first table.
+        summary: of `smoothing`, the second.
+
+    Returns:
+        A row for each graph, rounded and as text, ready to be shown.
+    """
+    rates = summary.pivot(index="graph", columns="propagation", values="rate")
+    left = curves[curves["propagation"] == "metropolis"].pivot(index="graph", columns="layer", values="measured")
+    table = counts.set_index("graph")[["nodes", "components", "largest", "edges"]].astype(str)
+    for kind, label in {"metropolis": "λ Metropolis", "random_walk": "λ random walk"}.items():
+        table[label] = rates[kind].map("{:.4f}".format)
+    for layer in dict.fromkeys([8, 32, left.columns.max()]):
+        table[f"left, k = {layer}"] = left[layer].map("{:.2g}".format)
+    return table.rename_axis(None)
+
+
 def components(graphs, depth):
     """The whole graph, with all its components: what of σ(PᵏX) lies inside components, what between them.
 

@@ -1,5 +1,6 @@
 """Chapter real_graphs, second part: random networks on public graphs, smoothing told apart from shrinking."""
 
+import numpy
 import pandas
 import torch
 from torch.nn import functional
@@ -114,6 +115,57 @@ def onset(table, value="deviation", level=0.1):
     return reached.reindex(everything, fill_value=-1)
 
 
+def depths(summary, table):
+    """The depth at which each factor bites, and both together: the second table of the chapter.
+
+    Smoothing alone is read from the spectrum, shrinking alone is that of the norm without the graph, all else the
+    deviation.
+
+    Args:
+        summary: of `smoothing`, the second table.
+        table: of `two_factors`.
+
+    Returns:
+        A row for each level (a tenth, a hundredth) and graph, as text, ready to be shown.
+    """
+    columns = {
+        "shrinking alone, ReLU": ("norm", "Glorot, ReLU", "no graph"),
+        "shrinking alone, tanh": ("norm", "Glorot, tanh", "no graph"),
+        "both, ReLU": ("deviation", "Glorot, ReLU", "graph"),
+        "both, tanh": ("deviation", "Glorot, tanh", "graph"),
+        "both, ReLU × √2": ("deviation", "He, ReLU", "graph"),
+    }
+    last, rows = table["layer"].max(), []
+    alone = summary.set_index(["graph", "propagation"])
+    for share, level in {"tenth": 0.1, "hundredth": 0.01}.items():
+        reached = {value: onset(table, value, level) for value in ("deviation", "norm")}
+        for graph in table["graph"].unique():
+            spectral = alone.loc[graph, "metropolis"]
+            bound = "" if share == "tenth" or spectral["exact"] else "≥ "
+            row = {"left": f"a {share}", "graph": graph, "smoothing alone": f"{bound}{spectral[share]}"}
+            for label, (value, network, where) in columns.items():
+                depth = reached[value][graph, network, where]
+                row[label] = str(depth) if depth >= 0 else f"> {last}"
+            rows.append(row)
+    return pandas.DataFrame(rows).set_index(["left", "graph"])
+
+
+def shrinking_exponents(table, network="orthogonal, tanh", start=8):
+    """How the norm falls without the graph: the slope of log norm against log k.
+
+    Args:
+        table: of `two_factors`.
+        network: which.
+        start: the first layer fitted.
+
+    Returns:
+        A Series by graph, of the median over the seeds.
+    """
+    rows = table[(table["network"] == network) & (table["where"] == "no graph") & (table["layer"] >= start)]
+    median = rows.groupby(["graph", "layer"], sort=False)["norm"].median().reset_index("layer")
+    return median.groupby("graph", sort=False).apply(_log_slope)
+
+
 def backward(depth, width, num_seeds):
     """The backward signal of random networks, layer by layer, on Cora and on the book's reference graph.
 
@@ -139,6 +191,10 @@ def backward(depth, width, num_seeds):
         long = profile.melt(["layer", "depth", "seed"], var_name="quantity", value_name="value")
         tables.append(over_seeds(long.assign(graph=name, network=network), keys, "value"))
     return pandas.concat(tables, ignore_index=True)
+
+
+def _log_slope(rows):
+    return numpy.polyfit(numpy.log(rows["layer"]), numpy.log(rows["norm"]), 1)[0]
 
 
 def _cross_entropy(data):
