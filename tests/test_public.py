@@ -1,0 +1,76 @@
+"""The public face: every promised name exists, loads late and is documented."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import oversmooth as osm
+
+PROMISED = {
+    "Activation", "ACTIVATIONS", "Network", "Propagation", "Signals", "backward_deviation", "csbm", "deviation",
+    "dirichlet_energy", "effective_rank", "energy", "forward_bound", "layer_profile", "load", "mean",
+    "mean_average_distance", "relative_deviation", "trace",
+}  # fmt: skip
+
+
+def in_a_new_process(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", osm.__all__)
+def test_every_public_name_exists_where_it_is_said_to_be(name):
+    module = importlib.import_module(f"oversmooth.{osm._MODULE_OF[name]}")
+    assert getattr(osm, name) is getattr(module, name)
+    assert name in dir(osm)
+
+
+def test_promised_names_are_public():
+    assert set(osm.__all__) >= PROMISED
+    assert len(osm.__all__) == len(set(osm.__all__)) == sum(len(names) for names in osm._PUBLIC.values())
+
+
+@pytest.mark.parametrize("name", osm.__all__)
+def test_functions_and_classes_are_documented(name):
+    value = getattr(osm, name)
+    if not callable(value):
+        return
+    text = inspect.getdoc(value)
+    assert text and text.split("\n")[0].endswith(".")
+    if inspect.isfunction(value):
+        names = inspect.signature(value).parameters
+        missing = [argument for argument in names if f"{argument}:" not in text]
+        assert not missing or "\n" not in text, f"{name} does not describe {missing}"
+
+
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(AttributeError, match=r"no attribute 'smooth'; it offers .*Network"):
+        osm.smooth  # noqa: B018
+    with pytest.raises(ImportError):
+        from oversmooth import smooth  # noqa: F401
+
+
+def test_import_is_light():
+    """Nothing heavy before it is used, and at most 1.3 times the time of `import torch`."""
+    code = """
+import sys, time
+start = time.perf_counter(); import torch
+middle = time.perf_counter(); import oversmooth
+end = time.perf_counter()
+heavy = ["torch_geometric", "seaborn", "pandas", "matplotlib", "sklearn"]
+print((end - start) / (middle - start), [name for name in heavy if name in sys.modules])
+oversmooth.Propagation, oversmooth.Network, oversmooth.trace, oversmooth.energy, oversmooth.forward_bound
+print([name for name in heavy if name in sys.modules])
+"""
+    ratio, *loaded = in_a_new_process(code).replace("\n", " ").split(" ", 1)
+    assert loaded == ["[] [] "]
+    assert float(ratio) <= 1.3
+
+
+def test_version_is_that_of_the_package():
+    from importlib.metadata import version
+
+    assert osm.__version__ == version("oversmooth")
