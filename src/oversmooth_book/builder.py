@@ -122,4 +122,6 @@ def _sphinx(book: Book, source: Path, profile: str) -> None:
 
 def _relative(line: str, source: Path) -> str:
     """A complaint with the staged page's path as an author knows it."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", line).replace(f"{source}{os.sep}", "")
+    package = Path(__file__).resolve().parents[2]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", line)
+    return plain.replace(f"{source}{os.sep}", "").replace(f"{package}{os.sep}", "")

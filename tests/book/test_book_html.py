@@ -50,7 +50,14 @@ def soup(path: Path):
 
 
 def pages(site):
-    return [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
+    """Every page but the first, which only forwards to the landing page."""
+    found = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
+    return [path for path in found if not soup(path).find("meta", attrs={"http-equiv": "Refresh"})]
+
+
+def test_the_first_page_forwards_to_the_landing_page(site):
+    forward = soup(site / "index.html").find("meta", attrs={"http-equiv": "Refresh"})
+    assert (site / forward["content"].split("url=")[1]).is_file()
 
 
 def test_the_quick_book_runs_and_builds(copy):
@@ -85,6 +92,7 @@ def test_nothing_is_loaded_from_elsewhere(site):
             for found in soup(page).find_all(tag):
                 if re.match(r"(?:https?:)?//", found.get(key) or ""):
                     loaded.append(f"{page.relative_to(site)}: {found.get(key)}")
+        loaded += [f"{page.name}: unpkg" for script in soup(page).find_all("script") if "unpkg" in script.text]
     for sheet in site.rglob("*.css"):
         remote = re.findall(r"(?:@import|url\()\s*['\"]?(?:https?:)?//[^)'\"]+", sheet.read_text(encoding="utf-8"))
         loaded += [f"{sheet.relative_to(site)}: {address}" for address in remote]
