@@ -46,7 +46,7 @@ def draw_mixed_signs(ax, table):
     """
     rows = table[table["quantity"] == "mixed_signs"]
     band(ax, rows, "layer", **style("relu"))
-    ax.set(xlabel=_LAYERS, ylabel="share of units with both signs", ylim=(-0.02, 1.02))
+    ax.set(xlabel=_LAYERS, ylabel="units with both signs", ylim=(-0.02, 1.02))
 
 
 def draw_interventions(ax, table, boundary):
