@@ -1,9 +1,11 @@
 """`trace` with all layer measures on Cora, depth 32, width 64: against PyTorch Geometric's layers and the bare kernels.
 
-The same quantities are measured on both sides: deviation, norm and ratio of every layer's features and backward signals,
-and the norm of every gradient. "Bare kernels" are the sparse and dense products of one forward and one backward pass that
-no implementation can avoid, on buffers that are already there, without activations, measures or Python structure.
+The same quantities are measured on both sides: deviation, norm and ratio of every layer's features and backward
+signals, and the norm of every gradient. "Bare kernels" are the sparse and dense products of one forward and one
+backward pass that no implementation can avoid, on buffers that are already there: no activation, no measure, no new memory.
 """
+
+from itertools import pairwise
 
 import torch
 from pairs import ratio, report
@@ -19,7 +21,7 @@ class Stack(torch.nn.Module):
 
     def __init__(self, widths, adjacency, dtype):
         super().__init__()
-        layers = [GCNConv(a, b, bias=False, cached=True) for a, b in zip(widths, widths[1:], strict=False)]
+        layers = [GCNConv(a, b, bias=False, cached=True) for a, b in pairwise(widths)]
         self.layers = torch.nn.ModuleList(layers).to(dtype)
         self.adjacency = adjacency
 
@@ -57,7 +59,7 @@ def bare_kernels(P, widths, dtype):
     A, At = P._as_tensors(dtype, torch.device("cpu"))
     X = [torch.rand(n, d, dtype=dtype) for d in widths]
     F = [torch.rand(n, d, dtype=dtype) for d in widths[:-1]]
-    W = [torch.rand(a, b, dtype=dtype) for a, b in zip(widths, widths[1:], strict=False)]
+    W = [torch.rand(a, b, dtype=dtype) for a, b in pairwise(widths)]
     dW = [torch.empty_like(w) for w in W]
 
     def run():
@@ -76,16 +78,17 @@ def bare_kernels(P, widths, dtype):
 def main():
     """Print the ratios."""
     data = osm.load("Cora")
+
+    def loss(output):
+        return torch.nn.functional.cross_entropy(output, data.y)
+
     for dtype, target in ((torch.float64, 1.8), (torch.float32, 2.2)):
-        x, y = data.x.to(dtype), data.y
+        x = data.x.to(dtype)
         for first in (data.num_features, WIDTH):
             features = x[:, :first].contiguous()
-            widths = [first] + [WIDTH] * (DEPTH - 1) + [int(y.max()) + 1]
+            widths = [first] + [WIDTH] * (DEPTH - 1) + [int(data.y.max()) + 1]
             P = osm.Propagation.from_data(data, kind="random_walk")
             network = osm.Network(P, widths, dtype=dtype)
-
-            def loss(output):
-                return torch.nn.functional.cross_entropy(output, y)
 
             def ours(network=network, features=features):
                 return osm.layer_profile(osm.trace(network, features, loss))

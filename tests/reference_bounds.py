@@ -180,4 +180,5 @@ def loss_floor(output, targets, kind, mask=None):
     for i in rows:
         counts[int(targets[i])] = counts.get(int(targets[i]), 0) + 1
     entropy = -sum(c / len(rows) * math.log(c / len(rows)) for c in counts.values())
-    return max(entropy - math.sqrt(2) * rough, 0.0)
+    one_hot = [[float(targets[i] == c) for c in counts] for i in rows]
+    return max(entropy - spread(uniform, one_hot) * rough, 0.0)

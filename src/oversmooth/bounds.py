@@ -211,7 +211,8 @@ def loss_floor(network, features, targets, kind="mse", mask=None):
     """What the loss cannot fall below while the output is as smooth as it is now.
 
     mse: 𝓛 = mean_i ‖Ŷ_i − Y_i‖² ≥ (σ(Y) − σ(Ŷ))²₊;
-    cross_entropy: 𝓛 ≥ (entropy of the label frequencies − √2 σ(Ŷ))₊.
+    cross_entropy: 𝓛 ≥ (entropy of the label frequencies − σ(Y) σ(Ŷ))₊, Y the one-hot labels: the loss is convex, and
+    its slope at the constant output that fits the frequencies is the deviation of Y.
     Mean, σ and frequencies have uniform weights and run over the mask.
 
     Args:
@@ -228,7 +229,7 @@ def loss_floor(network, features, targets, kind="mse", mask=None):
     Raises:
         ValueError: unknown kind, or features, targets or mask that do not fit.
 
-    Source: theory.md, section 5.
+    Source: theory.md, section 5, with its √2 sharpened to σ(Y) ≤ 1.
     """
     require(kind in LOSSES, f"kind is {kind!r}; known: {', '.join(LOSSES)}")
     objective = make_objective(kind, targets, mask, network)
@@ -240,7 +241,8 @@ def loss_floor(network, features, targets, kind="mse", mask=None):
         floor = (deviation(seen) - spread).clamp(min=0) ** 2
     else:
         share = torch.bincount(seen).to(output.dtype) / seen.numel()
-        floor = (torch.special.entr(share).sum() - 2**0.5 * spread).clamp(min=0)
+        label_spread = (1 - share.square().sum()).sqrt()
+        floor = (torch.special.entr(share).sum() - label_spread * spread).clamp(min=0)
     return floor if output.dim() == 3 else float(floor)
 
 

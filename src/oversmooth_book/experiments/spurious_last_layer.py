@@ -38,8 +38,8 @@ def measure(net, data, loss=None):
         loss: output -> (seeds,); None means the mean squared error.
 
     Returns:
-        pandas.DataFrame: a row for each seed and layer; the columns of `oversmooth.layer_profile`, certificate, loss, floor,
-        total (norm of the whole gradient) and last_norm, ‖W⁽ᴸ⁾‖.
+        pandas.DataFrame: a row for each seed and layer; the columns of `oversmooth.layer_profile`, certificate, loss,
+        floor, total (norm of the whole gradient) and last_norm, ‖W⁽ᴸ⁾‖.
     """
     Y = targets(data)
     signals = osm.trace(net, data.x, loss or (lambda output: (output - Y).square().mean((-1, -2))))

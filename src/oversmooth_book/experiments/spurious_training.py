@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import torch
 
 import oversmooth as osm
 from oversmooth_book.experiments.backward_networks import WIDTH, targets
