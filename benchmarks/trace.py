@@ -2,7 +2,8 @@
 
 The same quantities are measured on both sides: deviation, norm and ratio of every layer's features and backward
 signals, and the norm of every gradient. "Bare kernels" are the sparse and dense products of one forward and one
-backward pass that no implementation can avoid, on buffers that are already there: no activation, no measure, no new memory.
+backward pass that no implementation can avoid, on buffers that are already there: no activation, no measure, no memory
+that is new.
 """
 
 from itertools import pairwise
