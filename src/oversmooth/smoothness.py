@@ -218,10 +218,10 @@ def layer_profile(signals):
     """
     import pandas
 
-    P = signals.propagation
+    P, spare = signals.propagation, {}
     rows = {
-        "feature": [feature_moments(X, P) for X in signals.features],
-        "backward": [backward_moments(B, P) for B in signals.backward],
+        "feature": [_moments(X, _feature_measure(X, P), _spare(X, spare)) for X in signals.features],
+        "backward": [_moments(B, _backward_measure(B, P), _spare(B, spare)) for B in signals.backward],
     }
     columns = {}
     for name, moments in rows.items():
@@ -272,16 +272,23 @@ def _mean(x, measure):
     return (m.mT @ x)[..., 0, :]
 
 
-def _moments(x, measure):
+def _moments(x, measure, out=None):
     """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation."""
     m, c, a = measure
     centre = m.mT @ x
     if x.dim() == 2:
-        departure = torch.addmm(x, c, centre, alpha=-1)
+        departure = torch.addmm(x, c, centre, alpha=-1, out=out)
     else:
-        departure = torch.baddbmm(x, c.expand(len(x), -1, -1), centre, alpha=-1)
+        departure = torch.baddbmm(x, c.expand(len(x), -1, -1), centre, alpha=-1, out=out)
     rows = torch.linalg.vector_norm(departure, dim=-1)
     return (rows.square() @ a)[..., 0], centre.square().sum((-1, -2))
+
+
+def _spare(x, spare):
+    """Memory of the shape of x, the same at every call: fresh pages cost as much as the arithmetic."""
+    if x.shape not in spare:
+        spare[x.shape] = torch.empty_like(x)
+    return spare[x.shape]
 
 
 def _feature_measure(x, propagation):
