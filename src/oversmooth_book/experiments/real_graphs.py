@@ -62,11 +62,11 @@ def smoothing(graphs, depth):
         depth: the last k that is measured, a multiple of 4.
 
     Returns:
-        Two tables. A row for each graph, propagation and every fourth k: measured, predicted, slowest (λᵏ). A row for
-        each graph and propagation: rate λ, and the first k at which half, a tenth, a hundredth is left; exact tells
-        whether the last one is the depth itself or, by quadrature, a lower bound of it.
+        Two tables. A row for each graph, propagation and k (0, 1, 2, every fourth): measured, predicted, slowest (λᵏ).
+        A row for each graph and propagation: rate λ, and the first k at which half, a tenth, a hundredth is left; exact
+        tells whether the last one is the depth itself or, by quadrature, a lower bound of it.
     """
-    curves, summary, layers = [], [], numpy.arange(0, depth + 1, 4)
+    curves, summary, layers = [], [], numpy.array([0, 1, 2, *range(4, depth + 1, 4)])
     for name in graphs:
         data = load(name)
         for kind in ("metropolis", "random_walk"):
@@ -177,7 +177,7 @@ def _first_below(curve, level):
 
 def _parts(X, label):
     """Total deviation, its part inside components and its part between them (uniform weights)."""
-    count = label.bincount()[:, None]
+    count = label.bincount()[:, None].to(X.dtype)
     means = torch.zeros(len(count), X.shape[1], dtype=X.dtype).index_add_(0, label, X) / count
     share = count / len(X)
     centre = (share * means).sum(0)
