@@ -10,10 +10,11 @@ from miniature import add_chapter, call, command, processes, snapshot, wait_unti
 from oversmooth_book.layout import recover_folders, replace_folder
 from oversmooth_book.processes import MARK
 
-BUSY = "open('busy', 'w').close()\nwhile True:\n    pass"
+BUSY = "open('computing', 'w').close()\nwhile True:\n    pass"
 # A child that ignores its parent's death, as a pool of workers may.
 SPAWNS = "import subprocess\nchild = subprocess.Popen(['sleep', '600'], start_new_session=True)\n" + BUSY
-
+# Computing without ever letting another thread in: the kernel cannot see for itself that its parent is gone.
+HOLDS = "import ctypes\nopen('computing', 'w').close()\nctypes.PyDLL(None).sleep(600)"
 
 started = []
 
@@ -34,7 +35,7 @@ def start_busy(book, cell=BUSY):
     add_chapter(book, "busy", cell)
     runner = subprocess.Popen(command(book, "run"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     started.append(runner)
-    wait_until(lambda: list(book.build("published").glob("scratch/busy-*/busy")))
+    wait_until(lambda: list(book.build("published").glob("scratch/busy-*/computing")))
     return runner, good
 
 
@@ -61,7 +62,7 @@ def mend(book):
     assert processes(book) == []
 
 
-@pytest.mark.parametrize("cell", [BUSY, SPAWNS], ids=["busy", "spawns"])
+@pytest.mark.parametrize("cell", [BUSY, SPAWNS, HOLDS], ids=["busy", "spawns", "holds"])
 def test_runner_killed(good, cell):
     runner, before = start_busy(good, cell)
     runner.kill()
@@ -83,7 +84,7 @@ def test_kernel_killed(good):
 
 
 def test_worker_killed(good):
-    runner, before = start_busy(good)
+    runner, before = start_busy(good, HOLDS)
     named(good, "oversmooth_book.worker").kill()
     text, _ = runner.communicate(timeout=60)
     assert runner.returncode == 1 and "FAILED busy: its process was killed" in text
