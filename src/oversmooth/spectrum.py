@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sparse
 import torch
 from scipy.linalg import eigh_tridiagonal
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import splu
 
 from oversmooth._validation import require
@@ -40,18 +40,39 @@ def stationary_distribution(matrix):
         "matrix has transient nodes, which signals leave and never re-enter: π would be zero there; "
         "every node must be reachable from every node of its component",
     )
-    # (I − Pᵀ + C) π = share, where C_ij = 1/n_c inside a class turns the singular system into a regular one.
     size = np.bincount(label)
     pi = np.empty(nodes)
     for component in range(size.size):
         inside = np.flatnonzero(label == component)
         block = matrix[inside][:, inside]
-        system = (sparse.eye_array(inside.size) - block.T).tolil()
-        system[0, :] = 1.0
-        right = np.zeros(inside.size)
-        right[0] = inside.size / nodes
-        pi[inside] = splu(system.tocsc()).solve(right)
+        share = _by_detailed_balance(block)
+        pi[inside] = (_by_linear_system(block) if share is None else share) * (inside.size / nodes)
     return pi / pi.sum()
+
+
+def _by_detailed_balance(matrix):
+    """π of an irreducible matrix from π_i P_ij = π_j P_ji along a spanning tree, or None where P is not reversible."""
+    order, parent = breadth_first_order(matrix, 0, directed=True)
+    parent = parent[order[1:]]
+    down, up = matrix[parent, order[1:]], matrix[order[1:], parent]
+    if (up == 0).any():
+        return None
+    logarithm = np.zeros(order.size)
+    for node, before, step in zip(order[1:], parent, np.log(down / up), strict=True):
+        logarithm[node] = logarithm[before] + step
+    pi = np.exp(logarithm - logarithm.max())
+    pi /= pi.sum()
+    flow = sparse.diags_array(pi) @ matrix
+    return pi if abs(flow - flow.T).max() <= 1e-12 * flow.max() and pi.min() > 0 else None
+
+
+def _by_linear_system(matrix):
+    """π of an irreducible matrix from πᵀ(I − P) = 0, one of whose equations gives way to Σπ = 1."""
+    system = (sparse.eye_array(matrix.shape[0]) - matrix.T).tolil()
+    system[0, :] = 1.0
+    right = np.zeros(matrix.shape[0])
+    right[0] = 1.0
+    return splu(system.tocsc()).solve(right)
 
 
 def is_symmetric(matrix):
