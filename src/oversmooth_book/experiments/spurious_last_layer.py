@@ -4,6 +4,7 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
+from oversmooth_book.experiments import over_seeds
 from oversmooth_book.experiments.backward_networks import WIDTH, targets
 
 BUDGET = 3.0  # the norm that the trained last layer may reach
@@ -156,3 +157,33 @@ def random_networks(data, depths, scales, kinds, activations, num_seeds):
                     rows.append(table.assign(kind=kind, activation=activation, scale=scale))
     columns = ["kind", "activation", "depth", "scale", "seed", "loss", "floor", "total"]
     return pd.concat(rows, ignore_index=True)[columns]
+
+
+def by_layer(table, depth):
+    """Every layer of the networks of one depth: gradient, certificate, and the three numbers of the backward signal.
+
+    Args:
+        table: what `against_depth` returned.
+        depth: which one.
+
+    Returns:
+        pandas.DataFrame: columns model, last_layer, layer, quantity, median, low, high (over the seeds).
+    """
+    one = table[table["depth"] == depth]
+    names = ["gradient", "certificate", "backward_deviation", "backward_norm", "backward_ratio"]
+    parts = [over_seeds(one, ["model", "last_layer", "layer"], name).assign(quantity=name) for name in names]
+    return pd.concat(parts, ignore_index=True)
+
+
+def summary(hidden):
+    """Medians and ranges over the seeds of what `hidden_gradient` returned.
+
+    Args:
+        hidden: columns model, last_layer, depth, seed, gradient, certificate, loss, floor.
+
+    Returns:
+        pandas.DataFrame: columns model, last_layer, depth, quantity, median, low, high.
+    """
+    names = ["gradient", "certificate", "loss", "floor"]
+    parts = [over_seeds(hidden, ["model", "last_layer", "depth"], name).assign(quantity=name) for name in names]
+    return pd.concat(parts, ignore_index=True)

@@ -5,10 +5,14 @@ import pandas as pd
 
 import oversmooth as osm
 from oversmooth_book.experiments.backward_networks import WIDTH, targets
+from oversmooth_book.experiments.spurious_landscape import mean_kernel
 from oversmooth_book.experiments.spurious_last_layer import MODELS, network
 
-RATES = {"sgd": 0.02, "adam": 0.003}  # theory.md, section 5
+# Step sizes are ours. Gradient descent: stable at every depth here (the largest curvature is below 10). Adam: the first
+# is small enough for the deep perceptron to train without jumps; the second lets large weights move within the budget.
+RATES = {"sgd": 0.1, "adam": 0.0002, "adam, large weights": 0.003, "adam, plateaus": 0.001}
 LEFT = 0.8  # a loss below this share of the label variance has left the plateau
+CHUNK = 50  # gradient descent has no memory: it is run in pieces, until every seed has left
 
 
 def figure_one(data, depths, num_seeds, steps, record_every):
@@ -38,7 +42,7 @@ def figure_one(data, depths, num_seeds, steps, record_every):
     return pd.concat(tables, ignore_index=True)
 
 
-def train(data, kind, depth, num_seeds, optimizer, steps, record_every=1, weight_scale=1.0):
+def train(data, kind, depth, num_seeds, rate, steps, record_every=1, weight_scale=1.0):
     """Train a batch with the mean squared error to ±1 labels.
 
     Args:
@@ -46,7 +50,7 @@ def train(data, kind, depth, num_seeds, optimizer, steps, record_every=1, weight
         kind: the propagation.
         depth: L+1.
         num_seeds: how many draws of the weights.
-        optimizer: "sgd" or "adam", with the rates of theory.md.
+        rate: a name of `RATES`; the first word is the optimizer.
         steps: number of updates.
         record_every: steps between two records.
         weight_scale: spectral norm of every initial weight matrix.
@@ -55,43 +59,84 @@ def train(data, kind, depth, num_seeds, optimizer, steps, record_every=1, weight
         (the trained `oversmooth.Network`, `oversmooth.History.table`).
     """
     net = network(data, kind, depth, list(range(num_seeds)), weight_scale)
-    options = {"optimizer": optimizer, "lr": RATES[optimizer], "steps": steps, "record_every": record_every}
+    options = {"optimizer": rate.split(",")[0], "lr": RATES[rate], "steps": steps, "record_every": record_every}
     return net, osm.fit(net, data.x, targets(data), **options).table
+
+
+def first_steps(data, depth, num_seeds, steps):
+    """Gradient descent from the start: mean error, gradient and loss, as shares of the start, and the predicted decay.
+
+    Args:
+        data: the graph.
+        depth: L+1.
+        num_seeds: how many draws of the weights.
+        steps: number of updates.
+
+    Returns:
+        pandas.DataFrame: columns step, seed, loss, mean_error, gradient (the last two as shares of the start), and
+        predicted, (1 − 2 η Σ_k ‖μ(F⁽ᵏ⁾)‖² ‖τ⁽ᵏ⁾‖²)^step with the sum at the start (`mean_kernel`).
+    """
+    Y = targets(data)
+    start = network(data, "metropolis", depth, list(range(num_seeds)))
+    kernel = mean_kernel(osm.trace(start, data.x, lambda output: (output - Y).square().mean((-1, -2)))).numpy()
+    _, table = train(data, "metropolis", depth, num_seeds, "sgd", steps)
+    table = table[["step", "seed", "loss", "mean_error", "gradient"]].copy()
+    for name in ("mean_error", "gradient"):
+        table[name] /= table.groupby("seed")[name].transform("first")
+    table["predicted"] = (1 - 2 * RATES["sgd"] * kernel[table["seed"]]) ** table["step"]
+    return table
 
 
 def plateaus(data, depths, num_seeds, steps):
     """How many updates a network of each depth needs to leave the plateau, loss < 0.8 of the label variance.
 
     Args:
-        data: the graph.
-        depths: the depths L+1.
+        data: the graph, with balanced classes.
+        depths: {"sgd": depths, "adam, plateaus": depths}.
         num_seeds: how many draws of the weights.
-        steps: {"sgd": budget, "adam": budget}, in updates.
+        steps: budget, in updates.
 
     Returns:
-        pandas.DataFrame: optimizer, depth, seed, steps; steps is NaN where the budget did not suffice.
+        pandas.DataFrame: rate, depth, seed, steps, left; where the budget did not suffice, steps is the budget.
     """
     rows = []
-    for optimizer, budget in steps.items():
-        for depth in depths:
-            _, table = train(data, "metropolis", depth, num_seeds, optimizer, budget)
-            for seed, part in table.groupby("seed"):
-                out = part[part["loss"] < LEFT]["step"]
-                first = float(out.iloc[0]) if len(out) else np.nan
-                rows.append({"optimizer": optimizer, "depth": depth, "seed": seed, "steps": first})
+    for rate, some in depths.items():
+        for depth in some:
+            first = _escape(data, depth, num_seeds, rate, steps)
+            for seed, step in enumerate(first):
+                left = bool(np.isfinite(step))
+                row = {"rate": rate, "depth": depth, "seed": seed}
+                rows.append(row | {"steps": step if left else steps, "left": left})
     return pd.DataFrame(rows)
 
 
-def growth(table):
+def _escape(data, depth, num_seeds, rate, steps):
+    """The first step of each seed with a loss below `LEFT`, or infinity."""
+    net = network(data, "metropolis", depth, list(range(num_seeds)))
+    chunk = CHUNK if rate == "sgd" else steps
+    first = np.full(num_seeds, np.inf)
+    for done in range(0, steps, chunk):
+        options = {"optimizer": rate.split(",")[0], "lr": RATES[rate], "steps": min(chunk, steps - done)}
+        table = osm.fit(net, data.x, targets(data), **options).table
+        out = table[table["loss"] < LEFT].groupby("seed")["step"].min() + done
+        first[out.index] = np.minimum(first[out.index], out)
+        if np.isfinite(first).all():
+            break
+    return first
+
+
+def growth(table, least_depth=5):
     """By which factor the plateau grows with each layer: exp of the least-squares slope of log steps against depth.
 
     Args:
-        table: rows of `plateaus` of one optimizer.
+        table: rows of `plateaus` of one rate.
+        least_depth: shallower networks are left out.
 
     Returns:
-        The factor; 1/λ and 1/λ² are what it is compared with.
+        The factor, from the depths that every seed left; 1/λ and 1/λ² are what it is compared with.
     """
-    median = table.groupby("depth")["steps"].median().dropna()
+    kept = table[table["depth"] >= least_depth].groupby("depth").filter(lambda rows: rows["left"].all())
+    median = kept.groupby("depth")["steps"].median()
     return float(np.exp(np.polyfit(median.index, np.log(median), 1)[0]))
 
 
@@ -111,7 +156,7 @@ def large_weights(data, depth, scales, num_seeds, steps, record_every):
     """
     tables = []
     for scale in scales:
-        _, table = train(data, "metropolis", depth, num_seeds, "adam", steps, record_every, scale)
+        _, table = train(data, "metropolis", depth, num_seeds, "adam, large weights", steps, record_every, scale)
         columns = {f"relative_deviation_{depth - 1}": "smoothness"}
         keep = ["step", "seed", "loss", "smoothness", "gradient"]
         tables.append(table.rename(columns=columns)[keep].assign(scale=scale))

@@ -1,0 +1,155 @@
+"""The loss around a point in the space of all weights: a plane through it, and the Hessian's extreme eigenvalues."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from oversmooth._validation import require
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The ends of the Hessian's spectrum.
+
+    Attributes:
+        highest: the largest eigenvalues, (count,), largest first.
+        lowest: the smallest eigenvalues, (count,), smallest first.
+        highest_directions: their unit eigenvectors, (count, number of weights): all matrices in one row each.
+        lowest_directions: their unit eigenvectors, (count, number of weights).
+    """
+
+    highest: torch.Tensor
+    lowest: torch.Tensor
+    highest_directions: torch.Tensor = field(repr=False)
+    lowest_directions: torch.Tensor = field(repr=False)
+
+
+def hessian_product(network, features, loss):
+    """The map v -> ∇²𝓛 v, by differentiating the gradient once more with autograd.
+
+    The gradient's graph is built once and kept; each product costs one backward pass through it. P's own backward is a
+    product with Pᵀ, which is differentiable again.
+
+    Args:
+        network: single `Network`, without output bias; it is not changed.
+        features: X⁽⁰⁾, (n, d_0).
+        loss: output -> scalar tensor.
+
+    Returns:
+        A function from (number of weights,) to (number of weights,): all matrices in one row.
+
+    Raises:
+        ValueError: a batch of seeds, an output bias, or features that do not fit.
+    """
+    _check(network, features)
+    weights = [weight.detach().clone().requires_grad_() for weight in network.weights]
+    value = loss(_output(network, weights, features))
+    gradient = torch.autograd.grad(value, weights, create_graph=True)
+
+    def product(vector):
+        parts = torch.autograd.grad(gradient, weights, _matrices(network, vector), retain_graph=True)
+        return _row(parts)
+
+    return product
+
+
+def curvature(network, features, loss, count=1, tolerance=1e-6):
+    """The largest and the smallest eigenvalues of the Hessian in all weights, with their directions.
+
+    Lanczos (ARPACK, by scipy's eigsh) on Hessian-vector products. The largest ones come first and are then deflated:
+    one large eigenvalue beside very small ones would hide the smallest below Lanczos' resolution.
+
+    Args:
+        network: single `Network`, without output bias.
+        features: X⁽⁰⁾, (n, d_0).
+        loss: output -> scalar tensor.
+        count: how many eigenvalues at each end.
+        tolerance: relative accuracy of the eigenvalues, for ARPACK.
+
+    Returns:
+        `Curvature`.
+
+    Raises:
+        ValueError: a network as `hessian_product` refuses, or a count that leaves no room.
+
+    Source: theory.md, section 5; Lehoucq, Sorensen and Yang (1998) for ARPACK.
+    """
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    product, size = hessian_product(network, features, loss), sum(weight.numel() for weight in network.weights)
+    require(count >= 1 and 4 * count < size, f"count is {count}; from 1 to a fourth of the {size} weights is needed")
+    start = torch.randn(size, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
+
+    def ends(which, apply):
+        operator = LinearOperator((size, size), matvec=apply, dtype=np.float64)
+        values, vectors = eigsh(operator, k=count, which=which, v0=start, tol=tolerance, ncv=min(size, 2 * count + 20))
+        order = np.argsort(-values if which == "LA" else values)
+        return values[order], vectors[:, order]
+
+    def hessian(vector):
+        return product(torch.from_numpy(np.ascontiguousarray(vector).reshape(-1))).numpy()
+
+    high, high_vectors = ends("LA", hessian)
+    low, low_vectors = ends("SA", lambda v: hessian(v) - high_vectors @ (high * (high_vectors.T @ v.reshape(-1))))
+    found = (high, low, _signed(high_vectors.T), _signed(low_vectors.T))
+    return Curvature(*(torch.from_numpy(np.ascontiguousarray(array)) for array in found))
+
+
+def loss_plane(network, features, loss, directions, first, second):
+    """The loss on a plane of weights, 𝓛(W + a U + b V).
+
+    Args:
+        network: single `Network`, without output bias; it is not changed.
+        features: X⁽⁰⁾, (n, d_0).
+        loss: output (points, n, d_{L+1}) -> one value for each point, (points,).
+        directions: U and V, (2, number of weights): all matrices in one row each.
+        first: the values a, a sequence.
+        second: the values b, a sequence.
+
+    Returns:
+        (len(first), len(second)) losses.
+
+    Raises:
+        ValueError: a network as `hessian_product` refuses, or directions of another shape.
+    """
+    _check(network, features)
+    start = _row([weight.detach() for weight in network.weights])
+    require(
+        directions.shape == (2, len(start)),
+        f"directions have shape {tuple(directions.shape)}; two rows of {len(start)} weights are needed",
+    )
+    rows = []
+    for a in first:  # a line of points at once: they share each sparse product
+        line = start + a * directions[0] + torch.as_tensor(second, dtype=start.dtype)[:, None] * directions[1]
+        with torch.no_grad():
+            rows.append(loss(_output(network, _matrices(network, line), features)))
+    return torch.stack(rows)
+
+
+def _check(network, features):
+    require(network.num_seeds is None, "the network is a batch of seeds; a landscape belongs to one network")
+    require(network.bias is None, "the network has an output bias; the landscape is one of weight matrices only")
+    network.check(features)
+
+
+def _output(network, weights, features):
+    named = {f"weights.{k}": weight for k, weight in enumerate(weights)}
+    return torch.func.functional_call(network, named, (features,))
+
+
+def _row(matrices):
+    return torch.cat([matrix.reshape(-1) for matrix in matrices])
+
+
+def _matrices(network, rows):
+    """(..., number of weights) as the list of matrices (..., d_k, d_{k+1})."""
+    parts = rows.split([weight.numel() for weight in network.weights], dim=-1)
+    shapes = [weight.shape for weight in network.weights]
+    return [part.reshape(*rows.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _signed(vectors):
+    """Each row with its largest entry positive: the sign of an eigenvector is a convention."""
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(1)[:, None], 1)
+    return vectors * np.sign(largest)
