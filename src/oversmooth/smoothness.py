@@ -330,8 +330,8 @@ def _singular_values(x):
 def _squared_differences(x, source, target):
     """Σ ‖x_s − x_t‖² over the edges (s, t), without an array over edges and features.
 
-    As Σ ‖x_s‖² + ‖x_t‖² − 2 x_s·x_t on the centred signal, which is fast; where that cancels more than four digits (the
-    signal varies between distant nodes only, or between components), edge by edge.
+    As Σ ‖x_s‖² + ‖x_t‖² − 2 x_s·x_t on the centred signal, which is fast; where that cancels a quarter of the
+    digits (the signal varies between distant nodes only, or between components), edge by edge.
 
     Args:
         x: (n, d).
@@ -345,7 +345,7 @@ def _squared_differences(x, source, target):
     degree = torch.bincount(source, minlength=len(x)) + torch.bincount(target, minlength=len(x))
     squares = (degree * centred.square().sum(1)).sum()
     total = squares - 2 * _inner_products(centred, source, target)
-    if x.dtype == torch.float64 and bool(total > 1e-4 * squares):
+    if bool(total > torch.finfo(x.dtype).eps ** 0.25 * squares):
         return total
     size = max(1, _BLOCK // max(1, x.shape[1]))
     blocks = zip(source.split(size), target.split(size), strict=True)
