@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import scipy.optimize
 import torch
+from cases import EXACT, ITERATIVE
 
 import oversmooth as osm
 from oversmooth.signals import forward_pass
 
-EXACT, ITERATIVE = 1e-10, 1e-6
 MASK = torch.tensor([True, False, True, True, True, False, True, True, True])
 
 

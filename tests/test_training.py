@@ -5,11 +5,11 @@ from copy import deepcopy
 
 import pytest
 import torch
+from cases import EXACT
 from torch.nn import functional
 
 import oversmooth as osm
 
-EXACT = 1e-10
 WIDTHS = [3, 5, 4, 2]
 
 

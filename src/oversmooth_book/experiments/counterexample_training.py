@@ -75,8 +75,20 @@ def outcomes(curves, steps, seeds):
                 several = seeds if scale < max(SCALES) else list(range(max(8, len(seeds))))
                 for rule in RATES if scale != 1 else ():
                     tables.append(_train(name, depth, scale, rule, steps, several, record_every=steps))
-    last = pandas.concat(tables, ignore_index=True)
-    last = last[last["step"] == steps]
+    return who_learned(pandas.concat(tables, ignore_index=True), steps)
+
+
+def who_learned(curves, step):
+    """Whether all, some or no seeds have a loss below 0.5 at a step.
+
+    Args:
+        curves: columns network, depth, scale, optimizer, step, seed, loss.
+        step: which one.
+
+    Returns:
+        A row for each network, depth, scale and optimizer: learned.
+    """
+    last = curves[curves["step"] == step]
     learned = last.assign(learned=last["loss"] < 0.5).groupby(["network", "depth", "scale", "optimizer"])["learned"]
     words = learned.mean().map(lambda share: "all" if share == 1 else "some" if share else "none")
     return words.reset_index()
