@@ -241,30 +241,32 @@ def layer_profile(signals):
     return pandas.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})
 
 
-def feature_moments(features, propagation):
+def feature_moments(features, propagation, out=None):
     """σ(X)² and ‖μ(X)‖², without checks: for signals that come from a pass, diverged ones too.
 
     Args:
         features: X, (n, d) or (seeds, n, d).
         propagation: gives π and the scaling; None means uniform weights.
+        out: memory like X, overwritten; None takes fresh memory.
 
     Returns:
         The pair, each a scalar or (seeds,).
     """
-    return _moments(features, _feature_measure(features, propagation))
+    return _moments(features, _feature_measure(features, propagation), out)
 
 
-def backward_moments(backward, propagation):
+def backward_moments(backward, propagation, out=None):
     """σ(B̃)² and ‖μ(B̃)‖², without checks; see `feature_moments`.
 
     Args:
         backward: B, (n, d) or (seeds, n, d).
         propagation: gives π and the scaling; None means uniform weights.
+        out: memory like B, overwritten; None takes fresh memory.
 
     Returns:
         The pair, each a scalar or (seeds,).
     """
-    return _moments(backward, _backward_measure(backward, propagation))
+    return _moments(backward, _backward_measure(backward, propagation), out)
 
 
 def _mean(x, measure):
@@ -276,10 +278,7 @@ def _moments(x, measure, out=None):
     """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation."""
     m, c, a = measure
     centre = m.mT @ x
-    if x.dim() == 2:
-        departure = torch.addmm(x, c, centre, alpha=-1, out=out)
-    else:
-        departure = torch.baddbmm(x, c.expand(len(x), -1, -1), centre, alpha=-1, out=out)
+    departure = torch.addcmul(x, c, centre, value=-1, out=out)
     rows = torch.linalg.vector_norm(departure, dim=-1)
     return (rows.square() @ a)[..., 0], centre.square().sum((-1, -2))
 
