@@ -220,8 +220,8 @@ def layer_profile(signals):
 
     P, spare = signals.propagation, {}
     rows = {
-        "feature": [_moments(X, _feature_measure(X, P), _spare(X, spare)) for X in signals.features],
-        "backward": [_moments(B, _backward_measure(B, P), _spare(B, spare)) for B in signals.backward],
+        "feature": [feature_moments(X, P, _spare(X, spare)) for X in signals.features],
+        "backward": [backward_moments(B, P, _spare(B, spare)) for B in signals.backward],
     }
     columns = {}
     for name, moments in rows.items():
