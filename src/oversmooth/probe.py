@@ -29,8 +29,8 @@ class Probe:
 
     Args:
         model: any ``torch.nn.Module`` that runs eagerly; for `Network` there is `trace`.
-        select: None; or names, with wildcards (["convs.*"]); or a class or a tuple of classes; or a function of
-            (name, module) that tells whether to measure.
+        select: None; or names, with wildcards inside a part (["convs.*"]); or a class or a tuple of classes; or a function
+            of (name, module) that tells whether to measure.
         norm: "auto", "uniform", "degree", "sqrt_degree", a `Propagation`, or a dictionary of layer names to these.
 
     Raises:
@@ -201,15 +201,15 @@ def _selected(model, select):
     modules = dict(model.named_modules())
     if select is None:
         chosen = _outermost(modules)
-    elif isinstance(select, type | tuple) and not isinstance(select, str) and _are_types(select):
+    elif isinstance(select, type | tuple) and _are_types(select):
         chosen = [name for name, module in modules.items() if isinstance(module, select)]
     elif callable(select):
         chosen = [name for name, module in modules.items() if select(name, module)]
     else:
         patterns = [select] if isinstance(select, str) else list(select)
-        unmatched = [p for p in patterns if not any(fnmatchcase(name, p) for name in modules)]
+        unmatched = [p for p in patterns if not any(_matches(name, p) for name in modules)]
         require(not unmatched, f"select names {unmatched}; the model's modules are: {', '.join(filter(None, modules))}")
-        chosen = [name for name in modules if any(fnmatchcase(name, p) for p in patterns)]
+        chosen = [name for name in modules if any(_matches(name, p) for p in patterns)]
     require(
         bool(chosen),
         f"no layer to measure in {type(model).__name__}: "
@@ -217,6 +217,12 @@ def _selected(model, select):
         + f"; its modules are: {', '.join(filter(None, modules)) or 'none'}. Pass select=...; for a Network use trace",
     )
     return [(name or type(model).__name__, modules[name]) for name in chosen]
+
+
+def _matches(name, pattern):
+    """Part by part, so that convs.* is every layer of convs and not what the layers are made of."""
+    parts, wanted = name.split("."), pattern.split(".")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 def _are_types(select):

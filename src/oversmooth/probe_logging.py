@@ -20,13 +20,10 @@ def lightning_callback(every=50, select=None, norm="auto"):
 
     Raises:
         ValueError: every is less than 1.
-        ModuleNotFoundError: neither lightning nor pytorch_lightning is installed.
+        ModuleNotFoundError: lightning is not installed; the extra ``oversmooth[log]`` brings it.
     """
     require(every >= 1, f"every is {every}; at least 1 is needed")
-    try:
-        from lightning.pytorch import Callback
-    except ModuleNotFoundError:
-        from pytorch_lightning import Callback
+    from lightning.pytorch import Callback
 
     class ProbeCallback(Callback):
         probe = table = diagnosis = None
