@@ -29,8 +29,8 @@ class Probe:
 
     Args:
         model: any ``torch.nn.Module`` that runs eagerly; for `Network` there is `trace`.
-        select: None; or names, with wildcards inside a part (["convs.*"]); or a class or a tuple of classes; or a function
-            of (name, module) that tells whether to measure.
+        select: None; or names, with wildcards inside a part (["convs.*"]); or a class or a tuple of classes; or a
+            function of (name, module) that tells whether to measure.
         norm: "auto", "uniform", "degree", "sqrt_degree", a `Propagation`, or a dictionary of layer names to these.
 
     Raises:

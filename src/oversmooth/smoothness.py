@@ -25,6 +25,11 @@ def mean(features, propagation=None):
     Raises:
         ValueError: not a finite signal, or not of this graph.
 
+    Example:
+        >>> import oversmooth as osm, torch
+        >>> osm.mean(torch.tensor([[0.0], [1.0], [5.0]]))
+        tensor([2.])
+
     Source: theory.md, section 1.
     """
     _check("features", features, propagation)
@@ -44,6 +49,11 @@ def deviation(features, propagation=None):
     Raises:
         ValueError: not a finite signal, or not of this graph.
 
+    Example:
+        >>> import oversmooth as osm, torch
+        >>> float(osm.deviation(torch.tensor([[1.0], [3.0]])))
+        1.0
+
     Source: theory.md, section 1.
     """
     return energy(features, propagation).sqrt()
@@ -61,6 +71,15 @@ def energy(features, propagation=None):
 
     Raises:
         ValueError: not a finite signal, or not of this graph.
+
+    Example:
+        The two definitions agree:
+
+        >>> import oversmooth as osm, torch
+        >>> X = torch.tensor([[0.0], [1.0], [5.0]], dtype=torch.float64)
+        >>> pairs = sum(float((a - b).square().sum()) for a in X for b in X)
+        >>> round(float(osm.energy(X)), 6), round(pairs / (2 * 3**2), 6)
+        (4.666667, 4.666667)
 
     Source: paper.md, Setting; theory.md, section 1.
     """
@@ -82,6 +101,13 @@ def relative_deviation(features, propagation=None):
 
     Raises:
         ValueError: not a finite signal, or not of this graph.
+
+    Example:
+        >>> import oversmooth as osm, torch
+        >>> float(osm.relative_deviation(torch.ones(4, 2)))
+        0.0
+        >>> float(osm.relative_deviation(torch.tensor([[-1.0], [1.0]])))
+        1.0
 
     Source: theory.md, section 5.
     """
@@ -106,6 +132,11 @@ def backward_mean(backward, propagation=None):
     Raises:
         ValueError: not a finite signal, or not of this graph.
 
+    Example:
+        >>> import oversmooth as osm, torch
+        >>> osm.backward_mean(torch.tensor([[0.5], [-0.25]]))
+        tensor([0.2500])
+
     Source: theory.md, section 1.
     """
     _check("backward", backward, propagation)
@@ -127,6 +158,13 @@ def backward_deviation(backward, propagation=None):
     Raises:
         ValueError: not a finite signal, or not of this graph.
 
+    Example:
+        With uniform weights, the deviation of nB:
+
+        >>> import oversmooth as osm, torch
+        >>> float(osm.backward_deviation(torch.tensor([[0.5], [-0.5]])))
+        1.0
+
     Source: theory.md, section 1.
     """
     _check("backward", backward, propagation)
@@ -145,6 +183,14 @@ def dirichlet_energy(features, edge_index):
 
     Raises:
         ValueError: not a finite signal, or edges that name other nodes.
+
+    Example:
+        Two nodes and the edge between them, in both directions:
+
+        >>> import oversmooth as osm, torch
+        >>> edge_index = torch.tensor([[0, 1], [1, 0]])
+        >>> float(osm.dirichlet_energy(torch.tensor([[0.0], [3.0]], dtype=torch.float64), edge_index))
+        9.0
 
     Source: Rusch, Bronstein and Mishra (2023), whose definition this is.
     """
@@ -169,6 +215,14 @@ def mean_average_distance(features, edge_index):
     Raises:
         ValueError: not a finite signal, or edges that name other nodes.
 
+    Example:
+        Two orthogonal features, however large:
+
+        >>> import oversmooth as osm, torch
+        >>> edge_index = torch.tensor([[0, 1], [1, 0]])
+        >>> float(osm.mean_average_distance(torch.tensor([[0.0, 7.0], [3.0, 0.0]], dtype=torch.float64), edge_index))
+        1.0
+
     Source: Rusch, Bronstein and Mishra (2023); first in Chen et al. (2020), with another normalisation.
     """
     x, source, target = _edges(features, edge_index)
@@ -190,6 +244,11 @@ def effective_rank(features):
 
     Raises:
         ValueError: not a finite signal.
+
+    Example:
+        >>> import oversmooth as osm, torch
+        >>> round(float(osm.effective_rank(torch.eye(3, dtype=torch.float64))), 6)
+        3.0
 
     Source: Roy and Vetterli (2007).
     """
@@ -213,6 +272,18 @@ def layer_profile(signals):
 
     Returns:
         pandas.DataFrame, a row for each layer (and seed).
+
+    Example:
+        The gradient, as autograd gives it:
+
+        >>> import oversmooth as osm, torch
+        >>> P = osm.Propagation.from_matrix([[0.5, 0.5], [0.5, 0.5]])
+        >>> net = osm.Network(P, widths=[1, 1], activation="identity", seed=0)
+        >>> def loss(output):
+        ...     return output.square().mean()
+        >>> table = osm.layer_profile(osm.trace(net, torch.tensor([[1.0], [3.0]], dtype=torch.float64), loss))
+        >>> round(float(table["gradient"][0]), 6), round(float(table["backward_ratio"][0]), 6)
+        (8.0, 0.0)
 
     Source: theory.md, sections 1 and 5.
     """
