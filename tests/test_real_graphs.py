@@ -10,7 +10,7 @@ import torch
 from torch_geometric.data import Data
 
 import oversmooth as osm
-from oversmooth_book.experiments import lanczos, real_graphs, real_networks
+from oversmooth_book.experiments import lanczos, real_graphs, real_networks, real_training
 
 EXACT, ITERATIVE = 1e-10, 1e-6
 PUBLIC = ("Cora", "CiteSeer", "minesweeper", "tolokers")
@@ -271,3 +271,48 @@ def test_quadrature_predicts_repeated_products_on_the_large_graphs(name):
     for k in range(17):
         assert float(predicted[k]) == pytest.approx(float(osm.deviation(X, P)), rel=1e-9)
         X = P @ X
+
+
+# ------------------------------------------------------------------------------------------------ training
+
+
+def test_training_reports_shares_of_the_label_entropy(monkeypatch):
+    monkeypatch.setattr(real_training, "TRAINED", {"karate": (("orthogonal, tanh",), (2, 3))})
+    data = osm.karate()
+    data.test_mask = ~data.train_mask
+    monkeypatch.setattr(real_training, "load", lambda name: data)
+    table = real_training.training(6, width=5, lr=0.05)
+    assert table["step"].tolist() == [0, 2, 4, 6] * 2
+    net = osm.Network(osm.Propagation.from_data(data), [34, 5, 5, 4], seed=0)
+    loss = torch.nn.functional.cross_entropy(net(data.x)[data.train_mask], data.y[data.train_mask])
+    deep = table[table["depth"] == 3]
+    assert deep["loss"].iloc[0] == pytest.approx(
+        float(loss.detach()) / math.log(4), rel=EXACT
+    )  # one node a class: entropy log 4
+    assert deep["loss"].iloc[-1] < deep["loss"].iloc[0]
+    assert deep["contrast"].iloc[0] == pytest.approx(float(osm.relative_deviation(_hidden(net, data.x))), rel=EXACT)
+    assert table["score"].notna().tolist() == [False, False, False, True] * 2
+    assert (table["floor"].dropna() <= table.loc[table["score"].notna(), "loss"]).all()
+    assert real_training.outcomes(table).columns.tolist() == ["depth 2", "depth 3"]
+
+
+def _hidden(net, X):
+    for k in range(net.depth - 1):
+        X = torch.tanh(net.propagation.to_dense() @ X @ net.weights[k].detach())
+    return X
+
+
+def test_score_by_hand():
+    output = torch.tensor([[0.0, 1.0], [0.0, 3.0], [0.0, 2.0], [1.0, 0.0]])
+    assert real_training.score(output, torch.tensor([0, 1, 0, 1])) == pytest.approx(0.5)  # pairs: + + - -
+    three = torch.tensor([[2.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    assert real_training.score(three, torch.tensor([0, 1])) == 0.5
+
+
+def test_label_entropy_and_splits_by_hand():
+    assert real_training.label_entropy(torch.tensor([0, 0, 0, 1])) == pytest.approx(
+        0.75 * math.log(4 / 3) + 0.25 * math.log(4)
+    )
+    masks = torch.tensor([[True, False], [False, True]])
+    train, test = real_training.split(Data(train_mask=masks, test_mask=~masks))
+    assert train.tolist() == [True, False] and test.tolist() == [False, True]

@@ -78,6 +78,7 @@ _PUBLIC = {
         "draw_probe_norms",
         "draw_probe_ratios",
         "draw_rate_scale",
+        "draw_runs",
         "draw_same_rate",
         "draw_signals",
         "draw_smoothness_map",

@@ -34,7 +34,7 @@ from oversmooth.figures.forward import (
     draw_snapshot,
 )
 from oversmooth.figures.probe import draw_probe_norms, draw_probe_ratios
-from oversmooth.figures.real_graphs import draw_components, draw_factors, draw_signals
+from oversmooth.figures.real_graphs import draw_components, draw_factors, draw_runs, draw_signals
 from oversmooth.figures.spurious import (
     draw_eigenvalues,
     draw_first_steps,
@@ -88,6 +88,7 @@ __all__ = [
     "draw_probe_norms",
     "draw_probe_ratios",
     "draw_rate_scale",
+    "draw_runs",
     "draw_same_rate",
     "draw_signals",
     "draw_smoothness_map",

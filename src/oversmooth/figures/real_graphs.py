@@ -3,6 +3,8 @@
 from oversmooth.figures._theme import band, style
 
 WITHOUT = (0, (4, 1.5))  # dashes of everything that does without the graph
+# Networks that differ in both weights and activation -> the number of their style.
+WEIGHTS = {"orthogonal, tanh": 0, "Glorot, tanh": 1, "Glorot, ReLU": 3}
 # (network, where) -> label, activation whose colour it takes.
 FACTORS = {
     ("orthogonal, identity", "graph"): ("smoothing alone", "identity"),
@@ -41,6 +43,25 @@ def draw_components(ax, table):
     for name, (k, line) in looks.items():
         ax.plot(table["layer"], table[name], label=labels[name], **style(k) | {"linestyle": line}, markevery=2)
     ax.set(xlabel="layer $k$", ylabel=r"share of $\sigma(X)$", ylim=(0, 1.05))
+
+
+def draw_runs(ax, table, quantity, ylabel):
+    """One quantity of training runs against the step: a line for each network and depth, shallow ones dashed.
+
+    Args:
+        ax: where.
+        table: columns network, depth, step and the quantity, of one graph.
+        quantity: the column to draw.
+        ylabel: the axis' label.
+    """
+    deepest = table["depth"].max()
+    for (network, depth), rows in table.groupby(["network", "depth"], sort=False):
+        line = {"linestyle": "-"} if depth == deepest else {"linestyle": WITHOUT, "markerfacecolor": "white"}
+        look = style(WEIGHTS[network]) | line
+        ax.plot(
+            rows["step"], rows[quantity], label=f"{network}, depth {depth}", **look, markevery=max(1, len(rows) // 5)
+        )
+    ax.set(xlabel="step", ylabel=ylabel)
 
 
 def draw_signals(ax, table, quantity, ylabel):
