@@ -48,10 +48,17 @@ class Claim:
         if value is None or self.digits == 0:
             return ""
         if 0 < abs(value) < ROUNDING:
-            return f"below {ROUNDING:g}"
+            return self._show_rounding(value)
         if float(value).is_integer() and abs(value) < 1e6:
             return f"{int(value)}"
         return f"{value:.{self.digits}g}"
+
+    def _show_rounding(self, value) -> str:
+        """The least that a reader must know of a number that other machines round otherwise."""
+        stricter = self.comparison in ("<", "<=") and self.threshold < ROUNDING
+        if stricter and not COMPARISONS[self.comparison](value, self.threshold):
+            return f"{value:.0e}"
+        return f"below {self.threshold if stricter else ROUNDING:g}"
 
     def verdict(self, value, profile: str) -> str:
         """PASS, FAIL, or NOT RUN when there is no value or the run was not thorough enough."""

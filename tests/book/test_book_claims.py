@@ -59,6 +59,11 @@ def test_shown_value_hides_rounding(value, shown):
     assert make().show(value) == shown
 
 
+@pytest.mark.parametrize(("value", "shown"), [(3e-15, "below 1e-12"), (3e-11, "3e-11"), (2e-9, "2e-09")])
+def test_a_threshold_below_rounding_is_shown_with_its_value(value, shown):
+    assert make(comparison="<=", threshold=1e-12).show(value) == shown
+
+
 def test_reads_every_comparison(book):
     write_claims(book, {}, {"id": "T2", "comparison": "between", "threshold": "[0.5, 1]"})
     claims = read_claims(book.chapters / "claims.yml")
