@@ -56,19 +56,19 @@ def training_curves(steps, seeds):
     return pandas.concat(tables, ignore_index=True)
 
 
-def outcomes(curves, steps, seeds):
-    """Who has learned after so many steps: the same training at every scale of the weights.
+def outcomes(curves, seeds):
+    """Who has learned after half of the steps: the same training at every scale of the weights.
 
     Args:
-        curves: what `training_curves` returned: the row of scale 1, if they recorded that step.
-        steps: number of updates.
+        curves: what `training_curves` returned: the row of scale 1, and which recorded step is the middle one.
         seeds: seeds of the weights; at the largest scale at least eight, because they disagree there.
 
     Returns:
         A row for each network, depth, scale and optimizer: learned, whether the loss is below 0.5, half the label
         variance, for all, some or no seeds. No numbers: at scale 3 the losses are chaotic.
     """
-    tables = [curves]
+    recorded = sorted(set(curves["step"]))
+    steps, tables = int(recorded[len(recorded) // 2]), [curves]
     for name in ("mlp", "gnn"):
         for depth in DEPTHS:
             for scale in SCALES:
