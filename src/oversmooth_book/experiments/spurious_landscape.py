@@ -8,6 +8,8 @@ import oversmooth as osm
 from oversmooth_book.experiments.backward_networks import targets
 from oversmooth_book.experiments.spurious_last_layer import BUDGET, MODELS, network
 
+DEPTHS = (5, 9, 17, 25, 33, 41)
+
 
 def trained(data, kind, depth, seed=0):
     """A network whose last layer is trained under the budget, and the loss it is trained for.
@@ -68,7 +70,7 @@ def curved_plane(data, depth, points, reach):
     """
     net, loss = trained(data, MODELS["gnn"], depth)
     ends = osm.curvature(net, data.x, loss)
-    directions = torch.stack([ends.lowest_directions[0], ends.highest_directions[0]])
+    directions = torch.stack([ends.lowest_direction, ends.highest_direction])
     return _plane(net, data, loss, directions, reach, points)
 
 
@@ -80,22 +82,21 @@ def _plane(net, data, loss, directions, reach, points):
 
 
 def eigenvalues(data, depths):
-    """The two largest and the smallest eigenvalue of the Hessian, and what theory gives for the largest.
+    """The largest and the smallest eigenvalue of the Hessian, and what theory gives for the largest.
 
     Args:
         data: the graph.
         depths: the depths L+1.
 
     Returns:
-        pandas.DataFrame: columns model, depth, lowest, highest, second, predicted (graph networks only).
+        pandas.DataFrame: columns model, depth, lowest (its size), highest, predicted (graph networks only).
     """
     rows = []
     for model, kind in MODELS.items():
         for depth in depths:
             net, loss = trained(data, kind, depth)
-            ends = osm.curvature(net, data.x, loss, count=2)
-            row = {"model": model, "depth": depth, "lowest": -float(ends.lowest[0])}
-            row |= {"highest": float(ends.highest[0]), "second": float(ends.highest[1])}
+            ends = osm.curvature(net, data.x, loss)
+            row = {"model": model, "depth": depth, "lowest": -ends.lowest, "highest": ends.highest}
             predicted = 2 * float(mean_kernel(osm.trace(net, data.x, loss))) if model == "gnn" else np.nan
             rows.append(row | {"predicted": predicted})
     return pd.DataFrame(rows)

@@ -10,6 +10,13 @@ from oversmooth_book.experiments.backward_networks import WIDTH, targets
 BUDGET = 3.0  # the norm that the trained last layer may reach
 # The network's graph matrix, by the name that figures use; the perceptron has the same weights and no graph.
 MODELS = {"gnn": "metropolis", "mlp": "identity"}
+WAY_DEPTHS = (5, 9, 17, 25, 33)
+MANY = {  # the random networks of the plane (gradient, loss)
+    "depths": (5, 17, 41),
+    "scales": (0.7, 1.0, 2.0),
+    "kinds": ("metropolis", "random_walk"),
+    "activations": ("tanh", "elu", "relu"),
+}
 
 
 def network(data, kind, depth, seeds, weight_scale=1.0, activation="tanh"):
@@ -144,7 +151,8 @@ def random_networks(data, depths, scales, kinds, activations, num_seeds):
         num_seeds: how many draws of the weights.
 
     Returns:
-        pandas.DataFrame: a row for each network: kind, activation, depth, scale, seed, loss, floor, total.
+        pandas.DataFrame: a row for each network: kind, activation, depth, scale, seed, loss, floor, total, and
+        share, the loss over the label variance.
     """
     rows = []
     for kind in kinds:
@@ -156,7 +164,8 @@ def random_networks(data, depths, scales, kinds, activations, num_seeds):
                     table = measure(net, data).query("layer == 0")
                     rows.append(table.assign(kind=kind, activation=activation, scale=scale))
     columns = ["kind", "activation", "depth", "scale", "seed", "loss", "floor", "total"]
-    return pd.concat(rows, ignore_index=True)[columns]
+    table = pd.concat(rows, ignore_index=True)[columns]
+    return table.assign(share=table["loss"] / float(targets(data).var(correction=0)))
 
 
 def by_layer(table, depth):
@@ -187,3 +196,25 @@ def summary(hidden):
     names = ["gradient", "certificate", "loss", "floor"]
     parts = [over_seeds(hidden, ["model", "last_layer", "depth"], name).assign(quantity=name) for name in names]
     return pd.concat(parts, ignore_index=True)
+
+
+def certified(table, rounding=1e-12):
+    """Whether certificate and floor hold, and how far the certificate lies above the gradient.
+
+    Args:
+        table: what `against_depth` returned.
+        rounding: relative excess that counts as rounding.
+
+    Returns:
+        Dictionary: violations (layers whose gradient exceeds the certificate), below_floor (rows whose loss lies below
+        the floor), low and high (the certificate over the gradient, last layer trained, hidden layers).
+    """
+    ours = table[table["model"] == "gnn"]
+    hidden = ours[(ours["last_layer"] == "trained") & (ours["layer"] < ours["depth"] - 1)]
+    above = hidden["certificate"] / hidden["gradient"]
+    return {
+        "violations": int((ours["gradient"] > ours["certificate"] * (1 + rounding)).sum()),
+        "below_floor": int((table["loss"] < table["floor"] * (1 - rounding)).sum()),
+        "low": above.min(),
+        "high": above.max(),
+    }

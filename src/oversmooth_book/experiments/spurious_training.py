@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 import oversmooth as osm
+from oversmooth_book.experiments import over_seeds
 from oversmooth_book.experiments.backward_networks import WIDTH, targets
 from oversmooth_book.experiments.spurious_landscape import mean_kernel
 from oversmooth_book.experiments.spurious_last_layer import MODELS, network
@@ -12,6 +13,8 @@ from oversmooth_book.experiments.spurious_last_layer import MODELS, network
 # is small enough for the deep perceptron to train without jumps; the second lets large weights move within the budget.
 RATES = {"sgd": 0.1, "adam": 0.0002, "adam, large weights": 0.003, "adam, plateaus": 0.001}
 LEFT = 0.8  # a loss below this share of the label variance has left the plateau
+# The shallow ones leave at once; beyond the last ones the budget does not suffice.
+PLATEAU_DEPTHS = {"sgd": (3, 5, 7, 9, 11, 13, 15), "adam, plateaus": (9, 13, 17, 19, 21, 23, 25)}
 CHUNK = 50  # gradient descent has no memory: it is run in pieces, until every seed has left
 
 
@@ -40,6 +43,22 @@ def figure_one(data, depths, num_seeds, steps, record_every):
             history = osm.fit(net, data.x, data.y, loss="cross_entropy", **options)
             tables.append(history.table.assign(model=model, depth=depth))
     return pd.concat(tables, ignore_index=True)
+
+
+def layer_gradients(history, depth):
+    """The gradient norm of every layer of the networks of one depth, medians over the seeds.
+
+    Args:
+        history: what `figure_one` returned.
+        depth: which one.
+
+    Returns:
+        pandas.DataFrame: columns model, step, layer, median.
+    """
+    one = history[history["depth"] == depth]
+    names = {f"gradient_{k}": k for k in range(depth)}
+    median = one.groupby(["model", "step"], sort=False)[list(names)].median().rename(columns=names)
+    return median.rename_axis(columns="layer").stack().rename("median").reset_index()
 
 
 def train(data, kind, depth, num_seeds, rate, steps, record_every=1, weight_scale=1.0):
@@ -85,6 +104,19 @@ def first_steps(data, depth, num_seeds, steps):
         table[name] /= table.groupby("seed")[name].transform("first")
     table["predicted"] = (1 - 2 * RATES["sgd"] * kernel[table["seed"]]) ** table["step"]
     return table
+
+
+def first_bands(table):
+    """Medians and ranges over the seeds of what `first_steps` returned.
+
+    Args:
+        table: columns step, seed, loss, mean_error, gradient, predicted.
+
+    Returns:
+        pandas.DataFrame: columns step, quantity, median, low, high.
+    """
+    names = ["loss", "gradient", "mean_error", "predicted"]
+    return pd.concat([over_seeds(table, ["step"], name).assign(quantity=name) for name in names], ignore_index=True)
 
 
 def plateaus(data, depths, num_seeds, steps):
