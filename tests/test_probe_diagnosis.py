@@ -19,7 +19,7 @@ DEPTH = 24
 
 @pytest.mark.parametrize("case", planted.CASES)
 def test_planted_illnesses_are_found(case):
-    table = planted.verdicts(2, DEPTH, cases=[case])
+    table = planted.verdicts(2, DEPTH, 200, cases=[case])
     assert (table["verdict"] == table["planted"]).all() and (table["blind"] == table["planted"]).all()
 
 
@@ -36,11 +36,21 @@ GONE = {"feature_ratio": SMOOTH, "backward_mean": 1e-4, "backward_ratio": 0.9}
 FALL = {"backward_norm": np.geomspace(1e-5, 1, 10), "gradient": 1e-5}
 TABLES = {
     "nothing": ({}, "healthy", []),
-    "features": ({"feature_ratio": SMOOTH}, "forward-only oversmoothing", list(range(4, 10))),
-    "errors": ({"feature_ratio": SMOOTH, "backward_ratio": ROUGH}, "backward oversmoothing", list(range(6))),
+    "features": ({"feature_ratio": SMOOTH}, "forward-only oversmoothing", list(range(3, 10))),
+    "errors": ({"feature_ratio": SMOOTH, "backward_ratio": ROUGH}, "backward oversmoothing", list(range(7))),
     "errors smooth already at the output": ({"backward_ratio": 1e-3}, "healthy", []),
     "features smooth already at the input": ({"feature_ratio": 1e-3}, "healthy", []),
-    "errors shrink": ({"backward_norm": np.geomspace(1e-6, 1, 10)}, "vanishing", list(range(5))),
+    "errors shrink": (
+        {"backward_norm": np.geomspace(1e-6, 1, 10), "gradient": np.geomspace(1e-6, 1, 10)},
+        "vanishing",
+        list(range(5)),
+    ),
+    "errors shrink, features too, gradients alike": (
+        {"backward_norm": np.geomspace(1e-6, 1, 10), "feature_norm": np.geomspace(1, 1e-6, 10)},
+        "vanishing",
+        list(range(5)),
+    ),
+    "errors shrink and gradients do not": ({"backward_norm": np.geomspace(1e-6, 1, 10)}, "healthy", []),
     "errors fall to their mean, and no further": (
         {"feature_ratio": SMOOTH, "backward_ratio": ROUGH, "backward_norm": [5e-4] * 9 + [1.0], "backward_mean": 5e-4},
         "backward oversmoothing",
@@ -53,7 +63,7 @@ TABLES = {
     "stationary, but for one gradient": (
         GONE | {"backward_norm": np.geomspace(1e-4, 1, 10), "gradient": [0.1] + [1e-5] * 9},
         "backward oversmoothing",
-        list(range(5)),
+        list(range(7)),
     ),
 }
 
@@ -167,4 +177,17 @@ def test_several_passes_are_drawn_faint_but_the_last():
     faint, full = ax.get_lines()[0], ax.get_lines()[2]
     assert faint.get_alpha() < full.get_alpha() == 1 and set(full.get_ydata()) == {0.1}
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["features", "errors"]
+    plt.close("all")
+
+
+def test_verdicts_are_drawn_as_counted():
+    rows = [("healthy", "healthy", 19, True), ("healthy", "vanishing", 1, False), ("deep", "vanishing", 20, True)]
+    table = pandas.DataFrame(rows, columns=["case", "verdict", "count", "right"])
+    _, ax = plt.subplots()
+    osm.draw_probe_verdicts(ax, table)
+    assert {text.get_text() for text in ax.texts} == {"19", "1", "20"}
+    where = {text.get_text(): text.get_position() for text in ax.texts}
+    assert where == {"19": (0, 0), "1": (1, 0), "20": (1, 1)}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["healthy", "deep"]
+    assert len({tuple(colour) for colour in ax.collections[0].get_facecolors()}) == 2
     plt.close("all")

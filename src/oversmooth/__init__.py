@@ -77,6 +77,7 @@ _PUBLIC = {
         "draw_positions",
         "draw_probe_norms",
         "draw_probe_ratios",
+        "draw_probe_verdicts",
         "draw_rate_scale",
         "draw_runs",
         "draw_same_rate",

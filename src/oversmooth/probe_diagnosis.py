@@ -15,10 +15,11 @@ EXPLODING = "exploding"
 SPURIOUS = "spurious stationary point"
 VERDICTS = (EXPLODING, SPURIOUS, VANISHING, BACKWARD, FORWARD, HEALTHY)  # the first that applies is the verdict
 
-SMOOTHED = 1e-2  # a signal is smoothed where its ratio is this share of that at the input (errors: at the output)
+SMOOTHED = 5e-2  # a signal is smoothed where its ratio is this share of that at the input (errors: at the output)
 VANISHED = 1e-3  # errors vanish where their norm is this share of what it is at the output
+FAINT = 1e-2  # and the gradient is this share of the largest, unless the features shrink as well
 EXPLODED = 1e3
-STATIONARY = 1e-2  # share of the largest gradient that the features and the output error would allow
+STATIONARY = 5e-2  # share of the error that its mean, of the largest possible gradient that the gradient may have
 CONSTANT = 0.1  # an output is constant where it varies less than this share of the output error
 
 _FEWER = "fewer layers, skip connections, or a propagation without its constant mode"
@@ -62,12 +63,14 @@ class Diagnosis:
 def diagnose(table, output=None, targets=None, mask=None, epsilon=0.0, broken=()):
     """The `Diagnosis` of a probe's table; several passes count by their median.
 
-    Smoothed: a ratio fell below 1 % of its value at the first layer (features) or the last (errors). Vanishing,
-    exploding: the error's norm fell below 1/1000, or rose (or the features' did) above 1000 times its value at the last
-    (first) layer; a fall of smoothed errors down to the mean error is smoothing's. Spurious stationary point: the mean
-    error is gone (1 % of the error), the features of the last layer are smoothed, every gradient is below 1 % of
-    ‖X⁽ᵏ⁾‖ ‖B⁽ᴸ⁾‖, the most that (G) allows for such features and errors, the output varies less than a tenth of the
-    error that is left, and the loss, where targets tell it, is no more than a tenth below a constant prediction's.
+    Smoothed: a ratio fell below 5 % of its value at the first layer (features) or the last (errors). Exploding: the
+    norm of the features, or of the errors, rose above 1000 times its value at the first, or last, layer. Vanishing: the
+    norm of the errors fell below 1/1000 of its value at the last layer, further than smoothing takes it, which is down
+    to the mean error; and where the features keep their size, the gradient is below 1 % of the largest. Spurious
+    stationary point: the mean error is gone (5 % of the error), the features of the last layer are smoothed, every
+    gradient is below 5 % of ‖X⁽ᵏ⁾‖ ‖B⁽ᴸ⁾‖, the most that (G) allows for such features and errors, the output varies
+    less than a tenth of the error that is left, and the loss, where targets tell it, is no more than a tenth below a
+    constant prediction's.
 
     Args:
         table: what `Probe.table` gave.
@@ -130,6 +133,9 @@ def _findings(layers, backward, numbers):
     faded = backward["backward_norm"] <= VANISHED * last["backward_norm"]
     # Smoothing alone leaves the mean error: less than that, or a fall without smoothing, is vanishing.
     faded &= ~smooth_error | (backward["backward_norm"] <= 0.1 * last["backward_mean"])
+    # An error may be small where the gradient is not: a layer may count more than others.
+    if layers["feature_norm"].iloc[-1] > VANISHED * layers["feature_norm"].max():
+        faded &= ~(backward["gradient"] > FAINT * layers["gradient"].max())
     large = layers["feature_norm"] > EXPLODED * layers["feature_norm"].iloc[0]
     grown = backward["backward_norm"] > EXPLODED * last["backward_norm"]
     _add(found, EXPLODING, [*layers.loc[large, "layer"], *backward.loc[grown, "layer"]])

@@ -33,7 +33,7 @@ from oversmooth.figures.forward import (
     draw_rate_scale,
     draw_snapshot,
 )
-from oversmooth.figures.probe import draw_probe_norms, draw_probe_ratios
+from oversmooth.figures.probe import draw_probe_norms, draw_probe_ratios, draw_probe_verdicts
 from oversmooth.figures.real_graphs import draw_components, draw_factors, draw_runs, draw_signals
 from oversmooth.figures.spurious import (
     draw_eigenvalues,
@@ -87,6 +87,7 @@ __all__ = [
     "draw_positions",
     "draw_probe_norms",
     "draw_probe_ratios",
+    "draw_probe_verdicts",
     "draw_rate_scale",
     "draw_runs",
     "draw_same_rate",

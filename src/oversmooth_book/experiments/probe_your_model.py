@@ -2,7 +2,7 @@
 
 import pandas as pd
 import torch
-from torch_geometric.nn import GCN, GIN, GraphSAGE
+from torch_geometric.nn import GCN, GIN, DeepGCNLayer, GCNConv, GraphSAGE
 
 import oversmooth as osm
 
@@ -10,12 +10,33 @@ import oversmooth as osm
 CASES = {
     "healthy": "healthy",
     "healthy, trained": "healthy",
+    "healthy, deep": "healthy",
     "forward-only": "forward-only oversmoothing",
     "backward": "backward oversmoothing",
     "vanishing": "vanishing",
     "exploding": "exploding",
     "spurious": "spurious stationary point",
 }
+
+
+class Residual(torch.nn.Module):
+    """A deep network with skip connections: DeepGCNLayer of GCNConv, as its authors stack them (res+)."""
+
+    def __init__(self, features, width, depth):
+        super().__init__()
+        self.lift, self.head = torch.nn.Linear(features, width), torch.nn.Linear(width, 2)
+        blocks = [
+            DeepGCNLayer(GCNConv(width, width), torch.nn.LayerNorm(width), torch.nn.ReLU(inplace=True))
+            for _ in range(depth)
+        ]
+        self.blocks = torch.nn.ModuleList(blocks)
+
+    def forward(self, x, edge_index):
+        """Class scores."""
+        h = self.lift(x)
+        for block in self.blocks:
+            h = block(h, edge_index)
+        return self.head(h)
 
 
 def graph(seed, num_nodes=400):
@@ -34,11 +55,11 @@ def graph(seed, num_nodes=400):
 def plant(case, data, depth, width=16, seed=0):
     """A user's model with one planted illness, trained where the case asks for it.
 
-    healthy: GCN of 3 layers, as torch_geometric initialises it; trained: after 60 steps of Adam. exploding: a deep GIN,
-    which sums over neighbours, as torch_geometric initialises it. The others are deep tanh networks of mean aggregation
-    with orthogonal weights. forward-only: the output reads every layer (jumping knowledge). backward: the last bias
-    starts far from the class frequencies, so the average error is large. vanishing: the same with weights of norm 1/4.
-    spurious: the backward case after 60 steps of gradient descent.
+    healthy: GCN of 3 layers, as torch_geometric initialises it; trained: after 40 steps of Adam; deep: `Residual`.
+    exploding: a deep GIN, which sums over neighbours, as torch_geometric initialises it. The others are deep tanh
+    networks of mean aggregation with orthogonal weights. forward-only: the output reads every layer (jumping
+    knowledge). backward: the last bias starts far from the class frequencies, so the average error is large. vanishing:
+    the same with weights of norm 1/4. spurious: the backward case after 40 steps of gradient descent.
 
     Args:
         case: one of `CASES`.
@@ -61,6 +82,8 @@ def plant(case, data, depth, width=16, seed=0):
 
 
 def _model(case, features, width, depth):
+    if case == "healthy, deep":
+        return Residual(features, width, depth)
     if case.startswith("healthy"):
         return GCN(features, width, 3, out_channels=2)
     if case == "exploding":
@@ -75,14 +98,14 @@ def _model(case, features, width, depth):
     return model
 
 
-def train(model, data, optimizer, steps=60):
+def train(model, data, optimizer, steps=40):
     """Full-batch training on the cross-entropy.
 
     Args:
         model: trained in place.
         data: graph, features and classes.
         optimizer: of its parameters.
-        steps: how many; 60 fit the last layer and are far too few for the deep ones.
+        steps: how many; 40 fit the last layer and are far too few for the deep ones.
     """
     for _ in range(steps):
         optimizer.zero_grad()
@@ -92,7 +115,11 @@ def train(model, data, optimizer, steps=60):
 
 def loss(model, data):
     """The cross-entropy of a model on a graph."""
-    return torch.nn.functional.cross_entropy(model(data.x, data.edge_index), data.y)
+    return _cross_entropy(model(data.x, data.edge_index), data)
+
+
+def _cross_entropy(output, data):
+    return torch.nn.functional.cross_entropy(output, data.y)
 
 
 def probed(model, data):
@@ -110,12 +137,27 @@ def probed(model, data):
     return probe
 
 
-def verdicts(num_seeds, depth, cases=tuple(CASES)):
+def profiles(cases, data, depth):
+    """What the probe measures in several cases, layer by layer.
+
+    Args:
+        cases: some of `CASES`.
+        data: the graph.
+        depth: layers of the deep models.
+
+    Returns:
+        pandas.DataFrame: column case, and those of `Probe.table`.
+    """
+    return pd.concat([probed(plant(case, data, depth), data).table().assign(case=case) for case in cases])
+
+
+def verdicts(num_seeds, depth, num_nodes, cases=tuple(CASES)):
     """What the probe says of every planted case, with the loss compared and without.
 
     Args:
         num_seeds: graphs and weights drawn for each case.
         depth: layers of the deep models.
+        num_nodes: n of each graph.
         cases: which.
 
     Returns:
@@ -123,9 +165,70 @@ def verdicts(num_seeds, depth, cases=tuple(CASES)):
     """
     rows = []
     for seed in range(num_seeds):
-        data = graph(seed)
+        data = graph(seed, num_nodes)
         for case in cases:
             probe = probed(plant(case, data, depth, seed=seed), data)
             said = {"verdict": probe.diagnosis(data.y).verdict, "blind": probe.diagnosis().verdict}
             rows.append({"case": case, "seed": seed, "planted": CASES[case]} | said)
     return pd.DataFrame(rows)
+
+
+def counts(table):
+    """How often each case got each verdict.
+
+    Args:
+        table: what `verdicts` returned.
+
+    Returns:
+        pandas.DataFrame: columns case, verdict, count, right (whether it was planted).
+    """
+    found = table.groupby(["case", "planted", "verdict"], sort=False).size().rename("count").reset_index()
+    return found.assign(right=found["planted"] == found["verdict"]).drop(columns="planted")
+
+
+def against_the_trace(data, depth):
+    """The largest relative difference between the probe's numbers and those of `layer_profile`, on one network.
+
+    The network is ours on one side and torch_geometric's layers with the same weights on the other.
+
+    Args:
+        data: the graph.
+        depth: L+1.
+
+    Returns:
+        A float.
+    """
+    P = osm.Propagation.from_data(data, kind="gcn")
+    network = osm.Network(P, [data.num_features, *[16] * (depth - 1), 2], activation="tanh", seed=0)
+    model = GCN(data.num_features, 16, depth, out_channels=2, act="tanh", bias=False).double()
+    for layer, W in zip(model.convs, network.weights, strict=True):
+        layer.lin.weight.data = W.detach().T.clone()
+    ours = osm.layer_profile(osm.trace(network, data.x, lambda output: _cross_entropy(output, data)))
+    theirs = probed(model, data).table()[list(ours)]
+    return float(((ours - theirs).abs() / ours.abs().clip(lower=1e-300)).max(axis=None))
+
+
+def changes(data, depth):
+    """How many gradients and random states differ between a pass with a probe and one without, to the last bit.
+
+    Args:
+        data: the graph.
+        depth: layers of the deep models.
+
+    Returns:
+        A count.
+    """
+    count = 0
+    for case in ("healthy", "healthy, deep", "forward-only", "exploding"):
+        model = plant(case, data, depth)
+        state, runs = torch.random.get_rng_state(), []
+        for measured in (False, True):
+            model.zero_grad()
+            if measured:
+                probed(model, data)
+            else:
+                loss(model, data).backward()
+            runs.append([parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None])
+        count += sum(not torch.equal(a, b) for a, b in zip(*runs, strict=True))
+        count += not torch.equal(state, torch.random.get_rng_state())
+    return count
