@@ -223,3 +223,16 @@ def test_a_list_must_be_alike():
     for bad in (other, osm.Network(P, [3, 5, 5, 2]), osm.Network(P, WIDTHS, "relu"), osm.Network(P, WIDTHS, seed=[1])):
         with pytest.raises(ValueError, match="network 1 of the list"):
             osm.fit([osm.Network(P, WIDTHS), bad], X, y, steps=1)
+
+
+@pytest.mark.parametrize("activation", sorted(osm.ACTIVATIONS))
+def test_every_activation_trains_as_with_autograd(activation):
+    P, X, generator = random_walk()
+    y = targets_for("mse", generator)
+    network = osm.Network(P, WIDTHS, activation=activation, seed=[5, 6])
+    single = osm.Network(P, WIDTHS, activation=activation, seed=6)
+    every = torch.ones(7, dtype=torch.bool)
+    expected, _ = plain_loop(single, X, y, "mse", every, "sgd", 0.05, 5)
+    osm.fit(network, X, y, optimizer="sgd", lr=0.05, steps=5)
+    for one, other in zip(network.weights, expected, strict=True):
+        assert (one[1] - other).abs().max() < EXACT

@@ -25,6 +25,7 @@ class Activation:
         derivative_range: (inf ρ', sup ρ').
         homogeneous: whether ρ(cx) = cρ(x) for every c > 0.
         pullback: (H, ρ(H), G) -> ρ'(H) ⊙ G in one pass over memory; None multiplies by ``derivative``.
+        reads_output_only: whether ``pullback`` reads ρ(H) only, so that training need not keep H.
 
     Source: theory.md, section 1 (table of β).
     """
@@ -37,6 +38,7 @@ class Activation:
     derivative_range: tuple[float, float] = (0.0, 1.0)
     homogeneous: bool = False
     pullback: Callable | None = None
+    reads_output_only: bool = False
 
     def __reduce__(self):
         # Those of the library travel by name: their functions have none of their own, which pickle needs.
@@ -104,6 +106,7 @@ ACTIVATIONS = {
             lambda h: 1 - torch.tanh(h) ** 2,
             beta=4 / (3 * math.sqrt(3)),
             pullback=lambda h, x, g: _aten.tanh_backward(g, x),
+            reads_output_only=True,
         ),
         Activation(
             "elu",
@@ -111,6 +114,7 @@ ACTIVATIONS = {
             lambda h: torch.exp(h.clamp(max=0)),
             beta=1.0,
             pullback=lambda h, x, g: _aten.elu_backward(g, 1.0, 1.0, 1.0, True, x),
+            reads_output_only=True,
         ),
         Activation("arctan", torch.atan, lambda h: 1 / (1 + h * h), beta=3 * math.sqrt(3) / 8),
         Activation("softsign", functional.softsign, lambda h: (1 + h.abs()) ** -2, beta=2.0),
@@ -120,6 +124,7 @@ ACTIVATIONS = {
             lambda h: (h > 0).to(h.dtype),
             homogeneous=True,
             pullback=lambda h, x, g: _aten.threshold_backward(g, x, 0.0),
+            reads_output_only=True,
         ),
         Activation(
             "leaky_relu",

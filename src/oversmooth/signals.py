@@ -78,13 +78,14 @@ def trace(network, features, loss):
 
 
 @torch.no_grad()
-def forward_pass(network, features, propagated=None):
+def forward_pass(network, features, propagated=None, lean=False):
     """The forward signals of all layers, detached: F⁽ᵏ⁾ = P X⁽ᵏ⁾, H⁽ᵏ⁾ = F⁽ᵏ⁾ W⁽ᵏ⁾, X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾).
 
     Args:
         network: `Network`.
         features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0), checked by the caller.
         propagated: F⁽⁰⁾ if known, the shape of features: training needs it once, not at every step.
+        lean: whether to leave out the H⁽ᵏ⁾ that `backward_pass` does not read; None stands in their place.
 
     Returns:
         The lists of X⁽ᵏ⁾, F⁽ᵏ⁾ and H⁽ᵏ⁾, k = 0, …, L.
@@ -94,8 +95,9 @@ def forward_pass(network, features, propagated=None):
     P, rho = network.propagation, network.activation
     X, F, H = [features], [P @ features if propagated is None else propagated], []
     for k in range(network.depth - 1):
-        H.append(_times(F[k], network.weights[k]))
-        X.append(rho(H[k]))
+        preactivations = _times(F[k], network.weights[k])
+        X.append(rho(preactivations))
+        H.append(None if lean and rho.reads_output_only else preactivations)
         F.append(P @ X[k + 1])
     H.append(network.preactivate(network.depth - 1, F[-1]))
     return X, F, H
@@ -123,9 +125,15 @@ def backward_pass(network, X, F, H, error):
     B = error
     yield B, F[-1].mT @ B
     for k in reversed(range(network.depth - 1)):
-        G = P.adjoint(_times(B, network.weights[k + 1].mT))
-        B = rho.backward(H[k], X[k + 1], G)
+        B = rho.backward(H[k], X[k + 1], _pull_back(P, B, network.weights[k + 1]))
         yield B, F[k].mT @ B
+
+
+def _pull_back(P, B, weight):
+    """G = Pᵀ B Wᵀ, P applied where there are fewer columns: after the last layer often a single one."""
+    if weight.shape[-1] < weight.shape[-2]:
+        return _times(P.adjoint(B), weight.mT)
+    return P.adjoint(_times(B, weight.mT))
 
 
 def _times(signal, weight):

@@ -130,7 +130,7 @@ class _Run:
 
         records = []
         for step in tqdm(range(steps + 1), desc="training", unit="step", disable=None, leave=False):
-            X, F, H = forward_pass(self.network, self.features, self.propagated)
+            X, F, H = forward_pass(self.network, self.features, self.propagated, lean=True)
             value, error = self.objective(H[-1])
             self.freeze(~torch.isfinite(value))
             gradients = [gradient for _, gradient in backward_pass(self.network, X, F, H, error)][::-1]
