@@ -161,9 +161,10 @@ def test_large_weights_measure_the_last_features(data):
 
 def test_planes_share_their_directions_and_pass_through_the_network(data):
     table = landscape.planes(data, 3, 3, 1.0)
+    middles = table.query("first == 0 and second == 0").set_index("model")["loss"]
     for model, kind in last_layer.MODELS.items():
         net, loss = landscape.trained(data, kind, 3)
-        middle = table.query("model == @model and first == 0 and second == 0")["loss"].item()
+        middle = middles[model]
         assert middle == pytest.approx(float(loss(net(data.x)).detach()), rel=EXACT)
     directions = landscape.random_plane(50)
     assert torch.allclose(directions @ directions.T, torch.eye(2, dtype=torch.float64), atol=EXACT)
@@ -178,3 +179,12 @@ def test_eigenvalues_agree_with_the_curved_plane(data):
     highest = (plane[1, 0] - 2 * plane[1, 1] + plane[1, 2]) / h**2
     assert -values["lowest"] == pytest.approx(lowest, rel=1e-3)
     assert values["highest"] == pytest.approx(highest, rel=1e-3)
+
+
+def test_verdicts_read_the_last_step_only():
+    rows = [
+        {"scale": 3, "seed": k, "step": t, "smoothness": s, "loss": 1.0 + e}
+        for k, t, s, e in ((0, 0, 1e-9, 0.0), (0, 9, 1e-2, 0.5), (1, 0, 1.0, 9.0), (1, 9, 1e-6, -1e-4))
+    ]
+    found = training.verdicts(pd.DataFrame(rows))
+    assert found[["smoothed", "at_variance"]].to_numpy().tolist() == [[0, 0], [1, 1]]

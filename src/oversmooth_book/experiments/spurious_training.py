@@ -193,3 +193,21 @@ def large_weights(data, depth, scales, num_seeds, steps, record_every):
         keep = ["step", "seed", "loss", "smoothness", "gradient"]
         tables.append(table.rename(columns=columns)[keep].assign(scale=scale))
     return pd.concat(tables, ignore_index=True)
+
+
+def verdicts(table, smooth=1e-3, near=0.01):
+    """Where training from large weights ends; the way there is chaotic, so that no number on it can be repeated.
+
+    Args:
+        table: what `large_weights` returned.
+        smooth: a relative deviation below it counts as smoothed.
+        near: a loss this close to 1 counts as the label variance.
+
+    Returns:
+        pandas.DataFrame: scale, seed, smoothed and at_variance (1 or 0).
+    """
+    end = table[table["step"] == table["step"].max()]
+    result = end[["scale", "seed"]].copy()
+    result["smoothed"] = (end["smoothness"] < smooth).astype(int)
+    result["at_variance"] = ((end["loss"] - 1).abs() < near).astype(int)
+    return result.reset_index(drop=True)
