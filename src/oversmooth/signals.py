@@ -85,7 +85,8 @@ def forward_pass(network, features, propagated=None, lean=False):
         network: `Network`.
         features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0), checked by the caller.
         propagated: F⁽⁰⁾ if known, the shape of features: training needs it once, not at every step.
-        lean: whether to leave out the H⁽ᵏ⁾ that `backward_pass` does not read; None stands in their place.
+        lean: whether to drop what `backward_pass` does not read: F⁽ᵏ⁾ for k > 0, and where it can, H⁽ᵏ⁾ for k < L. None
+            stands in their place.
 
     Returns:
         The lists of X⁽ᵏ⁾, F⁽ᵏ⁾ and H⁽ᵏ⁾, k = 0, …, L.
@@ -94,12 +95,14 @@ def forward_pass(network, features, propagated=None, lean=False):
     """
     P, rho = network.propagation, network.activation
     X, F, H = [features], [P @ features if propagated is None else propagated], []
+    current = F[0]
     for k in range(network.depth - 1):
-        preactivations = _times(F[k], network.weights[k])
+        preactivations = _times(current, network.weights[k])
         X.append(rho(preactivations))
+        current = P @ X[k + 1]
         H.append(None if lean and rho.reads_output_only else preactivations)
-        F.append(P @ X[k + 1])
-    H.append(network.preactivate(network.depth - 1, F[-1]))
+        F.append(None if lean else current)
+    H.append(network.preactivate(network.depth - 1, current))
     return X, F, H
 
 
@@ -107,7 +110,8 @@ def forward_pass(network, features, propagated=None, lean=False):
 def backward_pass(network, X, F, H, error):
     """The backward signals and gradients of all layers, detached, from the last layer to the first.
 
-    B⁽ᵏ⁾ = ρ'(H⁽ᵏ⁾) ⊙ Pᵀ B⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ and ∂𝓛/∂W⁽ᵏ⁾ = F⁽ᵏ⁾ᵀ B⁽ᵏ⁾.
+    With Q⁽ᵏ⁾ = Pᵀ B⁽ᵏ⁾: ∂𝓛/∂W⁽ᵏ⁾ = F⁽ᵏ⁾ᵀ B⁽ᵏ⁾ = X⁽ᵏ⁾ᵀ Q⁽ᵏ⁾ and B⁽ᵏ⁻¹⁾ = ρ'(H⁽ᵏ⁻¹⁾) ⊙ Q⁽ᵏ⁾ W⁽ᵏ⁾ᵀ: one sparse product
+    serves both, and no F⁽ᵏ⁾ but the first is read, which spares training most of its memory.
 
     Args:
         network: `Network`.
@@ -123,17 +127,11 @@ def backward_pass(network, X, F, H, error):
     """
     P, rho = network.propagation, network.activation
     B = error
-    yield B, F[-1].mT @ B
-    for k in reversed(range(network.depth - 1)):
-        B = rho.backward(H[k], X[k + 1], _pull_back(P, B, network.weights[k + 1]))
-        yield B, F[k].mT @ B
-
-
-def _pull_back(P, B, weight):
-    """G = Pᵀ B Wᵀ, P applied where there are fewer columns: after the last layer often a single one."""
-    if weight.shape[-1] < weight.shape[-2]:
-        return _times(P.adjoint(B), weight.mT)
-    return P.adjoint(_times(B, weight.mT))
+    for k in range(network.depth - 1, 0, -1):
+        Q = P.adjoint(B)
+        yield B, X[k].mT @ Q
+        B = rho.backward(H[k - 1], X[k], _times(Q, network.weights[k].mT))
+    yield B, F[0].mT @ B
 
 
 def _times(signal, weight):
