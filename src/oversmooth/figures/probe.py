@@ -53,6 +53,8 @@ def _draw(ax, table, lines):
             look = {**style(key), "alpha": 1.0 if full else 0.25, "markevery": max(1, len(rows) // 8)}
             ax.plot(rows["layer"], rows[column], label=label if full else None, **look)
     ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(low, high / 1e3), high)  # curves that hardly move should look so
     ax.set_xlabel("layer")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend()

@@ -52,21 +52,22 @@ def graph(seed, num_nodes=400):
     return osm.largest_component(osm.csbm(num_nodes, p_in=24 / num_nodes, p_out=8 / num_nodes, seed=seed))
 
 
-def plant(case, data, depth, width=16, seed=0):
+def plant(case, data, depth, seed=0, steps=40, width=16):
     """A user's model with one planted illness, trained where the case asks for it.
 
-    healthy: GCN of 3 layers, as torch_geometric initialises it; trained: after 40 steps of Adam; deep: `Residual`.
+    healthy: GCN of 3 layers, as torch_geometric initialises it; trained: after some steps of Adam; deep: `Residual`.
     exploding: a deep GIN, which sums over neighbours, as torch_geometric initialises it. The others are deep tanh
     networks of mean aggregation with orthogonal weights. forward-only: the output reads every layer (jumping
     knowledge). backward: the last bias starts far from the class frequencies, so the average error is large. vanishing:
-    the same with weights of norm 1/4. spurious: the backward case after 40 steps of gradient descent.
+    the same with weights of norm 1/4. spurious: the backward case after some steps of gradient descent.
 
     Args:
         case: one of `CASES`.
         data: the graph.
         depth: layers of the deep models.
-        width: hidden features.
         seed: of the weights.
+        steps: of training, where the case is trained; 40 fit the last layer and are far too few for the deep ones.
+        width: hidden features.
 
     Returns:
         The model, in double precision.
@@ -75,9 +76,9 @@ def plant(case, data, depth, width=16, seed=0):
         torch.manual_seed(seed)
         model = _model(case, data.num_features, width, depth).double()
     if case == "healthy, trained":
-        train(model, data, torch.optim.Adam(model.parameters(), lr=0.01))
+        train(model, data, torch.optim.Adam(model.parameters(), lr=0.01), steps)
     if case == "spurious":
-        train(model, data, torch.optim.SGD(model.parameters(), lr=0.1))
+        train(model, data, torch.optim.SGD(model.parameters(), lr=0.1), steps)
     return model
 
 
@@ -98,14 +99,14 @@ def _model(case, features, width, depth):
     return model
 
 
-def train(model, data, optimizer, steps=40):
+def train(model, data, optimizer, steps):
     """Full-batch training on the cross-entropy.
 
     Args:
         model: trained in place.
         data: graph, features and classes.
         optimizer: of its parameters.
-        steps: how many; 40 fit the last layer and are far too few for the deep ones.
+        steps: how many.
     """
     for _ in range(steps):
         optimizer.zero_grad()
@@ -137,27 +138,30 @@ def probed(model, data):
     return probe
 
 
-def profiles(cases, data, depth):
+def profiles(cases, data, depth, steps):
     """What the probe measures in several cases, layer by layer.
 
     Args:
         cases: some of `CASES`.
         data: the graph.
         depth: layers of the deep models.
+        steps: see `plant`.
 
     Returns:
         pandas.DataFrame: column case, and those of `Probe.table`.
     """
-    return pd.concat([probed(plant(case, data, depth), data).table().assign(case=case) for case in cases])
+    tables = [probed(plant(case, data, depth, steps=steps), data).table().assign(case=case) for case in cases]
+    return pd.concat(tables, ignore_index=True)
 
 
-def verdicts(num_seeds, depth, num_nodes, cases=tuple(CASES)):
+def verdicts(num_seeds, depth, num_nodes, steps=40, cases=tuple(CASES)):
     """What the probe says of every planted case, with the loss compared and without.
 
     Args:
         num_seeds: graphs and weights drawn for each case.
         depth: layers of the deep models.
         num_nodes: n of each graph.
+        steps: see `plant`.
         cases: which.
 
     Returns:
@@ -167,7 +171,7 @@ def verdicts(num_seeds, depth, num_nodes, cases=tuple(CASES)):
     for seed in range(num_seeds):
         data = graph(seed, num_nodes)
         for case in cases:
-            probe = probed(plant(case, data, depth, seed=seed), data)
+            probe = probed(plant(case, data, depth, seed, steps), data)
             said = {"verdict": probe.diagnosis(data.y).verdict, "blind": probe.diagnosis().verdict}
             rows.append({"case": case, "seed": seed, "planted": CASES[case]} | said)
     return pd.DataFrame(rows)
