@@ -384,8 +384,33 @@ def test_checkpoints_count_once(reentrant, data):
     torch.manual_seed(0)
     model, plain = Checkpointed(reentrant).double(), Checkpointed(None).double()
     plain.load_state_dict(model.state_dict())
-    tables = [numbers(run(m, data.x, data.edge_index)) for m in (model, plain)]
-    assert torch.allclose(*tables, rtol=EXACT, atol=EXACT)
+    tables = []
+    for tested in (model, plain):
+        with osm.Probe(tested) as probe:
+            for scale in (1, 2):
+                square(tested(scale * data.x, data.edge_index)).backward()
+        tables.append(probe.table())
+    assert torch.allclose(*map(numbers, tables), rtol=EXACT, atol=EXACT)
+    assert [list(table["pass"]) for table in tables] == [[0, 0, 0, 1, 1, 1]] * 2
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_shared_layer_under_a_checkpoint(reentrant, data):
+    torch.manual_seed(0)
+    plain = Shared().double()
+    table = run(plain, data.x, data.edge_index)
+    conv = plain.conv
+    model = torch.nn.ModuleDict({"conv": conv})
+
+    def forward(x, edge_index):
+        for _ in range(3):
+            x = checkpoint(conv, x, edge_index, use_reentrant=reentrant).tanh()
+        return x
+
+    model.forward = forward
+    found = run(model, data.x.clone().requires_grad_(), data.edge_index)
+    errors = ["backward_deviation", "backward_norm", "backward_mean"]
+    assert found[errors].to_numpy() == pytest.approx(table[errors].to_numpy(), rel=EXACT)
 
 
 class Nested(gnn.MessagePassing):
@@ -412,6 +437,49 @@ def test_gradients_of_earlier_passes_are_not_counted(data):
     first = run(model, data.x, data.edge_index)
     second = run(model, data.x, data.edge_index)  # p.grad now holds both
     assert torch.equal(numbers(first), numbers(second))
+
+
+def test_inputs_changed_in_place_are_measured_again(data):
+    model, x, edges = gnn.SAGEConv(5, 4).double(), data.x.clone(), data.edge_index.clone()
+    with osm.Probe(model) as probe:
+        square(model(x, edges)).backward()
+        x *= 3
+        square(model(x, edges)).backward()
+        edges[:, ::2] = 5
+        square(model(x, edges)).backward()
+    table = probe.table()
+    for k, (features, graph) in enumerate([(data.x, data.edge_index), (x, data.edge_index), (x, edges)]):
+        assert torch.equal(numbers(table.iloc[[k]]), numbers(run(model, features, graph)))
+
+
+def test_a_directed_graph_as_edges_and_as_transposed_adjacency(data):
+    edges = data.edge_index[:, ::3]
+    torch.manual_seed(0)
+    model = gnn.SAGEConv(5, 4).double()
+    csr = to_torch_csr_tensor(edges.flip(0), size=(30, 30)).double()
+    tables = [numbers(run(model, data.x, graph)) for graph in (edges, csr)]
+    assert torch.allclose(*tables, rtol=EXACT, atol=EXACT)
+
+
+def test_each_pass_keeps_its_own_gradient(data):
+    model = gnn.GCN(5, 4, 2, 2).double()
+    with osm.Probe(model) as probe:
+        for scale in (1, 2, 3):
+            square(model(scale * data.x, data.edge_index)).backward()
+    table = probe.table()
+    for k, scale in enumerate((1, 2, 3)):
+        alone = run(model, scale * data.x, data.edge_index)
+        assert torch.equal(numbers(table[table["pass"] == k]), numbers(alone))
+
+
+def test_two_passes_under_one_loss_share_the_gradient(data):
+    model = gnn.GCN(5, 4, 2, 2).double()
+    with osm.Probe(model) as probe:
+        square(model(data.x, data.edge_index) + model(2 * data.x, data.edge_index)).backward()
+    table = probe.table()
+    assert list(table["pass"]) == [0, 0, 1, 1] and table["backward_norm"].notna().all()
+    weights = sum(float(p.grad.square().sum()) for p in model.convs[0].parameters()) ** 0.5
+    assert table["gradient"][0] == table["gradient"][2] == pytest.approx(weights, rel=EXACT)
 
 
 def test_frozen_layers_have_errors_and_no_gradient(data):
