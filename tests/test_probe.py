@@ -441,15 +441,24 @@ def test_gradients_of_earlier_passes_are_not_counted(data):
 
 def test_inputs_changed_in_place_are_measured_again(data):
     model, x, edges = gnn.SAGEConv(5, 4).double(), data.x.clone(), data.edge_index.clone()
-    with osm.Probe(model) as probe:
+    probe = osm.Probe(model)
+    with probe:
         square(model(x, edges)).backward()
         x *= 3
         square(model(x, edges)).backward()
         edges[:, ::2] = 5
         square(model(x, edges)).backward()
-    table = probe.table()
-    for k, (features, graph) in enumerate([(data.x, data.edge_index), (x, data.edge_index), (x, edges)]):
-        assert torch.equal(numbers(table.iloc[[k]]), numbers(run(model, features, graph)))
+    tables = [probe.table().iloc[[k]] for k in range(3)]
+    with probe:  # another block of the same probe remembers the input
+        square(model(x, edges)).backward()
+    tables.append(probe.table())
+    x -= 1
+    with probe:
+        square(model(x, edges)).backward()
+    tables.append(probe.table())
+    inputs = [(data.x, data.edge_index), (3 * data.x, data.edge_index), (3 * data.x, edges), (3 * data.x, edges)]
+    for table, (features, graph) in zip(tables, [*inputs, (x, edges)], strict=True):
+        assert torch.equal(numbers(table), numbers(run(model, features, graph)))
 
 
 def test_a_directed_graph_as_edges_and_as_transposed_adjacency(data):

@@ -6,7 +6,7 @@ import torch
 
 from oversmooth._validation import require
 from oversmooth.probe_norms import require_norm
-from oversmooth.probe_recorder import Recorder
+from oversmooth.probe_recorder import Kept, Recorder
 
 
 class Probe:
@@ -59,11 +59,11 @@ class Probe:
         unknown = set(norm) - {name for name, _ in self._layers} if isinstance(norm, dict) else set()
         require(not unknown, f"norm names {sorted(unknown)}, which are no measured layers; they are: {self._names()}")
         self._model, self._norm = model, norm
-        self._recorder, self._active = None, False
+        self._recorder, self._active, self._kept = None, False, Kept()
 
     def __enter__(self):
         require(not self._active, "this probe is measuring already; take another Probe to measure inside its block")
-        self._recorder, self._active = Recorder(self._model, self._layers, self._norm), True
+        self._recorder, self._active = Recorder(self._model, self._layers, self._norm, self._kept), True
         return self
 
     def __exit__(self, *_):

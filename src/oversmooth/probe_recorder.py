@@ -1,5 +1,6 @@
 """What a probe does while it is on: hooks that measure every signal the moment it passes and keep numbers only."""
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -65,7 +66,19 @@ class Watched:
     pending: list = field(default_factory=list)  # records whose error came, and whose parameters' gradients did not yet
     closed: bool = False
     parameters_hooked: bool = False
-    input_kept: tuple | None = None
+
+
+@dataclass
+class Kept:
+    """What stays the same from pass to pass, so that it is measured once; refers weakly to the user's tensors.
+
+    Attributes:
+        inputs: name of a layer -> what it received, its version, the weights, the moments.
+        weights: norm and kind of layer -> the graph, its versions, the weights.
+    """
+
+    inputs: dict = field(default_factory=dict)
+    weights: dict = field(default_factory=dict)
 
 
 class Recorder:
@@ -77,10 +90,10 @@ class Recorder:
         layers: the watched layers.
     """
 
-    def __init__(self, model, layers, norm):
+    def __init__(self, model, layers, norm, kept):
         self.records, self.outputs, self.runs = [], {}, 0
         self.layers = [_watched(name, module, norm) for name, module in layers]
-        self._weights, self._spare, self._inside, self._backward_seen = {}, {}, False, True
+        self._kept, self._spare, self._inside, self._backward_seen = kept, {}, False, True
         self._handles = [model.register_forward_pre_hook(self._enter_model)]
         for index, layer in enumerate(self.layers):
             enter, leave = partial(self._enter, layer), partial(self._leave, index, layer)
@@ -93,10 +106,9 @@ class Recorder:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._weights.clear()
         self._spare.clear()
         for layer in self.layers:
-            layer.entered, layer.pending, layer.input_kept = [], [], None
+            layer.entered, layer.pending = [], []
         for record in self.records:
             record.weights = None
 
@@ -125,12 +137,8 @@ class Recorder:
         X = _features(args, kwargs)
         graph = layer.edges(args, kwargs)
         weights = self._weights_of(layer, graph, X)
-        key = None if X.requires_grad else (X, _version(X), weights)
-        kept = layer.input_kept
-        if key is None or kept is None or kept[0][0] is not X or kept[0][1:] != key[1:]:
-            kept = (key, self._measure(feature_moments, X, weights))
-            layer.input_kept = None if key is None else kept  # the same input in every pass is measured once
-        layer.entered.append((_rows(X).shape[-2], kept[1], weights, graph, torch.finfo(X.dtype).eps))
+        moments = self._moments_of_input(layer, X, weights)
+        layer.entered.append((_rows(X).shape[-2], moments, weights, graph, torch.finfo(X.dtype).eps))
 
     def _leave(self, index, layer, module, args, kwargs, output):
         signal = _first_tensor(output)
@@ -221,6 +229,16 @@ class Recorder:
             spread, centre = moments(signal, weights, self._spare[key])
             return (spread, centre) if signal.dim() == 2 else (spread.mean(), centre.mean())
 
+    def _moments_of_input(self, layer, X, weights):
+        """Those of X; once for an input that is the same in every pass."""
+        if X.requires_grad:
+            return self._measure(feature_moments, X, weights)
+        kept = self._kept.inputs.get(layer.name)
+        if kept is None or kept[0]() is not X or kept[1] != _version(X) or kept[2] is not weights:
+            kept = (_reference(X), _version(X), weights, self._measure(feature_moments, X, weights))
+            self._kept.inputs[layer.name] = kept
+        return kept[3]
+
     def _weights_of(self, layer, graph, signal):
         """The node weights of a call; layers that share graph and norm share them."""
         if hasattr(layer.norm, "measure"):
@@ -229,13 +247,13 @@ class Recorder:
         num_nodes = _rows(signal).shape[-2]
         loops = (getattr(layer.module, "add_self_loops", None), getattr(layer.module, "improved", None))
         slot = (layer.norm, type(layer.module), loops, num_nodes)
-        kept = self._weights.get(slot)
         versions = (_version(edges), _version(edge_weight))
-        if kept and kept[0] is edges and kept[1] is edge_weight and kept[2] == versions:
-            return kept[3]
-        weights: NodeWeights = node_weights(layer.norm, layer.module, edges, edge_weight, num_nodes, signal)
-        self._weights[slot] = (edges, edge_weight, versions, weights)
-        return weights
+        kept = self._kept.weights.get(slot)
+        if kept is None or kept[0]() is not edges or kept[1]() is not edge_weight or kept[2] != versions:
+            weights: NodeWeights = node_weights(layer.norm, layer.module, edges, edge_weight, num_nodes, signal)
+            kept = (_reference(edges), _reference(edge_weight), versions, weights)
+            self._kept.weights[slot] = kept
+        return kept[3]
 
 
 def _watched(name, module, norm):
@@ -273,6 +291,10 @@ def _first_tensor(value, required=True):
     if required:
         raise ValueError(f"a watched layer returned {type(value).__name__} without a floating tensor; select others")
     return None
+
+
+def _reference(value):
+    return (lambda: None) if value is None else weakref.ref(value)
 
 
 def _version(value):
