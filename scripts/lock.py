@@ -35,8 +35,7 @@ def required(name: str, extras: frozenset[str]) -> list[Requirement]:
     return [
         requirement
         for requirement in requirements
-        if requirement.marker is None
-        or any(requirement.marker.evaluate({"extra": extra}) for extra in extras or {""})
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras or {""})
     ]
 
 
