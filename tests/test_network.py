@@ -36,7 +36,7 @@ def test_three_nodes_by_hand():
     close(network(X).detach(), [[2 * 9 / 4 + 0.5], [2 * 17 / 6 + 0.5], [2 * 7 / 2 + 0.5]])
 
 
-@pytest.mark.parametrize("activation", [*ACTIVATIONS, WAVE], ids=str)
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, WAVE], ids=lambda a: a if isinstance(a, str) else a.name)
 @pytest.mark.parametrize("bias", [False, True])
 def test_forward_equals_dense_matrices(activation, bias):
     network, X = unfriendly_network(activation, output_bias=bias), signal(7, 3)
