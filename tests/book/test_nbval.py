@@ -21,6 +21,7 @@ def nbval(book, name, folder):
     """Strict nbval on one committed notebook; its tables and values go to ``folder``."""
     kept = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "PYTEST_ADDOPTS")}
     environment = {**kept, OUTPUT_VARIABLE: str(folder), "OVERSMOOTH_BOOK": str(book.root), "PYTHONHASHSEED": "0"}
+    environment["IPYTHONDIR"] = str(REPOSITORY / "tests/book/ipython")
     command = [
         sys.executable,
         "-m",
