@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 PROFILE ?= published
 JOBS ?= 2
 # Written last, so that a set-up that broke off is done again.
-# On their own, with as many threads as a reader's kernel would take; the others share the cores as processes.
+# Chapters run in kernels of their own. One thread each: processes that share the cores and spin wait for each other.
 NOTEBOOK_TESTS := tests/book/test_nbval.py
 READY := $(VENV)/.set-up
 BENCHMARKS := $(filter-out benchmarks/pairs.py,$(wildcard benchmarks/*.py))
@@ -40,7 +40,7 @@ quick: ## the same, in under three minutes
 
 test: setup ## all tests (JOBS processes at once)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup --ignore $(NOTEBOOK_TESTS)
-	$(PYTHON) -m pytest --numprocesses $(JOBS) $(NOTEBOOK_TESTS)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) $(NOTEBOOK_TESTS)
 
 lint: setup ## style and docstrings
 	$(PYTHON) -m ruff check .

@@ -7,6 +7,7 @@ nbval, behaves and prints alike, but its tables and values go to a temporary fol
 import atexit
 import functools
 import json
+import logging
 import math
 import os
 import re
@@ -45,6 +46,8 @@ def start(chapter: str) -> None:
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
     # torch_geometric asks tqdm for a bar, which asks for ipywidgets; a page has no use for either.
     warnings.filterwarnings("ignore", message="IProgress not found")
+    # On a new machine matplotlib announces, after five seconds, that it reads the fonts.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     from oversmooth.figures import set_theme
 
     set_theme()
