@@ -3,9 +3,9 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PROFILE ?= published
 JOBS ?= 2
-# Written last, so that a set-up that broke off is done again.
 # Chapters run in kernels of their own. One thread each: processes that share the cores and spin wait for each other.
 NOTEBOOK_TESTS := tests/book/test_nbval.py
+# Written last, so that a set-up that broke off is done again.
 READY := $(VENV)/.set-up
 BENCHMARKS := $(filter-out benchmarks/pairs.py,$(wildcard benchmarks/*.py))
 
