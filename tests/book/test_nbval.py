@@ -21,7 +21,8 @@ def nbval(book, name, folder):
     """Strict nbval on one committed notebook; its tables and values go to ``folder``."""
     kept = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "PYTEST_ADDOPTS")}
     environment = {**kept, OUTPUT_VARIABLE: str(folder), "OVERSMOOTH_BOOK": str(book.root), "PYTHONHASHSEED": "0"}
-    environment["IPYTHONDIR"] = str(REPOSITORY / "tests/book/ipython")
+    # What the user's own IPython does at start-up is no part of the book.
+    environment["IPYTHONDIR"] = str(folder.with_name(f"{folder.name}-ipython"))
     command = [
         sys.executable,
         "-m",
