@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "graphs": ["available", "csbm", "digits", "karate", "largest_component", "load"],
     "propagation": ["Propagation"],
+    "deflation": ["deflate"],
     "activations": ["ACTIVATIONS", "Activation"],
     "network": ["Network"],
     "signals": ["Signals", "trace"],

@@ -2,8 +2,9 @@
 
 Forward signals X are measured by σ(X), backward signals by σ(B̃), B̃_i = B_i/π_i: in these units both obey one
 recursion with one rate λ. It holds for every row-stochastic P with positive π: B̃ is propagated by the adjoint of P in
-the π inner product, which keeps the mean and contracts the deviation by the same λ. For the GCN normalisation all of
-it is read in the coordinates of the random walk (`Propagation.scaling`), which needs a positively homogeneous ρ.
+the π inner product, which keeps the mean and contracts the deviation by the same λ. Deflated propagation drops the mean
+instead: every mean that is passed on is multiplied by `Propagation.mean_factor`, 1 or 0. For the GCN normalisation all
+of it is read in the coordinates of the random walk (`Propagation.scaling`), which needs a positively homogeneous ρ.
 """
 
 from dataclasses import dataclass
@@ -114,9 +115,10 @@ def backward_step(signals):
     mu = [backward_mean(b, P) for b in B]
     steps = []
     for k in range(signals.depth - 1):
-        size = torch.linalg.vector_norm(mu[k + 1], dim=-1)
+        carried = signals.propagation.mean_factor * mu[k + 1]
+        size = torch.linalg.vector_norm(carried, dim=-1)
         delta, r_inf, r_2, gamma, rough, drift = _step_bounds(signals, k, s[..., k + 1], sigma[k + 1], size)
-        departure = mu[k] - _transport(mu[k + 1], W[k + 1], _slope_of_mean(signals, k))
+        departure = mu[k] - _transport(carried, W[k + 1], _slope_of_mean(signals, k))
         departure = torch.linalg.vector_norm(departure, dim=-1)
         steps.append((delta, r_inf, r_2, gamma, sigma[k], rough, departure, drift))
     return BackwardStep(*(torch.stack(column, -1) for column in zip(*steps, strict=True)))
@@ -143,7 +145,8 @@ def mean_transport(signals):
     _require_usable(signals)
     b = [backward_mean(signals.backward[-1], signals.propagation)]
     for k in reversed(range(signals.depth - 1)):
-        b.insert(0, _transport(b[0], signals.weights[k + 1], _slope_of_mean(signals, k)))
+        carried = signals.propagation.mean_factor * b[0]
+        b.insert(0, _transport(carried, signals.weights[k + 1], _slope_of_mean(signals, k)))
     return b
 
 
@@ -172,6 +175,8 @@ def certificate(signals, method="transport"):
     the half range r = (max − min)/2, as diagonal matrices. With g = b⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ, and S, e, W of layer k+1:
     b⁽ᵏ⁾ = gD,  S_k = λ ‖WᵀC‖₂ S + ‖Wᵀr‖₂ (λ²S² + e²)^{1/2} + (Σ_j V_j g_j²)^{1/2},
     e_k = ‖WᵀD‖₂ e + λ ‖WᵀV^{1/2}‖₂ S,  M_k = ‖b⁽ᵏ⁾‖ + e_k.
+    With deflated propagation, λ = 1 and neither b nor e is passed on: b⁽ᵏ⁾ = 0 for k < L and
+    S_k = (‖WᵀC‖₂ + ‖Wᵀr‖₂) S; and μ(F⁽ᵏ⁾) = 0 leaves ‖∂𝓛/∂W⁽ᵏ⁾‖_F ≤ σ(F⁽ᵏ⁾) S_k.
 
     method "plain" carries norms only, S_k = δ λ s_{k+1} S_{k+1} + r_∞ γ, M_k = δ s_{k+1} M_{k+1} + r_2 γ, with
     γ = s_{k+1} (λ² S²_{k+1} + M²_{k+1})^{1/2} and D, R, δ as in `backward_step`: looser, kept to show what the
@@ -250,6 +255,7 @@ def _transported_step(signals, k, _, state):
     """(b, S, e, M) at layer k from layer k+1, the mean carried exactly."""
     b, S, e, _ = state
     P, W = signals.propagation, signals.weights[k + 1]
+    b, e = P.mean_factor * b, P.mean_factor * e
     slopes = signals.activation.slope(signals.preactivations[k])
     D, high, low = _average(slopes, P), slopes.amax(-2), slopes.amin(-2)
     variance = _average((slopes - D[..., None, :]).square(), P)
@@ -267,6 +273,7 @@ def _transported_step(signals, k, _, state):
 def _plain_step(signals, k, s, state):
     """The same with norms only: M bounds the mean, b and e are not used."""
     b, S, e, M = state
+    M = signals.propagation.mean_factor * M
     delta, _, _, _, rough, drift = _step_bounds(signals, k, s, S, M)
     return b, rough, e, delta * s * M + drift
 

@@ -12,7 +12,7 @@ import torch
 
 from oversmooth._validation import describe, require
 
-KINDS = ("metropolis", "max_degree", "random_walk", "gcn", "identity")
+KINDS = ("metropolis", "max_degree", "random_walk", "gcn", "identity", "deflated")
 
 
 class Propagation:
@@ -29,9 +29,12 @@ class Propagation:
         kind: the kind it was built as; "matrix" for `from_matrix`.
         num_nodes: n.
         scaling: (n,) float64, or None where it would be 1 everywhere.
+        mean_factor: μ(PX)/μ(X): 1, but 0 for the kind "deflated", a `oversmooth.deflation.Deflated`.
 
     Source: theory.md, section 1; Metropolis weights: Xiao and Boyd (2004).
     """
+
+    mean_factor = 1.0
 
     def __init__(self, matrix, kind, stationary=None, scaling=None):
         # Use the class methods below: they validate, this only stores. `matrix` is scipy CSR, float64.
@@ -44,29 +47,41 @@ class Propagation:
         self._dtype = torch.float64
 
     @classmethod
-    def from_edges(cls, edge_index, num_nodes, kind="metropolis", dtype=torch.float64):
+    def from_edges(cls, edge_index, num_nodes, kind="metropolis", dtype=torch.float64, base=None, modes=1):
         """Build P from the edges of an undirected graph.
 
         With d_i the number of neighbours, self-loops and repeated edges ignored, Ã = A + I, d̃ = d + 1:
         metropolis: P_ij = 1/(1 + max(d_i, d_j)) on edges, the diagonal fills the row up to 1 (symmetric);
         max_degree: I − laplacian/(d_max + 1) (symmetric); random_walk: D̃⁻¹Ã (reversible, π ∝ d̃);
-        gcn: D̃^{-1/2} Ã D̃^{-1/2}; identity: I, which makes a graph network a multi-layer perceptron.
+        gcn: D̃^{-1/2} Ã D̃^{-1/2}; identity: I, which makes a graph network a multi-layer perceptron;
+        deflated: (P − 1πᵀ)/λ with P of the kind ``base`` (`oversmooth.deflate` has the details, and takes any P).
 
         Args:
             edge_index: (2, edges) integers, each edge in both directions.
             num_nodes: n, at least 1.
-            kind: metropolis, max_degree, random_walk, gcn or identity.
+            kind: metropolis, max_degree, random_walk, gcn, identity or deflated.
             dtype: dtype of the dense and sparse tensors given back; products follow their signal's dtype.
+            base: for "deflated": the kind of P; None means metropolis.
+            modes: for "deflated": how many modes besides the constant never fade.
 
         Returns:
             The `Propagation`.
 
         Raises:
-            ValueError: unknown kind, no nodes, indices of the wrong shape or range, or directed edges.
+            ValueError: unknown kind, no nodes, indices of the wrong shape or range, or directed edges; for "deflated"
+                a graph that is disconnected or complete.
 
         Source: theory.md, section 1.
         """
         require(kind in KINDS, f"kind is {kind!r}; known kinds: {', '.join(KINDS)}")
+        if kind == "deflated":
+            from oversmooth.deflation import deflate
+
+            return deflate(cls.from_edges(edge_index, num_nodes, base or "metropolis", dtype), modes)
+        require(
+            base is None and modes == 1,
+            f"base and modes are options of kind='deflated'; with kind={kind!r} leave them out",
+        )
         from oversmooth.operators import OPERATORS, adjacency_matrix
 
         matrix, stationary, scaling = OPERATORS[kind](adjacency_matrix(edge_index, num_nodes))
@@ -75,9 +90,9 @@ class Propagation:
         return propagation
 
     @classmethod
-    def from_data(cls, data, kind="metropolis", dtype=torch.float64):
+    def from_data(cls, data, kind="metropolis", dtype=torch.float64, base=None, modes=1):
         """Build P from a ``torch_geometric.data.Data``; see `from_edges`."""
-        return cls.from_edges(data.edge_index, data.num_nodes, kind=kind, dtype=dtype)
+        return cls.from_edges(data.edge_index, data.num_nodes, kind=kind, dtype=dtype, base=base, modes=modes)
 
     @classmethod
     def from_matrix(cls, matrix):
