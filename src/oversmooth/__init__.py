@@ -42,6 +42,7 @@ _PUBLIC = {
     "landscape": ["Curvature", "curvature", "hessian_product", "loss_plane"],
     "counterexamples": ["Counterexample", "counterexample"],
     "modes": ["spectral_deviation"],
+    "sweeps": ["SweepError", "sweep"],
     "probe": ["Probe"],
     "probe_diagnosis": ["Diagnosis"],
     "probe_logging": ["lightning_callback"],

@@ -1,0 +1,114 @@
+"""The cells of a sweep in a folder: JSON, a checksum in each file, written whole or not at all."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+import os
+import platform
+import warnings
+from pathlib import Path
+
+import numpy as np
+import scipy
+import torch
+
+import oversmooth
+
+
+class Cache:
+    """A folder of finished cells of one function."""
+
+    def __init__(self, folder, run):
+        self.folder = Path(folder).expanduser()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.function = describe(run)
+
+    def read(self, cells: list) -> dict[int, list[dict]]:
+        """Position -> rows of the cells that are here and sound."""
+        found = {}
+        for index, (cell, seed) in enumerate(cells):
+            path = self._path(cell, seed)
+            if path.exists():
+                rows = _sound_rows(path)
+                if rows is None:
+                    warnings.warn(f"{path} is damaged or was edited: this cell is computed anew", stacklevel=3)
+                else:
+                    found[index] = rows
+        return found
+
+    def write(self, cell: dict, seed: int, rows: list[dict]) -> None:
+        """Keep one cell; a rename, so that no reader ever sees half a file."""
+        path = self._path(cell, seed)
+        record = {"cell": cell, "seed": seed, "function": self.function["name"], "rows": rows}
+        part = path.with_name(f".{path.stem}.{os.getpid()}.part")
+        text = json.dumps({"sha256": _digest(_json(record)), **json.loads(_json(record))}, indent=1)
+        part.write_text(text + "\n", encoding="utf-8")
+        os.replace(part, path)
+
+    def _path(self, cell, seed) -> Path:
+        key = {"function": self.function, "cell": cell, "seed": seed, "dtype": str(torch.get_default_dtype())}
+        return self.folder / f"{_digest(_json(key))[:32]}.json"
+
+
+def _sound_rows(path: Path) -> list[dict] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return record["rows"] if record.pop("sha256") == _digest(_json(record)) else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _json(value) -> str:
+    return json.dumps(value, sort_keys=False, default=_scalar)
+
+
+def _scalar(value):
+    if isinstance(value, (np.generic, torch.Tensor)) and np.ndim(value) == 0:
+        return value.item()
+    raise ValueError(
+        f"a cell holds a {type(value).__name__}; with a cache, cells hold numbers, text, truth values, None or lists"
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def describe(run) -> dict:
+    """What a result depends on besides cell and seed: the function's name and source, and the versions."""
+    if isinstance(run, functools.partial):
+        inner = describe(run.func)
+        return {**inner, "bound": _json([run.args, run.keywords])}
+    try:
+        source = inspect.getsource(run)
+    except (OSError, TypeError):
+        raise ValueError(
+            f"the source of {run!r} cannot be read, so that a cache could not tell whether it changed: "
+            "use a function from a file or a notebook, or no cache"
+        ) from None
+    return {"name": f"{run.__module__}.{run.__qualname__}", "source": source, "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Python, torch, NumPy, SciPy, and this library with a digest of its files."""
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "oversmooth": f"{oversmooth.__version__} ({library_digest()})",
+    }
+
+
+@functools.cache
+def library_digest() -> str:
+    """A digest of the library's files: two checkouts may bear one version number."""
+    folder = Path(oversmooth.__file__).parent
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.py"))}
+    digest = hashlib.sha256()
+    for name, content in files.items():
+        digest.update(f"{name} {len(content)} ".encode() + content)
+    return digest.hexdigest()[:12]
