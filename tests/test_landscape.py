@@ -55,16 +55,18 @@ def test_curvature_is_the_ends_of_the_dense_spectrum(activation):
         assert float(direction[direction.abs().argmax()]) > 0
 
 
-def test_a_small_curvature_is_found_beside_a_large_one():
-    """One layer, P = I, one node: the Hessian is 2 x xᵀ; a second, tiny one comes from a negative quadratic loss."""
-    P = osm.Propagation.from_matrix(torch.eye(2, dtype=torch.float64))
-    network = osm.Network(P, [5, 1], "identity")
-    X = torch.zeros(2, 5, dtype=torch.float64)
-    X[0, 0], X[1, 1] = 1.0, 1.0
-    weights = torch.tensor([[1e3], [-1e-6]], dtype=torch.float64)
-    found = osm.curvature(network, X, lambda output: (weights * output.square()).sum())
-    assert found.highest == pytest.approx(2e3, rel=EXACT)
-    assert found.lowest == pytest.approx(-2e-6, rel=1e-5)
+@pytest.mark.parametrize("largest", [1e3, 1e10])
+def test_a_small_curvature_is_found_beside_a_large_one(largest):
+    """One layer, P = I, one sample a node: the Hessian is 2 Qᵀ diag(c) Q for a loss Σ c_i ŷ_i² of rotated inputs Q."""
+    size = 60
+    network = osm.Network(osm.Propagation.from_matrix(torch.eye(size, dtype=torch.float64)), [size, 1], "identity")
+    rotation = torch.linalg.qr(signal(size, size)).Q
+    coefficients = torch.linspace(-1e-6, 1e-4, size, dtype=torch.float64)[:, None]
+    coefficients[-1] = largest
+    found = osm.curvature(network, rotation, lambda output: (coefficients * output.square()).sum())
+    assert found.highest == pytest.approx(2 * largest, rel=EXACT)
+    assert found.lowest == pytest.approx(-2e-6, rel=1e-4)
+    assert float((rotation[0] @ found.lowest_direction).abs()) == pytest.approx(1, abs=1e-6)
 
 
 def test_the_plane_is_the_loss_point_by_point():
