@@ -10,3 +10,20 @@ def random_state_untouched():
     before = torch.random.get_rng_state()
     yield
     assert torch.equal(before, torch.random.get_rng_state()), "the global random state of torch was moved"
+
+
+@pytest.fixture
+def ax():
+    """Axes in the book's theme, drawn without a screen."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    import oversmooth as osm
+
+    with matplotlib.rc_context():
+        osm.set_theme()
+        _, ax = osm.panels()
+        yield ax
+        plt.close("all")

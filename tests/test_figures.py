@@ -18,15 +18,6 @@ from oversmooth import figures
 from oversmooth.figures import _theme, forward
 
 
-@pytest.fixture
-def ax():
-    with matplotlib.rc_context():
-        osm.set_theme()
-        _, ax = osm.panels()
-        yield ax
-        plt.close("all")
-
-
 def drawn(ax):
     """Label -> (x, y) of every line that shows data."""
     return {line.get_label(): line.get_xydata().T for line in ax.get_lines() if len(line.get_xdata())}

@@ -1,24 +1,9 @@
 """The counter-example's figures draw what their tables hold."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas
-import pytest
 
 import oversmooth as osm
-
-
-@pytest.fixture
-def ax():
-    with matplotlib.rc_context():
-        osm.set_theme()
-        _, ax = osm.panels()
-        yield ax
-        plt.close("all")
 
 
 def lines(ax):

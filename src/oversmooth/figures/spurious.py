@@ -60,11 +60,7 @@ def draw_gradient_depth(ax, table, rate=None):
         table: columns model, last_layer, depth, quantity, median, low, high.
         rate: λ, for the slope of λ^depth; None draws none.
     """
-    picked = table[table["quantity"] == "gradient"]
-    for (model, last_layer), rows in picked.groupby(["model", "last_layer"], sort=False):
-        if model == "gnn" or last_layer == "trained":
-            look = style(model) | (_OPEN if last_layer == "random" else {"linestyle": "-"})
-            band(ax, rows, "depth", label=f"{MODELS[model]}, last layer {last_layer}", **look)
+    _draw_last_layers(ax, table[table["quantity"] == "gradient"], "depth")
     ours = table[(table["model"] == "gnn") & (table["last_layer"] == "trained")]
     bound = ours[ours["quantity"] == "certificate"]
     ax.plot(bound["depth"], bound["median"], **THEORY, label="certificate (GNN, trained)")
@@ -77,6 +73,14 @@ def draw_gradient_depth(ax, table, rate=None):
         ax.annotate(r"slope of $\lambda^{\,depth}$", (depths[0], line[0]), (-4, -2), **_BESIDE)
     ax.set_yscale("log")
     ax.set(xlabel="depth $L+1$", ylabel="gradient of all hidden layers")
+
+
+def _draw_last_layers(ax, table, x):
+    """The graph network before (open markers) and after its last layer is trained, the perceptron after."""
+    for (model, last_layer), rows in table.groupby(["model", "last_layer"], sort=False):
+        if model == "gnn" or last_layer == "trained":
+            look = style(model) | (_OPEN if last_layer == "random" else {"linestyle": "-"})
+            band(ax, rows, x, label=f"{MODELS[model]}, last layer {last_layer}", **look)
 
 
 _BESIDE = {"textcoords": "offset points", "ha": "right", "va": "top", "fontsize": 10, "color": "0.25"}
@@ -156,10 +160,7 @@ def draw_three_numbers(ax, table, quantity, ylabel):
         quantity: which one.
         ylabel: the axis' label.
     """
-    for (model, last_layer), rows in table[table["quantity"] == quantity].groupby(["model", "last_layer"], sort=False):
-        look = style(model) | (_OPEN if last_layer == "random" else {"linestyle": "-"})
-        if model == "gnn" or last_layer == "trained":
-            band(ax, rows, "layer", label=f"{MODELS[model]}, last layer {last_layer}", **look)
+    _draw_last_layers(ax, table[table["quantity"] == quantity], "layer")
     ax.set_yscale("log")
     ax.set(xlabel=r"layer $k$   ($\leftarrow$ errors)", ylabel=ylabel)
 
