@@ -43,6 +43,7 @@ _PUBLIC = {
     "counterexamples": ["Counterexample", "counterexample"],
     "modes": ["spectral_deviation"],
     "sweeps": ["SweepError", "sweep"],
+    "architectures": ["REMEDIES", "DeepNetwork", "Remedy"],
     "probe": ["Probe"],
     "probe_diagnosis": ["Diagnosis"],
     "probe_logging": ["lightning_callback"],
