@@ -38,6 +38,10 @@ def build(book: Book, profile: str = "published", committed: bool = False) -> li
     with locked(book, profile):
         recover_folders(book.build(profile))
         pages = {name: _page(book, chapter, profile, committed, claims) for name, chapter in chapters.items()}
+        for page in pages.values():
+            # What only a full run can decide is shown beside a published run, never beside a quick one.
+            shown = page.profile == "published" and not page.note
+            page.full = full_page(book, page.chapter) if shown else None
         source = book.build(profile) / "source"
         failed = _stage(book, source, pages, claims)
         _sphinx(book, source, profile)
@@ -56,6 +60,14 @@ def _page(book: Book, chapter: ChapterProfile, profile: str, committed: bool, cl
         )
     values = read_values(folder / "claims.json")
     return Page(chapter, profile, folder, folder / f"{chapter.name}.ipynb", read_record(folder), values)
+
+
+def full_page(book: Book, chapter: ChapterProfile) -> Page | None:
+    """The committed full-profile run of a chapter, None if there is none."""
+    folder = book.published_full(chapter.name)
+    record = read_record(folder)
+    values = read_values(folder / "claims.json")
+    return record and Page(chapter, "full", folder, book.notebook(chapter.name), record, values)
 
 
 def _committed_page(book: Book, chapter: ChapterProfile, missing: list[str]) -> Page:
@@ -95,9 +107,10 @@ def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> li
         (source / "chapters" / path.name).write_text(text, encoding="utf-8")
     for name, page in pages.items():
         write_notebook(chapter_notebook(page), source / "chapters" / f"{name}.ipynb")
-        for csv in page.tables:
-            (source / "tables" / name).mkdir(parents=True, exist_ok=True)
-            shutil.copy(csv, source / "tables" / name)
+        for shown in filter(None, (page, page.full)):
+            (source / shown.place).mkdir(parents=True, exist_ok=True)
+            for csv in shown.tables:
+                shutil.copy(csv, source / shown.place)
     return failed
 
 

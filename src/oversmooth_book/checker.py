@@ -1,5 +1,7 @@
 """check: everything that can be told without running a chapter."""
 
+from pathlib import Path
+
 from oversmooth_book.claims import read_claims
 from oversmooth_book.layout import Book, BookError
 from oversmooth_book.notebooks import (
@@ -103,15 +105,30 @@ def _against_record(book: Book, name: str, notebook) -> list[str]:
     record = read_record(folder)
     if record is None:
         return [f"{name}.ipynb: data/published/{name} has no record: run and publish it"]
-    problems = []
+    problems = _against_full_record(book, name)
     if record["fingerprints"]["notebook"] != source_fingerprint(notebook):
         problems.append(f"{name}.ipynb: its source changed after its outputs were published: run and publish it")
     if record["outputs"]["notebook"] != output_fingerprint(notebook):
         problems.append(f"{name}.ipynb: its outputs are not those of the published record")
+    return problems + _outputs_against(record, folder, f"data/published/{name}")
+
+
+def _against_full_record(book: Book, name: str) -> list[str]:
+    """Whether the committed full-profile tables are those of their record, which may be older than ``src/``."""
+    folder = book.published_full(name)
+    record, where = read_record(folder), f"data/published/{name}/full"
+    if record is None:
+        return [f"{where}: has no record: publish --profile full {name}"] if folder.exists() else []
+    if (record["chapter"], record["profile"]) != (name, "full"):
+        return [f"{where}: its record is of {record['chapter']}, profile {record['profile']}"]
+    return _outputs_against(record, folder, where)
+
+
+def _outputs_against(record: dict, folder: Path, where: str) -> list[str]:
+    problems, claims = [], folder / "claims.json"
     tables = {path.stem: file_hash(path) for path in sorted((folder / "tables").glob("*.csv"))}
     if record["outputs"]["tables"] != tables:
-        problems.append(f"data/published/{name}/tables: not the tables of the published record")
-    claims = folder / "claims.json"
+        problems.append(f"{where}/tables: not the tables of the published record")
     if not claims.is_file() or record["outputs"]["claims"] != file_hash(claims):
-        problems.append(f"data/published/{name}/claims.json: not the values of the published record")
+        problems.append(f"{where}/claims.json: not the values of the published record")
     return problems

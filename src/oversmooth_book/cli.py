@@ -50,8 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(command=_compare)
     check = commands.add_parser("check", help="claims.yml, profiles.yml and the committed notebooks")
     check.set_defaults(command=_check)
-    publish = commands.add_parser("publish", help="maintainers: commit a published-profile run's outputs")
-    publish.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all")
+    publish = commands.add_parser("publish", help="maintainers: put a run's outputs where they are committed")
+    publish.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all (full profile: all that ran)")
+    publish.add_argument("--profile", choices=("published", "full"), default="published")
     publish.set_defaults(command=_publish)
     return parser
 
@@ -122,6 +123,6 @@ def _check(options) -> int:
 def _publish(options) -> int:
     from oversmooth_book.publisher import publish
 
-    for line in publish(find_book(options.root), options.chapters):
+    for line in publish(find_book(options.root), options.chapters, options.profile):
         print(line)
     return 0

@@ -31,6 +31,10 @@ class Book:
         """The committed tables, claim values and record behind a chapter's outputs."""
         return self.root / "data" / "published" / chapter
 
+    def published_full(self, chapter: str) -> Path:
+        """The committed tables, claim values and record of a chapter's full-profile run, if there was one."""
+        return self.published(chapter) / "full"
+
     def build(self, profile: str) -> Path:
         """Everything a profile's runs and builds write."""
         return self.root / "_build" / profile

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oversmooth_book.claims import FAIL, NOT_RUN, PASS, Claim
 from oversmooth_book.notebooks import read_notebook
-from oversmooth_book.profiles import ChapterProfile
+from oversmooth_book.profiles import ChapterProfile, satisfies
 
 CLAIMS_MARK = "<!-- claims-table -->"
 API_MARK = "<!-- api -->"
@@ -26,11 +26,22 @@ class Page:
     record: dict | None
     values: dict = field(default_factory=dict)
     note: str = ""
+    full: "Page | None" = None
 
     @property
     def tables(self) -> list[Path]:
         """The CSV files behind the chapter's figures."""
         return sorted((self.folder / "tables").glob("*.csv"))
+
+    @property
+    def place(self) -> str:
+        """Where the built book keeps those files."""
+        return f"tables/{self.chapter.name}" + ("/full" if self.profile == "full" else "")
+
+    def deciding(self, claim: Claim) -> "Page":
+        """The run that judges a claim: this one, or the committed full run for what only that can decide."""
+        lent = self.full and claim.profile == "full" and not satisfies(self.profile, "full")
+        return self.full if lent else self
 
 
 def chapter_notebook(page: Page):
@@ -46,8 +57,17 @@ def chapter_notebook(page: Page):
             before += cell.source + "\n"
     if page.note:
         cells.insert(1, _markdown(f":::{{admonition}} Not run here\n:class: warning\n{page.note}\n:::"))
-    notebook.cells = cells
+    notebook.cells = cells + ([_markdown(full_section(page.full))] if page.full else [])
     return notebook
+
+
+def full_section(page: Page) -> str:
+    """The end of a chapter that also ran at full size: where that run comes from, and its tables."""
+    many = "table" if len(page.tables) == 1 else "tables"
+    return (
+        "## Full profile\n\nThe same chapter with more of everything, run once at the commit named here; "
+        f"the figures above do not show it. Its {many}:\n\n" + provenance(page, page.tables, "Saved as")
+    )
 
 
 def is_figure(cell) -> bool:
@@ -83,15 +103,15 @@ def _markdown(text: str):
     return nbformat.v4.new_markdown_cell(text)
 
 
-def provenance(page: Page, tables: list[Path]) -> str:
+def provenance(page: Page, tables: list[Path], verb: str = "Drawn from") -> str:
     """Where a figure comes from, in one small paragraph."""
     record = page.record
     values = ", ".join(f"`{name} = {value!r}`" for name, value in record["parameters"].items()) or "none"
     versions = ", ".join(f"{name} {record['versions'][name]}" for name in SHOWN_VERSIONS if name in record["versions"])
     commit = f"commit `{record['commit'][:10]}`" if record["commit"] else "no commit known"
     changed = " with uncommitted changes" if record["commit"] and record["dirty"] else ""
-    links = ", ".join(f"{{download}}`{path.name} </tables/{page.chapter.name}/{path.name}>`" for path in tables)
-    drawn = f" Drawn from {links}." if links else ""
+    links = ", ".join(f"{{download}}`{path.name} </{page.place}/{path.name}>`" for path in tables)
+    drawn = f" {verb} {links}." if links else ""
     return (
         f":::{{div}} provenance\nProfile {record['profile']}; parameters: {values}. {versions}; "
         f"{commit}{changed}. The chapter took {record['seconds']:.0f} s "
@@ -114,7 +134,7 @@ def claims_table(claims: dict[str, Claim], pages: dict[str, Page]) -> tuple[str,
     head = "| Claim | In the paper | Measured | Needed | Verdict | Chapter |\n|---|---|---|---|---|---|\n"
     rows, failed, count = [], [], dict.fromkeys((PASS, FAIL, NOT_RUN), 0)
     for claim in claims.values():
-        page = pages[claim.chapter]
+        page = pages[claim.chapter].deciding(claim)
         value = page.values.get(claim.id)
         verdict = claim.verdict(value, page.profile)
         count[verdict] += 1

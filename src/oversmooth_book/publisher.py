@@ -1,23 +1,27 @@
-"""publish: put a good run of the published profile into the repository, whole or not at all."""
+"""publish: put a good run of the published or the full profile into the repository, whole or not at all."""
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
 
-from oversmooth_book.claims import PASS, of_chapter, read_claims, read_values
+from oversmooth_book.claims import FAIL, PASS, of_chapter, read_claims, read_values
 from oversmooth_book.execution import scratch_folder
 from oversmooth_book.layout import Book, BookError, recover_folders, replace_folder
 from oversmooth_book.profiles import read_profiles
-from oversmooth_book.records import fingerprints, read_record
+from oversmooth_book.records import fingerprints, has_changes, outputs_intact, read_record
 from oversmooth_book.runner import locked, why_due
 
 
-def publish(book: Book, names=()) -> list[str]:
+def publish(book: Book, names=(), profile: str = "published") -> list[str]:
     """Commit-ready outputs: notebooks into ``chapters/``, tables, values and record into ``data/published/``.
+
+    A full-profile run leaves the notebook as it is: its tables, values and record go to ``data/published/*/full/``.
 
     Args:
         book: the book.
-        names: chapters to publish; none means all.
+        names: chapters to publish; none means all (of the full profile, all that ran).
+        profile: published or full.
 
     Returns:
         One line per chapter.
@@ -30,13 +34,23 @@ def publish(book: Book, names=()) -> list[str]:
     unknown = [name for name in names if name not in chapters]
     if unknown:
         raise BookError(f"unknown chapter {', '.join(unknown)}; the book has {', '.join(chapters) or 'none'}")
-    with locked(book, "published"):
-        chosen = [chapters[name] for name in (names or chapters)]
-        reasons = [f"{chapter.name}: {why}" for chapter in chosen if (why := _refusal(book, chapter, claims))]
+    refusal, put = (_full_refusal, _put_full) if profile == "full" else (_refusal, _put)
+    with locked(book, profile), locked(book, "published") if profile == "full" else contextlib.nullcontext():
+        chosen = [chapters[name] for name in (names or _ready(book, chapters, profile))]
+        reasons = [f"{chapter.name}: {why}" for chapter in chosen if (why := refusal(book, chapter, claims))]
         if reasons:
             raise BookError("not published: " + "; ".join(reasons))
         recover_folders(book.root / "data" / "published")
-        return [_put(book, chapter.name) for chapter in chosen]
+        return [put(book, chapter.name) for chapter in chosen]
+
+
+def _ready(book: Book, chapters: dict, profile: str) -> list[str]:
+    if profile == "published":
+        return list(chapters)
+    found = [name for name in chapters if book.run("full", name).is_dir()]
+    if not found:
+        raise BookError("not published: no chapter has a run of the full profile: run --profile full first")
+    return found
 
 
 def _refusal(book: Book, chapter, claims: dict) -> str:
@@ -57,14 +71,51 @@ def _refusal(book: Book, chapter, claims: dict) -> str:
     return ""
 
 
-def _put(book: Book, name: str) -> str:
-    """Both places in two moves; killed between them, ``check`` tells, and publishing again mends it."""
-    folder, place = book.run("published", name), book.published(name)
-    scratch = scratch_folder(book, "published")
+def _full_refusal(book: Book, chapter, claims: dict) -> str:
+    """Why a full run must not be published; it may be older than ``src/``, for it names its commit."""
+    folder = book.run("full", chapter.name)
+    record = read_record(folder)
+    if record is None:
+        return "it has no run of the full profile: run --profile full first"
+    if not outputs_intact(folder, record):
+        return "its outputs were altered: run it again"
+    if record["commit"] is None or record["dirty"]:
+        return "it ran on a tree with uncommitted changes: commit, then run --force"
+    if has_changes(book, "chapters/claims.yml", "chapters/profiles.yml"):
+        return "claims.yml or profiles.yml, which judge it, have uncommitted changes: commit them"
+    if record["parameters"] != chapter.parameters("full"):
+        return "it ran with other parameters than profiles.yml has for the full profile: run it again"
+    values = read_values(folder / "claims.json")
+    for claim in of_chapter(claims, chapter.name):
+        # A claim written after the run stays NOT RUN, and is shown so.
+        if claim.verdict(values.get(claim.id), "full") == FAIL:
+            return f"claim {claim.id} is {FAIL}: measured {values[claim.id]}, needed {claim.condition()}"
+    return ""
+
+
+def _copy(book: Book, profile: str, name: str) -> Path:
+    """A copy of a run in a scratch folder, its notebook beside its other outputs."""
+    scratch = scratch_folder(book, profile)
     scratch.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f"{name}-publish-", dir=scratch))
-    shutil.copytree(folder, work / "outputs")
+    shutil.copytree(book.run(profile, name), work / "outputs")
     (work / "outputs" / f"{name}.ipynb").rename(work / "notebook")
+    return work
+
+
+def _put_full(book: Book, name: str) -> str:
+    work = _copy(book, "full", name)
+    replace_folder(work / "outputs", book.published_full(name))
+    shutil.rmtree(work)
+    return f"{name}: published; commit data/published/{name}/full"
+
+
+def _put(book: Book, name: str) -> str:
+    """Both places in two moves; killed between them, ``check`` tells, and publishing again mends it."""
+    work, place, full = _copy(book, "published", name), book.published(name), book.published_full(name)
+    recover_folders(place)
+    if full.is_dir():
+        shutil.copytree(full, work / "outputs" / full.name)
     replace_folder(work / "outputs", place)
     (work / "notebook").replace(book.notebook(name))
     work.rmdir()

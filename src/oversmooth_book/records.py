@@ -166,6 +166,12 @@ def code_version(book: Book) -> tuple[str | None, bool]:
     return head.strip(), any(_source_changed(book, line[3:].strip('"')) for line in lines)
 
 
+def has_changes(book: Book, *names: str) -> bool:
+    """Whether files differ from the last commit, or there is no commit to tell by."""
+    answer = _git(book, "status", "--porcelain", "--", *names)
+    return answer is None or bool(answer.strip())
+
+
 def _source_changed(book: Book, name: str) -> bool:
     committed = _git(book, "show", f"HEAD:./{name}") if name.endswith(".ipynb") else None
     if committed is None or not (book.root / name).is_file():
