@@ -50,6 +50,7 @@ _PUBLIC = {
     "figures": [
         "draw_backward",
         "draw_backward_bound",
+        "draw_best_constant",
         "draw_collapse",
         "draw_components",
         "draw_dial_gradient",
@@ -82,6 +83,9 @@ _PUBLIC = {
         "draw_probe_ratios",
         "draw_probe_verdicts",
         "draw_rate_scale",
+        "draw_remedies",
+        "draw_remedy_chain",
+        "draw_remedy_scores",
         "draw_runs",
         "draw_same_rate",
         "draw_signals",

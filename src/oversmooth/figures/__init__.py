@@ -35,6 +35,12 @@ from oversmooth.figures.forward import (
 )
 from oversmooth.figures.probe import draw_probe_norms, draw_probe_ratios, draw_probe_verdicts
 from oversmooth.figures.real_graphs import draw_components, draw_factors, draw_runs, draw_signals
+from oversmooth.figures.remedies import (
+    draw_best_constant,
+    draw_remedies,
+    draw_remedy_chain,
+    draw_remedy_scores,
+)
 from oversmooth.figures.spurious import (
     draw_eigenvalues,
     draw_first_steps,
@@ -57,6 +63,7 @@ __all__ = [
     "band",
     "draw_backward",
     "draw_backward_bound",
+    "draw_best_constant",
     "draw_collapse",
     "draw_components",
     "draw_dial_gradient",
@@ -89,6 +96,9 @@ __all__ = [
     "draw_probe_ratios",
     "draw_probe_verdicts",
     "draw_rate_scale",
+    "draw_remedies",
+    "draw_remedy_chain",
+    "draw_remedy_scores",
     "draw_runs",
     "draw_same_rate",
     "draw_signals",

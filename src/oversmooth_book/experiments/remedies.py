@@ -1,59 +1,20 @@
 """Chapter remedies: every remedy on the same graphs, under the same budget, and the link of the chain it breaks."""
 
-from functools import cache
-
+import pandas
 import torch
 from torch.nn.functional import cross_entropy
 
 import oversmooth as osm
-from oversmooth_book.experiments.real_training import label_entropy, score, split
+from oversmooth_book.experiments.real_training import label_entropy, score
+from oversmooth_book.experiments.remedies_graphs import problem
 
-# Links of the chain: the column that measures each, and the level below which the link holds. With a smooth forward
-# the features differ by less than a tenth of their size; the other levels say "vanishes" as strictly.
-LINKS = {"forward": 0.1, "slope": 0.1, "mean_error": 0.01, "gradient": 0.01}
-
-
-@cache
-def problem(graph, seed):
-    """A graph, its propagation, and who is trained and tested.
-
-    Args:
-        graph: "CSBM", a draw for each seed, half of the nodes trained; "Cora", the published split, features reduced
-            to their 64 leading principal components; or "minesweeper", a published split for each seed.
-        seed: of the draw, or of the split.
-
-    Returns:
-        (data, P, training mask, test mask).
-    """
-    if graph == "CSBM":
-        data = osm.largest_component(osm.csbm(seed=seed))
-        train = torch.randperm(data.num_nodes, generator=torch.Generator().manual_seed(seed)) % 2 == 0
-        return data, osm.Propagation.from_data(data), train, ~train
-    data = osm.load(graph)
-    if data.train_mask.dim() == 2:
-        data.train_mask, data.test_mask = (mask[:, [seed % 10]] for mask in (data.train_mask, data.test_mask))
-    if data.num_features > 64:
-        data.x = principal(data.x, 64)
-    return data, osm.Propagation.from_data(data), *split(data)
-
-
-def principal(features, count):
-    """The leading principal components of features.
-
-    Args:
-        features: (n, d).
-        count: how many, at most d.
-
-    Returns:
-        (n, count), the columns of mean 0, scaled together so that their mean square is 1.
-    """
-    centred = features - features.mean(0)
-    _, directions = torch.linalg.eigh(centred.T @ centred)
-    directions = directions[:, -count:]
-    # An eigenvector's sign is the library's choice: make its largest entry positive.
-    largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
-    parts = centred @ (directions * largest.sign())
-    return parts / parts.square().mean().sqrt()
+FAMILIES = {
+    "skip connections": ("residual", "initial residual", "GCNII", "jumping knowledge"),
+    "norms": ("BatchNorm", "PairNorm", "mean subtraction", "LayerNorm"),
+    "weights and edges": ("orthogonal", "large weights", "DropEdge", "no graph"),
+}
+STEPS = 100  # of Adam, for every network of the chapter
+ALL = ("plain", *(remedy for family in FAMILIES.values() for remedy in family))
 
 
 def build(graph, remedy, depth, seed, width=16):
@@ -190,3 +151,67 @@ def outcome(graph, remedy, depth, seed, steps, lr):
         row["loss"] = float(cross_entropy(output[train], data.y[train])) / entropy
     hit = (output.argmax(1) == data.y)[test].double().mean()
     return row | {"score": score(output[test], data.y[test]) if graph == "minesweeper" else float(hit)}
+
+
+def compare(graph, depths, num_seeds, rates, remedies=ALL, steps=STEPS, jobs=2):
+    """`outcome` for every remedy, depth, seed and step size.
+
+    Args:
+        graph: see `problem`.
+        depths: list of L+1.
+        num_seeds: of graph and weights.
+        rates: Adam's step sizes.
+        remedies: some of `ALL`.
+        steps: of Adam.
+        jobs: processes.
+
+    Returns:
+        pandas.DataFrame: columns graph, remedy, depth, steps, lr, seed, and those of `outcome`.
+    """
+    grid = {"graph": [graph], "remedy": list(remedies), "depth": depths, "steps": [steps], "lr": rates}
+    return osm.sweep(outcome, grid, range(num_seeds), jobs=jobs)
+
+
+def profile(graph, remedy, depth, seed, steps, lr):
+    """The backward signal of one network layer by layer, its output layer random and then trained.
+
+    Args:
+        graph: see `problem`.
+        remedy: see `build`.
+        depth: L+1.
+        seed: of graph and weights.
+        steps: of Adam, on the output layer.
+        lr: its step size.
+
+    Returns:
+        pandas.DataFrame: columns output_layer (random or trained), layer, ratio σ(B̃)/‖B̃‖, mean ‖μ(B̃)‖/‖B̃‖, size
+        ‖B̃⁽ᵏ⁾‖/‖B̃⁽ᴸ⁾‖.
+    """
+    model, tables = build(graph, remedy, depth, seed), []
+    for state in ("random", "trained"):
+        if state == "trained":
+            train_output(model, graph, seed, steps, lr)
+        table = probed(model, graph, seed)
+        norm = table["backward_norm"]
+        columns = {"output_layer": state, "ratio": table["backward_ratio"], "mean": table["backward_mean"] / norm}
+        columns["size"] = norm / norm.iloc[-1]
+        tables.append(table[["layer"]].assign(**columns))
+    return pandas.concat(tables, ignore_index=True)
+
+
+def profiles(graph, depth, num_seeds, lr, steps=STEPS, jobs=2):
+    """`profile` for every remedy and seed.
+
+    Args:
+        graph: see `problem`.
+        depth: L+1.
+        num_seeds: of graph and weights.
+        lr: see `profile`.
+        steps: likewise.
+        jobs: processes.
+
+    Returns:
+        pandas.DataFrame.
+    """
+    grid = {"graph": [graph], "remedy": list(ALL), "depth": [depth], "steps": [steps], "lr": [lr]}
+    return osm.sweep(profile, grid, range(num_seeds), jobs=jobs)
