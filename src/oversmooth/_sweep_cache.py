@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import inspect
 import json
 import os
-import platform
 import warnings
 from pathlib import Path
 
 import numpy as np
-import scipy
 import torch
 
-import oversmooth
+from oversmooth._sweep_function import describe
+from oversmooth._sweep_versions import versions
 
 
 class Cache:
@@ -24,7 +21,7 @@ class Cache:
     def __init__(self, folder, run):
         self.folder = Path(folder).expanduser()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.function = describe(run)
+        self.function = {**describe(run), "versions": versions()}
 
     def read(self, cells: list) -> dict[int, list[dict]]:
         """Position -> rows of the cells that are here and sound."""
@@ -49,7 +46,8 @@ class Cache:
         os.replace(part, path)
 
     def _path(self, cell, seed) -> Path:
-        key = {"function": self.function, "cell": cell, "seed": seed, "dtype": str(torch.get_default_dtype())}
+        key = {"function": self.function, "cell": dict(sorted(cell.items())), "seed": seed}
+        key["dtype"] = str(torch.get_default_dtype())
         return self.folder / f"{_digest(_json(key))[:32]}.json"
 
 
@@ -62,7 +60,7 @@ def _sound_rows(path: Path) -> list[dict] | None:
 
 
 def _json(value) -> str:
-    return json.dumps(value, sort_keys=False, default=_scalar)
+    return json.dumps(value, default=_scalar)
 
 
 def _scalar(value):
@@ -75,40 +73,3 @@ def _scalar(value):
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def describe(run) -> dict:
-    """What a result depends on besides cell and seed: the function's name and source, and the versions."""
-    if isinstance(run, functools.partial):
-        inner = describe(run.func)
-        return {**inner, "bound": _json([run.args, run.keywords])}
-    try:
-        source = inspect.getsource(run)
-    except (OSError, TypeError):
-        raise ValueError(
-            f"the source of {run!r} cannot be read, so that a cache could not tell whether it changed: "
-            "use a function from a file or a notebook, or no cache"
-        ) from None
-    return {"name": f"{run.__module__}.{run.__qualname__}", "source": source, "versions": versions()}
-
-
-def versions() -> dict[str, str]:
-    """Python, torch, NumPy, SciPy, and this library with a digest of its files."""
-    return {
-        "python": ".".join(platform.python_version_tuple()[:2]),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "oversmooth": f"{oversmooth.__version__} ({library_digest()})",
-    }
-
-
-@functools.cache
-def library_digest() -> str:
-    """A digest of the library's files: two checkouts may bear one version number."""
-    folder = Path(oversmooth.__file__).parent
-    files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.py"))}
-    digest = hashlib.sha256()
-    for name, content in files.items():
-        digest.update(f"{name} {len(content)} ".encode() + content)
-    return digest.hexdigest()[:12]

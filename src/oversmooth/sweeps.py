@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from numbers import Integral
 
 import joblib
@@ -122,10 +123,21 @@ def _outcomes(run, waiting, jobs, cluster):
         for index, cell, seed in waiting:
             yield work.compute(run, index, cell, seed, dtype)
     else:
-        with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
-            parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered")
-            packed = work.pack(run)
-            yield from parallel(joblib.delayed(work.compute_packed)(packed, *task, dtype) for task in waiting)
+        yield from _in_processes(run, waiting, jobs, dtype)
+
+
+def _in_processes(run, waiting, jobs, dtype):
+    unfinished, packed = {index for index, *_ in waiting}, work.pack(run)
+    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+        parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered")
+        tasks = (joblib.delayed(work.compute_packed)(packed, *task, dtype) for task in waiting)
+        try:
+            for outcome in parallel(tasks):
+                unfinished.remove(outcome.index)
+                yield outcome
+        except BrokenExecutor as error:  # a process was killed, and joblib ended the others
+            for index in sorted(unfinished):
+                yield work.Outcome(index, error=error)
 
 
 def _progress(outcomes, total, done):
