@@ -9,11 +9,13 @@ from pathlib import Path
 
 from oversmooth_book.claims import read_claims, read_values
 from oversmooth_book.layout import Book, BookError, recover_folders, replace_folder
+from oversmooth_book.ledger import CLAIMS_MARK, claims_table
 from oversmooth_book.notebooks import faults, read_notebook, write_notebook
-from oversmooth_book.pages import API_MARK, CLAIMS_MARK, Page, api_listing, chapter_notebook, claims_table
+from oversmooth_book.pages import API_MARK, Page, api_listing, chapter_notebook
 from oversmooth_book.profiles import ChapterProfile, missing_graphs, read_profiles
 from oversmooth_book.records import fingerprints, read_record
 from oversmooth_book.runner import locked, why_due
+from oversmooth_book.statements import STATEMENTS_MARK, read_statements, statement_sections
 
 
 def build(book: Book, profile: str = "published", committed: bool = False) -> list[str]:
@@ -100,10 +102,16 @@ def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> li
     for path in [*book.chapters.glob("*.bib"), *book.chapters.glob("*.png"), *book.chapters.glob("*.svg")]:
         shutil.copy(path, source / "chapters")
     table, failed = claims_table(claims, pages)
+    statements = read_statements(book.chapters / "statements.yml")
+    added = {
+        CLAIMS_MARK: lambda: table,
+        STATEMENTS_MARK: lambda: statement_sections(statements, claims, pages),
+        API_MARK: api_listing,
+    }
     for path in book.chapters.glob("*.md"):
-        text = path.read_text(encoding="utf-8").replace(CLAIMS_MARK, table)
-        if API_MARK in text:
-            text = text.replace(API_MARK, api_listing())
+        text = path.read_text(encoding="utf-8")
+        for mark, content in added.items():
+            text = text.replace(mark, content()) if mark in text else text
         (source / "chapters" / path.name).write_text(text, encoding="utf-8")
     for name, page in pages.items():
         write_notebook(chapter_notebook(page), source / "chapters" / f"{name}.ipynb")

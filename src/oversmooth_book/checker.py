@@ -4,6 +4,7 @@ from pathlib import Path
 
 from oversmooth_book.claims import read_claims
 from oversmooth_book.layout import Book, BookError
+from oversmooth_book.ledger import published_failures
 from oversmooth_book.notebooks import (
     MOST_CODE_CELLS,
     code_cells,
@@ -13,9 +14,11 @@ from oversmooth_book.notebooks import (
     read_notebook,
     source_fingerprint,
 )
-from oversmooth_book.profiles import ChapterProfile, read_profiles, read_yaml
+from oversmooth_book.profiles import ChapterProfile, read_profiles
 from oversmooth_book.prose import typed_numbers
 from oversmooth_book.records import file_hash, read_record
+from oversmooth_book.rows import read_yaml
+from oversmooth_book.statements import check_statements
 
 
 def check(book: Book) -> list[str]:
@@ -34,6 +37,8 @@ def check(book: Book) -> list[str]:
     for claim in claims.values():
         if claim.chapter not in chapters:
             problems.append(f"claims.yml: {claim.id} names the chapter {claim.chapter}, which profiles.yml has not")
+    problems += published_failures(book, claims)
+    problems += _try(problems, lambda path: check_statements(book, claims, chapters), book.chapters) or []
     for name, chapter in chapters.items():
         if f"chapters/{name}'" not in contents:
             problems.append(f"_toc.yml: lacks the chapter {name} (file: chapters/{name})")

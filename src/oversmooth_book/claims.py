@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oversmooth_book.layout import BookError
-from oversmooth_book.profiles import PROFILES, read_yaml, satisfies
+from oversmooth_book.profiles import PROFILES, satisfies
+from oversmooth_book.rows import check_fields, check_texts, is_number, read_rows
 
 PASS, FAIL, NOT_RUN = "PASS", "FAIL", "NOT RUN"
 COMPARISONS = {
@@ -79,33 +80,20 @@ def read_claims(path: Path) -> dict[str, Claim]:
     Raises:
         BookError: naming the row, the field, what was needed and what came.
     """
-    rows = read_yaml(path)
-    if rows is None:
-        return {}
-    if not isinstance(rows, list):
-        raise BookError(f"{path.name}: needs a list of claims, got {type(rows).__name__}")
     claims = {}
-    for number, row in enumerate(rows, start=1):
-        claim = _claim(f"{path.name}: row {number}", row)
+    for where, row in read_rows(path, "claim"):
+        claim = _claim(where, row)
         if claim.id in claims:
-            raise BookError(f"{path.name}: row {number}: the id {claim.id!r} is used twice")
+            raise BookError(f"{where}: the id {claim.id!r} is used twice")
         claims[claim.id] = claim
     return claims
 
 
 def _claim(where: str, row) -> Claim:
-    if not isinstance(row, dict):
-        raise BookError(f"{where}: needs a mapping with id, chapter, statement, ..., got {row!r}")
-    where = f"{where} ({row.get('id', 'no id')})"
-    known = (*TEXTS, "threshold", "digits")
-    missing = [name for name in (*TEXTS, "threshold") if name not in row]
-    unknown = [str(name) for name in row if name not in known]
-    if missing or unknown:
-        what = f"lacks {', '.join(missing)}" if missing else f"has the unknown field {', '.join(unknown)}"
-        raise BookError(f"{where}: {what}; a claim has {', '.join(known)}")
-    for name in TEXTS:
-        if not isinstance(row[name], str) or not row[name].strip():
-            raise BookError(f"{where}: {name} needs text, got {row[name]!r}")
+    if isinstance(row, dict) and "id" in row:
+        where = f"{where} ({row['id']})"
+    check_fields(where, row, (*TEXTS, "threshold"), ("digits",))
+    check_texts(where, row, TEXTS)
     if not row["id"].isidentifier():
         raise BookError(f"{where}: an id is letters and digits, such as F2, got {row['id']!r}")
     if row["profile"] not in PROFILES:
@@ -122,9 +110,7 @@ def _check_threshold(where: str, comparison: str, threshold) -> None:
         raise BookError(f"{where}: comparison {comparison!r} is unknown; known: {'  '.join(COMPARISONS)}")
     ends = threshold if comparison == "between" else [threshold]
     wanted = "two numbers, the smaller first" if comparison == "between" else "a number"
-    numbers = isinstance(ends, list) and all(
-        isinstance(end, (int, float)) and not isinstance(end, bool) and math.isfinite(end) for end in ends
-    )
+    numbers = isinstance(ends, list) and all(map(is_number, ends))
     right_length = numbers and len(ends) == (2 if comparison == "between" else 1)
     if not right_length or ends != sorted(ends):
         # YAML 1.1 reads 1e-5 as text: it wants 1.0e-5.

@@ -1,17 +1,15 @@
-"""What the build adds to the authors' pages: the claims table, the provenance lines, the notes, the list of the API."""
+"""What the build adds to the authors' pages: provenance lines, notes, the full profile's section, the API's list."""
 
 import copy
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oversmooth_book.claims import FAIL, NOT_RUN, PASS, Claim
+from oversmooth_book.claims import NOT_RUN, Claim
 from oversmooth_book.notebooks import read_notebook
-from oversmooth_book.profiles import ChapterProfile, satisfies
+from oversmooth_book.profiles import ChapterProfile
 
-CLAIMS_MARK = "<!-- claims-table -->"
 API_MARK = "<!-- api -->"
-BADGES = {PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
 SHOWN_VERSIONS = ("python", "torch", "numpy", "scipy", "torch-geometric")
 
 
@@ -38,10 +36,19 @@ class Page:
         """Where the built book keeps those files."""
         return f"tables/{self.chapter.name}" + ("/full" if self.profile == "full" else "")
 
-    def deciding(self, claim: Claim) -> "Page":
-        """The run that judges a claim: this one, or the committed full run for what only that can decide."""
-        lent = self.full and claim.profile == "full" and not satisfies(self.profile, "full")
-        return self.full if lent else self
+    def judge(self, claim: Claim) -> tuple[float | None, str, str]:
+        """What the ledger says of a claim; what only a full run can decide is judged by the committed one, if any.
+
+        Args:
+            claim: a claim of this chapter.
+
+        Returns:
+            (value or None, verdict, profile of the run that decides).
+        """
+        page = self.full if self.full and claim.profile == "full" else self
+        value = page.values.get(claim.id)
+        verdict = claim.verdict(value, page.profile)
+        return None if verdict == NOT_RUN else value, verdict, page.profile
 
 
 def chapter_notebook(page: Page):
@@ -117,45 +124,6 @@ def provenance(page: Page, tables: list[Path], verb: str = "Drawn from") -> str:
         f"{commit}{changed}. The chapter took {record['seconds']:.0f} s "
         f"on {record['machine']['cores']} cores ({record['machine']['processor']}).{drawn}\n:::"
     )
-
-
-def claims_table(claims: dict[str, Claim], pages: dict[str, Page]) -> tuple[str, list[str]]:
-    """The ledger as a MyST table.
-
-    Args:
-        claims: all claims of the book.
-        pages: the chapters as they will be shown.
-
-    Returns:
-        (MyST text, one sentence per failed claim).
-    """
-    if not claims:
-        return "No claim has been written down yet.", []
-    head = "| Claim | In the paper | Measured | Needed | Verdict | Chapter |\n|---|---|---|---|---|---|\n"
-    rows, failed, count = [], [], dict.fromkeys((PASS, FAIL, NOT_RUN), 0)
-    for claim in claims.values():
-        page = pages[claim.chapter].deciding(claim)
-        value = page.values.get(claim.id)
-        verdict = claim.verdict(value, page.profile)
-        count[verdict] += 1
-        rows.append(_claim_row(claim, value, verdict))
-        if verdict == FAIL:
-            failed.append(f"{claim.id} ({claim.chapter}): measured {value:.6g}, needed {claim.condition()}")
-    total = ", ".join(f"{number} {verdict}" for verdict, number in count.items())
-    many = "" if len(claims) == 1 else "s"
-    return f"{len(claims)} claim{many}: {total}.\n\n:::{{div}} claims-table\n{head}" + "\n".join(rows) + "\n:::", failed
-
-
-def _claim_row(claim: Claim, value, verdict: str) -> str:
-    fields = (
-        f"**{claim.id}** {claim.statement} *Measured: {claim.quantity.strip().rstrip('.')}.*",
-        claim.paper,
-        claim.show(value) if verdict != NOT_RUN else "",
-        f"`{claim.condition()}`",
-        f"{{{BADGES[verdict]}}}`{verdict}`",
-        f"[]({claim.chapter}.ipynb)",
-    )
-    return "| " + " | ".join(text.strip().replace("|", "\\|").replace("\n", " ") for text in fields) + " |"
 
 
 def api_listing() -> str:

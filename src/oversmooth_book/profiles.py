@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oversmooth_book.layout import BookError
+from oversmooth_book.rows import check_fields, is_number, read_yaml
 
 PROFILES = ("quick", "published", "full")
 MOST_PARAMETERS = 5
@@ -31,30 +32,6 @@ def satisfies(profile: str, needed: str) -> bool:
     return PROFILES.index(profile) >= PROFILES.index(needed)
 
 
-def read_yaml(path: Path):
-    """The content of a YAML file.
-
-    Args:
-        path: the file.
-
-    Returns:
-        Lists, mappings, numbers and texts.
-
-    Raises:
-        BookError: if it is missing or is not YAML; names the file and the line.
-    """
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BookError(f"{path.name} is missing: expected in {path.parent.name}/") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
-        raise BookError(f"{path.name}{where}: not readable as YAML ({str(error).splitlines()[0]})") from None
-
-
 def read_profiles(path: Path) -> dict[str, ChapterProfile]:
     """The chapters of profiles.yml, in the book's order.
 
@@ -77,19 +54,14 @@ def read_profiles(path: Path) -> dict[str, ChapterProfile]:
 
 def _chapter(file: str, name: str, row) -> ChapterProfile:
     where = f"{file}: chapter {name}"
-    known = (*PROFILES, "needs", "tolerance")
     if not name.isidentifier():
         raise BookError(f"{where}: a chapter is named like its notebook, letters, digits and underscores")
-    if not isinstance(row, dict) or "published" not in row:
-        raise BookError(f"{where}: needs a mapping with at least 'published', got {row!r}")
-    unknown = [str(key) for key in row if key not in known]
-    if unknown:
-        raise BookError(f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}")
+    check_fields(where, row, ("published",), ("quick", "full", "needs", "tolerance"))
     _check_parameters(where, row)
     needs, tolerance = row.get("needs") or [], row.get("tolerance", 1e-3)
     if not isinstance(needs, list) or not all(isinstance(graph, str) for graph in needs):
         raise BookError(f"{where}: 'needs' is a list of graph names, got {needs!r}")
-    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 < tolerance < 1:
+    if not is_number(tolerance) or not 0 < tolerance < 1:
         raise BookError(f"{where}: 'tolerance' is a relative difference between 0 and 1, got {tolerance!r}")
     values = {profile: row.get(profile) or {} for profile in PROFILES}
     return ChapterProfile(name=name, needs=tuple(needs), tolerance=float(tolerance), **values)
@@ -97,11 +69,14 @@ def _chapter(file: str, name: str, row) -> ChapterProfile:
 
 def _check_parameters(where: str, row: dict) -> None:
     published = row["published"] or {}
-    for profile in PROFILES:
+    # The published ones first: the others are compared with them.
+    for profile in ("published", "quick", "full"):
         values = row.get(profile) or {}
         if not isinstance(values, dict):
             raise BookError(f"{where}: '{profile}' maps parameters to values, got {values!r}")
         for name, value in values.items():
+            if not isinstance(name, str) or not name.isidentifier():
+                raise BookError(f"{where}: {profile}: a parameter is named like a variable, got {name!r}")
             if name not in published:
                 raise BookError(
                     f"{where}: {profile} sets {name!r}, which 'published' does not; "
