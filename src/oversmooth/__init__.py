@@ -50,6 +50,7 @@ _PUBLIC = {
     "operator_networks": ["OperatorNetwork", "OperatorSignals", "trace_operator"],
     "attention": ["backward_paths", "sequence_rates", "sequence_weights"],
     "figures": [
+        "draw_attention_paths",
         "draw_backward",
         "draw_backward_bound",
         "draw_best_constant",
@@ -79,6 +80,8 @@ _PUBLIC = {
         "draw_mlp_gnn_training",
         "draw_modes",
         "draw_norms",
+        "draw_operator_norms",
+        "draw_operators",
         "draw_outcomes",
         "draw_phase",
         "draw_plateaus",

@@ -25,6 +25,7 @@ from oversmooth.figures.counterexample import (
     draw_outcomes,
     draw_twin,
 )
+from oversmooth.figures.explore import draw_choice, draw_grid
 from oversmooth.figures.forward import (
     draw_collapse,
     draw_measures,
@@ -33,6 +34,7 @@ from oversmooth.figures.forward import (
     draw_rate_scale,
     draw_snapshot,
 )
+from oversmooth.figures.other_operators import draw_attention_paths, draw_operator_norms, draw_operators
 from oversmooth.figures.probe import draw_probe_norms, draw_probe_ratios, draw_probe_verdicts
 from oversmooth.figures.real_graphs import draw_components, draw_factors, draw_runs, draw_signals
 from oversmooth.figures.remedies import (
@@ -61,9 +63,11 @@ __all__ = [
     "PALETTE",
     "THEORY",
     "band",
+    "draw_attention_paths",
     "draw_backward",
     "draw_backward_bound",
     "draw_best_constant",
+    "draw_choice",
     "draw_collapse",
     "draw_components",
     "draw_dial_gradient",
@@ -76,6 +80,7 @@ __all__ = [
     "draw_gradient_depth",
     "draw_gradient_layers",
     "draw_gradient_loss",
+    "draw_grid",
     "draw_interventions",
     "draw_label_variance",
     "draw_large_weights",
@@ -88,6 +93,8 @@ __all__ = [
     "draw_mlp_gnn_training",
     "draw_modes",
     "draw_norms",
+    "draw_operator_norms",
+    "draw_operators",
     "draw_outcomes",
     "draw_phase",
     "draw_plateaus",

@@ -13,6 +13,58 @@ from oversmooth_book.experiments import other_operators as base
 from oversmooth_book.experiments import over_seeds
 
 FLOOR = 1e-11  # ratios below it are too close to rounding for a slope
+FAMILIES = {"metropolis": "fixed averages", "random_walk": "fixed averages", "gcn": "fixed averages"}
+FAMILIES |= dict.fromkeys(ATTENTION, "attention") | dict.fromkeys(("sum", "max"), "sum and maximum")
+
+
+def bands(table, by, quantities):
+    """Median and range over the seeds of several quantities, for the figures.
+
+    Args:
+        table: a row for each seed and each combination of ``by``; operator is one of them.
+        by: list of columns.
+        quantities: list of columns; rows without a value are left out.
+
+    Returns:
+        A row for each quantity and combination: family of the operator, median, low, high.
+    """
+    parts = [over_seeds(table.dropna(subset=[name]), by, name).assign(quantity=name) for name in quantities]
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(family=table["operator"].map(FAMILIES))
+
+
+def predicted(table, quantity):
+    """λ^k (forward) or λ^(L−k) (backward) of the random walk, through its ratio at the middle layer.
+
+    Args:
+        table: `bands` of profiles on the block model, one activation.
+        quantity: forward or backward.
+
+    Returns:
+        A row for each layer where the prediction is at most 1: layer, predicted.
+    """
+    rows = table[(table["operator"] == "random_walk") & (table["quantity"] == quantity)]
+    middle = rows["layer"].iloc[len(rows) // 2]
+    sign = 1 if quantity == "forward" else -1
+    level = rows.loc[rows["layer"] == middle, "median"].iloc[0]
+    values = level * rate("random_walk") ** (sign * (rows["layer"] - middle))
+    return pd.DataFrame({"layer": rows["layer"], "predicted": values})[values <= 1]
+
+
+def paths(table):
+    """The backward ratio of linear attention networks: the whole, and with all attention held fixed.
+
+    Args:
+        table: profiles.
+
+    Returns:
+        A row for each operator, path (whole, fixed) and layer: median, low, high.
+    """
+    by, rows = ["operator", "layer"], table[table["operator"].isin(ATTENTION)]
+    parts = [
+        over_seeds(rows, by, column).assign(path=path) for path, column in (("whole", "backward"), ("fixed", "fixed"))
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def rate(operator, graph_name="csbm"):
