@@ -24,8 +24,9 @@ class Activation:
         beta: β, the Lipschitz constant of ρ'; infinity where ρ' jumps.
         derivative_range: (inf ρ', sup ρ').
         homogeneous: whether ρ(cx) = cρ(x) for every c > 0.
-        pullback: (H, ρ(H), G) -> ρ'(H) ⊙ G in one pass over memory; None multiplies by ``derivative``.
-        reads_output_only: whether ``pullback`` reads ρ(H) only, so that training need not keep H.
+        pullback: (H, ρ(H), G, out) -> ρ'(H) ⊙ G in one pass over memory, written to ``out``, which may be G; None
+            multiplies by ``derivative``.
+        in_place: H -> ρ(H), written over H, where ``pullback`` reads ρ(H) only; None keeps H.
 
     Source: theory.md, section 1 (table of β).
     """
@@ -38,7 +39,7 @@ class Activation:
     derivative_range: tuple[float, float] = (0.0, 1.0)
     homogeneous: bool = False
     pullback: Callable | None = None
-    reads_output_only: bool = False
+    in_place: Callable | None = None
 
     def __reduce__(self):
         # Those of the library travel by name: their functions have none of their own, which pickle needs.
@@ -66,20 +67,21 @@ class Activation:
             (slope,) = torch.autograd.grad(self.function(leaf).sum(), leaf)
         return slope
 
-    def backward(self, preactivations, activations, gradient):
+    def backward(self, preactivations, activations, gradient, out=None):
         """One step of backpropagation through ρ: B = ρ'(H) ⊙ G.
 
         Args:
             preactivations: H, any shape.
             activations: ρ(H), the same shape.
             gradient: G = ∂𝓛/∂ρ(H), the same shape.
+            out: memory for B, may be G's own; None takes fresh memory.
 
         Returns:
             B = ∂𝓛/∂H, the same shape.
         """
-        if self.pullback is not None:
-            return self.pullback(preactivations, activations, gradient)
-        return self.slope(preactivations) * gradient
+        if self.pullback is None:
+            return torch.mul(self.slope(preactivations), gradient, out=out)
+        return self.pullback(preactivations, activations, gradient, torch.empty_like(gradient) if out is None else out)
 
 
 def _gelu_slope(h):
@@ -99,22 +101,22 @@ _SILU_OVERSHOOT = _SILU_PEAK / 4 - 0.5
 ACTIVATIONS = {
     activation.name: activation
     for activation in [
-        Activation("identity", lambda h: h, torch.ones_like, 1.0, 0.0, (1.0, 1.0), True, lambda h, x, g: g),
+        Activation("identity", lambda h: h, torch.ones_like, 1.0, 0.0, (1.0, 1.0), True, lambda h, x, g, out: g),
         Activation(
             "tanh",
             torch.tanh,
             lambda h: 1 - torch.tanh(h) ** 2,
             beta=4 / (3 * math.sqrt(3)),
-            pullback=lambda h, x, g: _aten.tanh_backward(g, x),
-            reads_output_only=True,
+            pullback=lambda h, x, g, out: _aten.tanh_backward.grad_input(g, x, grad_input=out),
+            in_place=torch.tanh_,
         ),
         Activation(
             "elu",
             functional.elu,
             lambda h: torch.exp(h.clamp(max=0)),
             beta=1.0,
-            pullback=lambda h, x, g: _aten.elu_backward(g, 1.0, 1.0, 1.0, True, x),
-            reads_output_only=True,
+            pullback=lambda h, x, g, out: _aten.elu_backward.grad_input(g, 1.0, 1.0, 1.0, True, x, grad_input=out),
+            in_place=functional.elu_,
         ),
         Activation("arctan", torch.atan, lambda h: 1 / (1 + h * h), beta=3 * math.sqrt(3) / 8),
         Activation("softsign", functional.softsign, lambda h: (1 + h.abs()) ** -2, beta=2.0),
@@ -123,8 +125,8 @@ ACTIVATIONS = {
             torch.relu,
             lambda h: (h > 0).to(h.dtype),
             homogeneous=True,
-            pullback=lambda h, x, g: _aten.threshold_backward(g, x, 0.0),
-            reads_output_only=True,
+            pullback=lambda h, x, g, out: _aten.threshold_backward.grad_input(g, x, 0.0, grad_input=out),
+            in_place=torch.relu_,
         ),
         Activation(
             "leaky_relu",
@@ -132,7 +134,8 @@ ACTIVATIONS = {
             lambda h: torch.where(h > 0, 1.0, torch.full_like(h, 0.01)),
             derivative_range=(0.01, 1.0),
             homogeneous=True,
-            pullback=lambda h, x, g: _aten.leaky_relu_backward(g, h, 0.01, False),
+            pullback=lambda h, x, g, out: _aten.leaky_relu_backward.grad_input(g, x, 0.01, True, grad_input=out),
+            in_place=functional.leaky_relu_,
         ),
         Activation(
             "gelu",
@@ -141,7 +144,7 @@ ACTIVATIONS = {
             1 + _GELU_OVERSHOOT,
             math.sqrt(2 / math.pi),
             (-_GELU_OVERSHOOT, 1 + _GELU_OVERSHOOT),
-            pullback=lambda h, x, g: _aten.gelu_backward(g, h),
+            pullback=lambda h, x, g, out: _aten.gelu_backward.grad_input(g, h, grad_input=out),
         ),
         Activation(
             "silu",
@@ -150,7 +153,7 @@ ACTIVATIONS = {
             1 + _SILU_OVERSHOOT,
             0.5,
             (-_SILU_OVERSHOOT, 1 + _SILU_OVERSHOOT),
-            pullback=lambda h, x, g: _aten.silu_backward(g, h),
+            pullback=lambda h, x, g, out: _aten.silu_backward.grad_input(g, h, grad_input=out),
         ),
     ]
 }

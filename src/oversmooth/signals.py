@@ -1,6 +1,7 @@
 """All forward signals, backward signals and gradients of one pass."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 
@@ -18,8 +19,6 @@ class Signals:
 
     Attributes:
         features: X⁽ᵏ⁾, (n, d_k).
-        propagated: F⁽ᵏ⁾ = P X⁽ᵏ⁾, (n, d_k).
-        preactivations: H⁽ᵏ⁾ = F⁽ᵏ⁾ W⁽ᵏ⁾, (n, d_{k+1}); the last one is the output.
         backward: B⁽ᵏ⁾ = ∂𝓛/∂H⁽ᵏ⁾, (n, d_{k+1}).
         gradients: ∂𝓛/∂W⁽ᵏ⁾, (d_k, d_{k+1}); in a batch one for each seed, even where the weights are shared.
         output: Ŷ, (n, d_{L+1}).
@@ -27,11 +26,10 @@ class Signals:
         weights: W⁽ᵏ⁾, (d_k, d_{k+1}).
         propagation: P.
         activation: ρ.
+        steps: what lies between two layers' features.
     """
 
     features: list[torch.Tensor]
-    propagated: list[torch.Tensor]
-    preactivations: list[torch.Tensor]
     backward: list[torch.Tensor]
     gradients: list[torch.Tensor]
     output: torch.Tensor
@@ -39,11 +37,53 @@ class Signals:
     weights: list[torch.Tensor] = field(repr=False)
     propagation: Propagation
     activation: Activation
+    steps: "Steps" = field(repr=False)
 
     @property
     def depth(self):
         """Number of weight matrices, L+1."""
         return len(self.weights)
+
+    @property
+    def propagated(self):
+        """F⁽ᵏ⁾ = P X⁽ᵏ⁾, (n, d_k); made when first asked for."""
+        return self.steps.propagated
+
+    @property
+    def preactivations(self):
+        """H⁽ᵏ⁾ = F⁽ᵏ⁾ W⁽ᵏ⁾, (n, d_{k+1}), the last one the output; made when first asked for."""
+        return self.steps.preactivations
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a pass computes between two layers' features, made again when first asked for, and then kept.
+
+    A pass that stored these would spend half of its memory, and a third of its time, on what few measures read.
+
+    Attributes:
+        features: X⁽ᵏ⁾.
+        weights: W⁽ᵏ⁾.
+        kept: H⁽ᵏ⁾, None where the pass dropped it.
+        propagation: P.
+    """
+
+    features: list[torch.Tensor]
+    weights: list[torch.Tensor]
+    kept: list[torch.Tensor | None]
+    propagation: Propagation
+
+    @cached_property
+    def propagated(self):
+        """F⁽ᵏ⁾ = P X⁽ᵏ⁾."""
+        propagated = [self.propagation @ X for X in self.features]
+        return [_for_each_seed(F, self.kept[-1]) for F in propagated]
+
+    @cached_property
+    def preactivations(self):
+        """H⁽ᵏ⁾ = P X⁽ᵏ⁾ W⁽ᵏ⁾, by the same operations as in the pass."""
+        layers = zip(self.features, self.weights, self.kept, strict=True)
+        return [propagate(self.propagation, X, W) if H is None else H for X, W, H in layers]
 
 
 def trace(network, features, loss):
@@ -69,56 +109,51 @@ def trace(network, features, loss):
     network.check(features)
     P, rho = network.propagation, network.activation
     W = [weight.detach().clone() for weight in network.weights]
-    X, F, H = forward_pass(network, features.detach())
-    value, error = _output_error(loss, H[-1])
-    B, gradients = zip(*backward_pass(network, X, F, H, error), strict=True)
-    # A batch that starts from shared features still has one signal for each seed (a view: no memory).
-    X[0], F[0] = (x.expand(*H[0].shape[:-2], *x.shape[-2:]) for x in (X[0], F[0]))
-    return Signals(X, F, H, list(B[::-1]), list(gradients[::-1]), H[-1], value, W, P, rho)
+    X, H, output = forward_pass(network, features.detach())
+    value, error = _output_error(loss, output)
+    B, gradients = zip(*backward_pass(network, X, H, error), strict=True)
+    features = [_for_each_seed(X[0], output), *X[1:]]
+    return Signals(features, list(B[::-1]), list(gradients[::-1]), output, value, W, P, rho, Steps(X, W, H, P))
 
 
 @torch.no_grad()
-def forward_pass(network, features, propagated=None, lean=False):
-    """The forward signals of all layers, detached: F⁽ᵏ⁾ = P X⁽ᵏ⁾, H⁽ᵏ⁾ = F⁽ᵏ⁾ W⁽ᵏ⁾, X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾).
+def forward_pass(network, features, propagated=None):
+    """The forward signals that `backward_pass` reads, detached: X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾), H⁽ᵏ⁾ = P X⁽ᵏ⁾ W⁽ᵏ⁾.
 
     Args:
         network: `Network`.
         features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0), checked by the caller.
-        propagated: F⁽⁰⁾ if known, the shape of features: training needs it once, not at every step.
-        lean: whether to drop what `backward_pass` does not read: F⁽ᵏ⁾ for k > 0, and where it can, H⁽ᵏ⁾ for k < L. None
-            stands in their place.
+        propagated: F⁽⁰⁾ = P X⁽⁰⁾ if known: training needs it once, not at every step.
 
     Returns:
-        The lists of X⁽ᵏ⁾, F⁽ᵏ⁾ and H⁽ᵏ⁾, k = 0, …, L.
+        The lists of X⁽ᵏ⁾ and H⁽ᵏ⁾, k = 0, …, L, with None for each H⁽ᵏ⁾, k < L, whose ρ' can be told from ρ, and Ŷ.
 
     Source: theory.md, section 1.
     """
-    P, rho = network.propagation, network.activation
-    X, F, H = [features], [P @ features if propagated is None else propagated], []
-    current = F[0]
-    for k in range(network.depth - 1):
-        preactivations = _times(current, network.weights[k])
-        X.append(rho(preactivations))
-        current = P @ X[k + 1]
-        H.append(None if lean and rho.reads_output_only else preactivations)
-        F.append(None if lean else current)
-    H.append(network.preactivate(network.depth - 1, current))
-    return X, F, H
+    P, rho, last = network.propagation, network.activation, network.depth - 1
+    X, H = [features], []
+    for k in range(last):
+        preactivations = propagate(P, X[k], network.weights[k], propagated if k == 0 else None)
+        X.append(rho(preactivations) if rho.in_place is None else rho.in_place(preactivations))
+        H.append(preactivations if rho.in_place is None else None)
+    output = propagate(P, X[last], network.weights[last], propagated if last == 0 else None)
+    H.append(output if network.bias is None else output + network.bias)
+    return X, H, H[last]
 
 
 @torch.no_grad()
-def backward_pass(network, X, F, H, error):
+def backward_pass(network, X, H, error, propagated=None):
     """The backward signals and gradients of all layers, detached, from the last layer to the first.
 
     With Q⁽ᵏ⁾ = Pᵀ B⁽ᵏ⁾: ∂𝓛/∂W⁽ᵏ⁾ = F⁽ᵏ⁾ᵀ B⁽ᵏ⁾ = X⁽ᵏ⁾ᵀ Q⁽ᵏ⁾ and B⁽ᵏ⁻¹⁾ = ρ'(H⁽ᵏ⁻¹⁾) ⊙ Q⁽ᵏ⁾ W⁽ᵏ⁾ᵀ: one sparse product
-    serves both, and no F⁽ᵏ⁾ but the first is read, which spares training most of its memory.
+    serves both, and no F⁽ᵏ⁾ is needed.
 
     Args:
         network: `Network`.
         X: X⁽ᵏ⁾, as `forward_pass` returned them.
-        F: F⁽ᵏ⁾, likewise.
         H: H⁽ᵏ⁾, likewise.
         error: B⁽ᴸ⁾, the shape of the output.
+        propagated: F⁽⁰⁾ if known, which saves the last sparse product.
 
     Yields:
         B⁽ᵏ⁾ and ∂𝓛/∂W⁽ᵏ⁾, k = L, …, 0: one layer at a time, since training keeps no backward signal.
@@ -130,8 +165,34 @@ def backward_pass(network, X, F, H, error):
     for k in range(network.depth - 1, 0, -1):
         Q = P.adjoint(B)
         yield B, X[k].mT @ Q
-        B = rho.backward(H[k - 1], X[k], _times(Q, network.weights[k].mT))
-    yield B, F[0].mT @ B
+        G = _times(Q, network.weights[k].mT)
+        B = rho.backward(H[k - 1], X[k], G, out=G)
+    yield B, X[0].mT @ P.adjoint(B) if propagated is None else propagated.mT @ B
+
+
+def propagate(propagation, features, weight, propagated=None):
+    """H = P X W, in the order that sends fewer columns through the sparse product.
+
+    Args:
+        propagation: P.
+        features: X, (n, d) or (seeds, n, d).
+        weight: W, (d, d') or (seeds, d, d').
+        propagated: PX if known.
+
+    Returns:
+        H, (n, d') or (seeds, n, d').
+    """
+    if propagated is not None:
+        return _times(propagated, weight)
+    nodes, seeds = features.shape[-2], max(len(t) if t.dim() == 3 else 1 for t in (features, weight))
+    if seeds * weight.shape[-1] < features.numel() // nodes:
+        return propagation @ _times(features, weight)
+    return _times(propagation @ features, weight)
+
+
+def _for_each_seed(signal, output):
+    """A batch that starts from shared features still has one signal for each seed (a view: no memory)."""
+    return signal.expand(*output.shape[:-2], *signal.shape[-2:])
 
 
 def _times(signal, weight):

@@ -9,7 +9,7 @@ import torch
 from oversmooth._validation import describe, require, require_signal
 from oversmooth.propagation import csr_tensor
 
-_BLOCK = 2**18  # entries of a block of edges: what a cache holds
+_BLOCK = 2**18  # entries of a block of rows or edges: what a cache holds
 
 
 def mean(features, propagation=None):
@@ -290,9 +290,11 @@ def layer_profile(signals):
     import pandas
 
     P, spare = signals.propagation, {}
+    X, B = signals.features, signals.backward
+    feature, backward = _feature_measure(X[0], P), _backward_measure(B[0], P)
     rows = {
-        "feature": [feature_moments(X, P, _spare(X, spare)) for X in signals.features],
-        "backward": [backward_moments(B, P, _spare(B, spare)) for B in signals.backward],
+        "feature": [_moments(x, feature, spare) for x in X],
+        "backward": [_moments(b, backward, spare) for b in B],
     }
     columns = {}
     for name, moments in rows.items():
@@ -312,32 +314,30 @@ def layer_profile(signals):
     return pandas.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})
 
 
-def feature_moments(features, propagation, out=None):
+def feature_moments(features, propagation):
     """σ(X)² and ‖μ(X)‖², without checks: for signals that come from a pass, diverged ones too.
 
     Args:
         features: X, (n, d) or (seeds, n, d).
         propagation: gives π and the scaling; None means uniform weights.
-        out: memory like X, overwritten; None takes fresh memory.
 
     Returns:
         The pair, each a scalar or (seeds,).
     """
-    return _moments(features, _feature_measure(features, propagation), out)
+    return _moments(features, _feature_measure(features, propagation), {})
 
 
-def backward_moments(backward, propagation, out=None):
+def backward_moments(backward, propagation):
     """σ(B̃)² and ‖μ(B̃)‖², without checks; see `feature_moments`.
 
     Args:
         backward: B, (n, d) or (seeds, n, d).
         propagation: gives π and the scaling; None means uniform weights.
-        out: memory like B, overwritten; None takes fresh memory.
 
     Returns:
         The pair, each a scalar or (seeds,).
     """
-    return _moments(backward, _backward_measure(backward, propagation), out)
+    return _moments(backward, _backward_measure(backward, propagation), {})
 
 
 def _mean(x, measure):
@@ -345,20 +345,23 @@ def _mean(x, measure):
     return (m.mT @ x)[..., 0, :]
 
 
-def _moments(x, measure, out=None):
-    """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation."""
+def _moments(x, measure, spare):
+    """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation.
+
+    The departure from μ is formed block by block, in ``spare``, a dict that keeps the memory from call to call: fresh
+    pages, or a block that no cache holds, would cost as much as the arithmetic.
+    """
     m, c, a = measure
     centre = m.mT @ x
-    departure = torch.addcmul(x, c, centre, value=-1, out=out)
-    rows = torch.linalg.vector_norm(departure, dim=-1)
+    size = max(1, _BLOCK * x.shape[-2] // max(1, x.numel()))
+    rows = []
+    for block, scale in zip(x.split(size, -2), c.split(size), strict=True):
+        if block.shape not in spare:
+            spare[block.shape] = torch.empty_like(block)
+        departure = torch.addcmul(block, scale, centre, value=-1, out=spare[block.shape])
+        rows.append(torch.linalg.vector_norm(departure, dim=-1))
+    rows = rows[0] if len(rows) == 1 else torch.cat(rows, -1)
     return (rows.square() @ a)[..., 0], centre.square().sum((-1, -2))
-
-
-def _spare(x, spare):
-    """Memory of the shape of x, the same at every call: fresh pages cost as much as the arithmetic."""
-    if x.shape not in spare:
-        spare[x.shape] = torch.empty_like(x)
-    return spare[x.shape]
 
 
 def _feature_measure(x, propagation):

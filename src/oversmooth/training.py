@@ -130,14 +130,14 @@ class _Run:
 
         records = []
         for step in tqdm(range(steps + 1), desc="training", unit="step", disable=None, leave=False):
-            X, F, H = forward_pass(self.network, self.features, self.propagated, lean=True)
-            value, error = self.objective(H[-1])
+            X, H, output = forward_pass(self.network, self.features, self.propagated)
+            value, error = self.objective(output)
             self.freeze(~torch.isfinite(value))
-            gradients = [gradient for _, gradient in backward_pass(self.network, X, F, H, error)][::-1]
+            gradients = [g for _, g in backward_pass(self.network, X, H, error, self.propagated)][::-1]
             if self.network.bias is not None:
                 gradients.append(error.sum(-2, keepdim=self.network.num_seeds is not None))
             if step % record_every == 0 or step == steps:
-                records.append(self.record(step, X, H[-1], value, error, gradients))
+                records.append(self.record(step, X, output, value, error, gradients))
             if step < steps:
                 self.update(gradients)
         return _table(records, self.network.depth)
