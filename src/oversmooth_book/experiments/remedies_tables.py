@@ -3,7 +3,7 @@
 import pandas
 from scipy import stats
 
-from oversmooth_book.experiments.remedies import ALL, FAMILIES
+from oversmooth_book.experiments.remedies import FAMILIES
 
 # Links of the chain: the column that measures each, and the level below which the link holds. Features are smooth where
 # they differ by less than a tenth of their size, slopes likewise; gradients of networks that train are above 0.1.
@@ -38,25 +38,23 @@ def by_family(table):
     return pandas.concat(parts, ignore_index=True)
 
 
-def chain(table):
+def chain(table, by=()):
     """What each remedy does to each link of the chain, and to the loss: medians over the seeds.
 
     Args:
-        table: of `best_rate`, one graph and one depth.
+        table: of `best_rate`, for one depth.
+        by: further columns that tell networks apart, such as "graph".
 
     Returns:
-        pandas.DataFrame: columns remedy, link, value, level, holds (value below level); the loss as a last link, with
-        level 1 (the best constant output): "holds" where no more than a hundredth of it was learned.
+        pandas.DataFrame: columns ``by``, remedy, link, value, level, holds (value below level); the loss as a last
+        link, with level 1 (the best constant output): it "holds" where no more than a hundredth of it was learned.
     """
-    medians = table.groupby("remedy", sort=False)[[*LINKS, "loss"]].median()
-    rows = []
-    for remedy in (name for name in ALL if name in medians.index):
-        for link, level in LINKS.items():
-            value = medians.loc[remedy, link]
-            rows.append({"remedy": remedy, "link": link, "value": value, "level": level, "holds": value < level})
-        value = medians.loc[remedy, "loss"]
-        rows.append({"remedy": remedy, "link": "loss", "value": value, "level": 1.0, "holds": value > 0.99})
-    return pandas.DataFrame(rows)
+    keys, levels = [*by, "remedy"], LINKS | {"loss": 1.0}
+    medians = table.groupby(keys, sort=False)[list(levels)].median()
+    long = medians.rename_axis(columns="link").stack().rename("value").reset_index()
+    level = long["link"].map(levels)
+    holds = (long["value"] < level).where(long["link"] != "loss", long["value"] > 0.99)
+    return long.assign(level=level, holds=holds)
 
 
 def intervals(table, value="score", by=("graph", "remedy", "depth"), confidence=0.95):

@@ -1,0 +1,174 @@
+"""The remedies chapter's experiments, tables and figures, on small cases and by another road."""
+
+import math
+
+import numpy as np
+import pandas
+import pytest
+import torch
+from cases import EXACT, signal
+from matplotlib.colors import to_rgba
+
+import oversmooth as osm
+from oversmooth_book.experiments import remedies as experiment
+from oversmooth_book.experiments import remedies_graphs as graphs
+from oversmooth_book.experiments import remedies_tables as tables
+
+
+def rows(**columns):
+    return pandas.DataFrame(columns)
+
+
+def test_the_groups_name_every_remedy_once():
+    members = [remedy for family in experiment.FAMILIES.values() for remedy in family]
+    assert sorted(["plain", *members]) == sorted([*osm.REMEDIES, "no graph"]) and len(members) == len(set(members))
+
+
+def test_every_seed_draws_a_graph_and_halves_it():
+    data, P, train, test = graphs.problem("CSBM", 1)
+    assert abs(int(train.sum()) - data.num_nodes / 2) <= 0.5 and bool((train ^ test).all())
+    assert P.kind == "metropolis" and P.num_components == 1
+    other = graphs.problem("CSBM", 2)[0]
+    assert other.num_edges != data.num_edges
+
+
+def test_principal_components_are_those_of_the_singular_values():
+    X = signal(30, 6) @ torch.diag(torch.tensor([3.0, 0.1, 2.0, 0.5, 1.0, 0.2], dtype=torch.float64)) + 5
+    parts = graphs.principal(X, 3)
+    U, S, _ = torch.linalg.svd(X - X.mean(0), full_matrices=False)
+    expected = (U * S)[:, :3].flip(1)  # the largest last
+    expected = expected * (parts * expected).sum(0).sign() / expected.square().mean().sqrt()
+    assert (parts - expected).abs().max() < EXACT and parts.square().mean().item() == pytest.approx(1)
+    assert (graphs.principal(X, 3) == parts).all()
+
+
+def test_only_the_output_layer_is_trained_and_by_adam():
+    model, twin = (experiment.build("CSBM", "BatchNorm", 4, 0) for _ in range(2))
+    experiment.train_output(model, "CSBM", 0, steps=5, lr=0.02)
+    optimizer = torch.optim.Adam(twin.output.parameters(), lr=0.02)
+    for _ in range(5):
+        optimizer.zero_grad()
+        experiment.loss(twin, "CSBM", 0).backward()
+        optimizer.step()
+    for (name, a), b in zip(model.named_parameters(), twin.parameters(), strict=True):
+        assert (a - b).abs().max() < EXACT, name
+    fresh = experiment.build("CSBM", "BatchNorm", 4, 0)
+    assert all(torch.equal(a, b) for a, b in zip(model.layers.parameters(), fresh.layers.parameters(), strict=True))
+    assert not torch.equal(model.output.lin.weight, fresh.output.lin.weight)
+
+
+@pytest.mark.parametrize("remedy", ["plain", "residual", "no graph"])
+def test_the_probed_numbers_are_autograds_and_numpys(remedy):
+    data, _, train, _ = graphs.problem("CSBM", 0)
+    model = experiment.build("CSBM", remedy, 3, 0)
+    table = experiment.probed(model, "CSBM", 0)
+    P = torch.eye(data.num_nodes, dtype=torch.float64) if remedy == "no graph" else model.propagation.to_dense()
+    first, second = (layer.conv.lin.weight.T for layer in model.layers)
+    H0 = P @ data.x @ first
+    X1 = torch.tanh(H0)
+    H1 = P @ X1 @ second
+    X2 = torch.tanh(H1) + (X1 if remedy == "residual" else 0)
+    slope = 1 - torch.tanh(H1.detach()) ** 2
+    expected = (slope - slope.mean(0)).norm() / slope.norm()
+    assert table["slope"].iloc[1] == pytest.approx(expected.item(), rel=1e-10) and math.isnan(table["slope"].iloc[2])
+    assert table["feature_ratio"].iloc[2] == pytest.approx(((X2 - X2.mean(0)).norm() / X2.norm()).item(), rel=1e-10)
+    output = P @ X2 @ model.output.lin.weight.T + model.output.bias
+    loss = torch.nn.functional.cross_entropy(output[train], data.y[train])
+    g, b = torch.autograd.grad(loss, [model.layers[0].conv.lin.weight, output])
+    assert table["gradient"].iloc[0] == pytest.approx(g.norm().item(), rel=1e-10)
+    assert table["backward_mean"].iloc[-1] == pytest.approx(b.sum(0).norm().item(), rel=1e-10)
+    assert not any(layer.act._forward_hooks for layer in model.layers)
+
+
+def test_one_row_a_network_from_the_sweep_and_step_by_step():
+    table = experiment.compare("CSBM", [3], 1, [0.02], ["DropEdge"], steps=4, jobs=1)
+    data, _, train, test = graphs.problem("CSBM", 0)
+    model = experiment.build("CSBM", "DropEdge", 3, 0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(4):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(data.x)[train], data.y[train]).backward()
+        optimizer.step()
+    output = model.eval()(data.x)
+    shares = data.y[train].bincount() / train.sum()
+    entropy = -(shares * shares.log()).sum().item()
+    row = table.iloc[0]
+    loss = torch.nn.functional.cross_entropy(output[train], data.y[train]).item()
+    assert row["loss"] == pytest.approx(loss / entropy, rel=1e-6)
+    assert row["score"] == pytest.approx((output.argmax(1) == data.y)[test].double().mean().item())
+    assert (row["graph"], row["remedy"], row["depth"], row["seed"]) == ("CSBM", "DropEdge", 3, 0)
+    assert 0 < row["output_loss"] < 2 and row["gradient"] > 0
+
+
+def test_profiles_hold_both_states_and_end_at_size_one():
+    table = experiment.profile("CSBM", "mean subtraction", 4, 0, steps=3, lr=0.01)
+    assert table["layer"].tolist() == [0, 1, 2, 3] * 2
+    assert table["output_layer"].tolist() == ["random"] * 4 + ["trained"] * 4
+    assert (table.loc[table["layer"] == 3, "size"] == 1).all()
+    assert table["ratio"].to_numpy() ** 2 + table["mean"].to_numpy() ** 2 == pytest.approx(1)
+    assert table.loc[table["layer"] < 3, "mean"].max() < EXACT
+
+
+def test_the_best_step_size_is_chosen_for_each_network_by_its_training_loss():
+    table = rows(
+        graph=["a"] * 4, remedy=["x"] * 4, depth=[2] * 4, seed=[0, 0, 1, 1], lr=[1, 2, 1, 2], loss=[0.3, 0.2, 0.1, 0.4]
+    )
+    assert tables.best_rate(table)["lr"].tolist() == [2, 1]
+
+
+def test_families_all_hold_the_plain_network_first():
+    table = rows(remedy=list(experiment.ALL), value=range(len(experiment.ALL)))
+    found = tables.by_family(table)
+    for family, part in found.groupby("family", sort=False):
+        assert part["remedy"].tolist() == ["plain", *experiment.FAMILIES[family]]
+    assert len(found) == len(experiment.ALL) + 2
+
+
+def test_a_link_holds_below_its_level_and_a_loss_where_nothing_is_learned():
+    values = {"forward": [0.05, 0.07, 9], "slope": [0.2, 0.1, 0.3], "mean_error": [0, 0, 0], "gradient": [3, 3, 0]}
+    table = rows(remedy=["x"] * 3 + ["y"], **{k: [*v, 0.0] for k, v in values.items()}, loss=[1.0, 0.995, 0.2, 0.9])
+    found = tables.chain(table).set_index(["remedy", "link"])
+    assert found.loc["x", "value"].to_dict() == {
+        "forward": 0.07, "slope": 0.2, "mean_error": 0, "gradient": 3, "loss": 0.995
+    }  # fmt: skip
+    assert found.loc["x", "holds"].tolist() == [True, False, True, False, True]
+    assert not found.loc[("y", "loss"), "holds"]
+    assert set(tables.chain(table.assign(graph="g"), ["graph"])["graph"]) == {"g"}
+
+
+def test_intervals_are_students():
+    table = rows(graph="g", remedy="r", depth=[2, 2, 2, 4, 4], score=[0.1, 0.2, 0.6, 1.0, 1.0])
+    found = tables.intervals(table)
+    half = 4.302653 * np.std([0.1, 0.2, 0.6], ddof=1) / math.sqrt(3)  # t for 2 degrees of freedom, from a printed table
+    assert found.loc[0, ["low", "mean", "high"]].tolist() == pytest.approx([0.3 - half, 0.3, 0.3 + half], rel=1e-6)
+    assert found.loc[1, ["low", "mean", "high", "seeds"]].tolist() == [1, 1, 1, 2]
+
+
+def test_lines_are_the_tables_and_plain_is_grey(ax):
+    table = pandas.concat(
+        rows(remedy=name, depth=[2, 4], median=[k, k + 1], low=[k, k], high=[k + 2, k + 2])
+        for k, name in enumerate(("residual", "plain"))
+    )
+    osm.draw_remedies(ax, table, "depth", "loss")
+    osm.draw_best_constant(ax)
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert np.array_equal(lines["residual"].get_xydata(), [[2, 0], [4, 1]])
+    assert np.array_equal(lines["plain"].get_xydata(), [[2, 1], [4, 2]])
+    assert to_rgba(lines["plain"].get_color()) == to_rgba("0.55") and lines["best constant"].get_ydata()[0] == 1
+
+
+def test_the_chain_shows_every_number_and_bold_where_broken(ax):
+    table = tables.chain(rows(remedy=["a", "b"], forward=[0.5, 3e-9], slope=0, mean_error=0.04, gradient=717, loss=1))
+    osm.draw_remedy_chain(ax, table)
+    texts = [(text.get_text(), text.get_fontweight()) for text in ax.texts]
+    assert texts[:5] == [("0.50", "bold"), ("0.00", "normal"), ("0.04", "normal"), ("717", "bold"), ("1.00", "normal")]
+    assert texts[5][0] == "$10^{-9}$" and [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_scores_stand_at_their_means_with_their_intervals(ax):
+    table = rows(remedy=["a", "b"], depth=8, mean=[0.7, 0.9], low=[0.6, 0.8], high=[0.8, 1.0])
+    osm.draw_remedy_scores(ax, table, 0.5, "accuracy")
+    (container,) = ax.containers
+    assert container[0].get_xdata().tolist() == [0.7, 0.9]
+    segments = container[2][0].get_segments()
+    assert np.allclose([segment[:, 0] for segment in segments], [[0.6, 0.8], [0.8, 1.0]])
