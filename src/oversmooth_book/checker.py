@@ -16,7 +16,7 @@ from oversmooth_book.notebooks import (
 )
 from oversmooth_book.profiles import ChapterProfile, read_profiles
 from oversmooth_book.prose import typed_numbers
-from oversmooth_book.records import file_hash, read_record
+from oversmooth_book.records import outputs_differ, read_record
 from oversmooth_book.rows import read_yaml
 from oversmooth_book.statements import check_statements
 
@@ -130,10 +130,4 @@ def _against_full_record(book: Book, name: str) -> list[str]:
 
 
 def _outputs_against(record: dict, folder: Path, where: str) -> list[str]:
-    problems, claims = [], folder / "claims.json"
-    tables = {path.stem: file_hash(path) for path in sorted((folder / "tables").glob("*.csv"))}
-    if record["outputs"]["tables"] != tables:
-        problems.append(f"{where}/tables: not the tables of the published record")
-    if not claims.is_file() or record["outputs"]["claims"] != file_hash(claims):
-        problems.append(f"{where}/claims.json: not the values of the published record")
-    return problems
+    return [f"{where}/{name}: not that of the published record" for name in outputs_differ(folder, record)]

@@ -103,10 +103,14 @@ def _build(options) -> int:
 
 
 def _compare(options) -> int:
-    from oversmooth_book.compare import compare
+    from oversmooth_book.compare import compare, lines
+    from oversmooth_book.report import write_report
 
-    lines, agree = compare(find_book(options.root))
-    print("\n".join(lines))
+    book = find_book(options.root)
+    comparisons, agree = compare(book)
+    place = book.build("published") / "compare.html"
+    write_report(comparisons, place)
+    print("\n".join([*lines(comparisons), f"Open {os.path.relpath(place)}"]))
     return 0 if agree else 1
 
 

@@ -6,7 +6,7 @@ from oversmooth_book.pages import Page
 
 CLAIMS_MARK = "<!-- claims-table -->"
 BADGES = {PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
-HEAD = "| Claim | In the paper | Measured | Needed | Verdict | Chapter |\n|---|---|---|---|---|---|\n"
+HEAD = "| Claim | Verdict | Measured | Needed | In the paper | Chapter |\n|---|---|---|---|---|---|\n"
 
 
 def claims_table(claims: dict[str, Claim], pages: dict[str, Page]) -> tuple[str, list[str]]:
@@ -47,10 +47,10 @@ def badge(verdict: str) -> str:
 def _row(claim: Claim, value, verdict: str, lent: bool) -> str:
     fields = (
         f"[**{claim.id}**]{{#claim-{claim.id}}} {claim.statement} *Measured: {claim.quantity.strip().rstrip('.')}.*",
-        claim.paper,
+        badge(verdict),
         claim.show(value) + (" (full profile)" if lent and value is not None else ""),
         f"`{claim.condition()}`",
-        badge(verdict),
+        claim.paper,
         f"[]({claim.chapter}.ipynb)",
     )
     return "| " + " | ".join(text.strip().replace("|", "\\|").replace("\n", " ") for text in fields) + " |"

@@ -54,14 +54,11 @@ class Page:
 def chapter_notebook(page: Page):
     """The chapter with its note on top and a provenance line under every figure."""
     notebook = copy.deepcopy(read_notebook(page.notebook))
-    cells, before = [], ""
-    for cell in notebook.cells:
+    cells = []
+    for cell, tables in zip(notebook.cells, drawn_tables(notebook, page.tables), strict=True):
         cells.append(cell)
-        if is_figure(cell) and page.record:
-            cells.append(_markdown(provenance(page, figure_tables(cell, page, before))))
-            before = ""
-        elif cell.cell_type == "code":
-            before += cell.source + "\n"
+        if tables is not None and page.record:
+            cells.append(_markdown(provenance(page, tables)))
     if page.note:
         cells.insert(1, _markdown(f":::{{admonition}} Not run here\n:class: warning\n{page.note}\n:::"))
     notebook.cells = cells + ([_markdown(full_section(page.full))] if page.full else [])
@@ -82,12 +79,25 @@ def is_figure(cell) -> bool:
     return cell.cell_type == "code" and "figure" in cell.metadata.get("mystnb", {})
 
 
-def figure_tables(cell, page: Page, before: str = "") -> list[Path]:
+def drawn_tables(notebook, tables: list[Path]) -> list[list[Path] | None]:
+    """For every cell of a notebook the tables it draws, None where it draws no figure."""
+    found, before = [], ""
+    for cell in notebook.cells:
+        if is_figure(cell):
+            found.append(figure_tables(cell, tables, before))
+            before = ""
+        else:
+            found.append(None)
+            before += cell.source + "\n" if cell.cell_type == "code" else ""
+    return found
+
+
+def figure_tables(cell, tables: list[Path], before: str = "") -> list[Path]:
     """The tables a figure draws.
 
     Args:
         cell: the figure's cell.
-        page: the chapter.
+        tables: those of the chapter.
         before: the code since the figure before it.
 
     Returns:
@@ -95,13 +105,13 @@ def figure_tables(cell, page: Page, before: str = "") -> list[Path]:
         draws ``phase``); else those saved since the figure before it; else all of the chapter.
     """
     name = cell.metadata["mystnb"]["figure"].get("name", "").replace("-", "_")
-    alike = [path.stem for path in page.tables if f"_{name}".endswith(f"_{path.stem}")]
+    alike = [path.stem for path in tables if f"_{name}".endswith(f"_{path.stem}")]
     saved = re.findall(r"""save_table\(\s*["'](\w+)["']""", before + cell.source)
     for wanted in (cell.metadata.get("tables", []), alike, saved):
-        found = [path for path in page.tables if path.stem in wanted]
+        found = [path for path in tables if path.stem in wanted]
         if found:
             return found
-    return page.tables
+    return tables
 
 
 def _markdown(text: str):

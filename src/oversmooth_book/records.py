@@ -138,13 +138,38 @@ def read_record(folder: Path) -> dict | None:
         raise BookError(f"{folder.name}/record.json is damaged ({error!r}); run the chapter again") from None
 
 
-def outputs_intact(folder: Path, record: dict) -> bool:
-    """Whether every output still is what the run wrote."""
+def outputs_differ(folder: Path, record: dict) -> list[str]:
+    """The outputs that no longer are what the run wrote; the notebook counts only where it lies.
+
+    Args:
+        folder: where the run's outputs lie.
+        record: its record.
+
+    Returns:
+        Their names.
+    """
+    kept, claims = record["outputs"], folder / "claims.json"
+    tables = {path.stem: file_hash(path) for path in sorted((folder / "tables").glob("*.csv"))}
+    names = sorted(name for name in {*kept["tables"], *tables} if kept["tables"].get(name) != tables.get(name))
+    found = [f"tables/{name}.csv" for name in names]
+    if not claims.is_file() or kept["claims"] != file_hash(claims):
+        found.append("claims.json")
+    notebook = folder / f"{record['chapter']}.ipynb"
+    if notebook.is_file() and _notebook_altered(notebook, kept["notebook"]):
+        found.append(notebook.name)
+    return found
+
+
+def _notebook_altered(path: Path, known: str) -> bool:
     try:
-        again = finish_record({"chapter": record["chapter"]}, folder, 0.0)["outputs"]
-    except (BookError, OSError):
-        return False
-    return again == record["outputs"]
+        return output_fingerprint(read_notebook(path)) != known
+    except BookError:
+        return True
+
+
+def outputs_intact(folder: Path, record: dict) -> bool:
+    """Whether every output of a run is there and still is what the run wrote."""
+    return (folder / f"{record['chapter']}.ipynb").is_file() and not outputs_differ(folder, record)
 
 
 def code_version(book: Book) -> tuple[str | None, bool]:

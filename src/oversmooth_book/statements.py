@@ -144,7 +144,7 @@ def statement_sections(statements: dict[int, Statement], claims: dict, pages: di
 def _section(statement: Statement, claims: dict, pages: dict[str, Page]) -> str:
     lines = [f"(statement-{statement.number})=\n## Statement {statement.number}\n\n{statement.text.strip()}\n"]
     rows = "\n".join(_claim_row(claims[name], pages) for name in statement.claims)
-    head = "| Claim | | Verdict |\n|---|---|---|\n"
+    head = "| Id | Claim | Verdict |\n|---|---|---|\n"
     lines.append(f":::{{div}} statement-claims\n{head}{rows}\n:::\n")
     others = [f"[{claim.id}](#claim-{claim.id})" for claim in statement.others(claims)]
     parts = (

@@ -99,8 +99,8 @@ def test_a_quick_book_does_not_borrow_the_full_run(complete):
 def test_check_sees_what_departs_from_the_full_record(mine, what):
     folder = mine.published_full("tiny")
     file, words = {
-        "table": ("tables/powers.csv", "full/tables: not the tables"),
-        "values": ("claims.json", "full/claims.json: not the values"),
+        "table": ("tables/powers.csv", "full/tables/powers.csv: not that"),
+        "values": ("claims.json", "full/claims.json: not that"),
         "record": ("record.json", "full/record.json is damaged"),
         "profile": ("record.json", "full: its record is of tiny, profile published"),
     }[what]

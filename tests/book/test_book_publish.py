@@ -106,7 +106,7 @@ def test_check_sees_what_departs_from_the_record(released):
     text = released.notebook("tiny").read_text().replace("measured 0.75", "measured 0.95")
     released.notebook("tiny").write_text(text)
     problems = "\n".join(check(released))
-    assert "tables: not the tables of the published record" in problems
+    assert "tables/powers.csv: not that of the published record" in problems
     assert "outputs are not those of the published record" in problems
 
 
