@@ -62,7 +62,7 @@ def draw_operator_norms(ax, table):
         ax.plot(rows["median"], places, color=color, marker=marker, markersize=size, linestyle="none", label=label)
     ax.set_xscale("log")
     ax.set_yticks(range(len(operators)), [OPERATOR_NAMES[name] for name in operators])
-    ax.invert_yaxis()
+    ax.set_ylim(len(operators) - 0.5, -0.5)
     ax.set(xlabel=r"smallest $\sigma\,/\,\Vert\cdot\Vert$ over the layers")
 
 

@@ -14,6 +14,10 @@ from oversmooth_book.experiments import over_seeds
 
 FLOOR = 1e-11  # ratios below it are too close to rounding for a slope
 FAMILIES = {"metropolis": "fixed averages", "random_walk": "fixed averages", "gcn": "fixed averages"}
+# where the uniform norm has to stop: the direction's limit is not constant
+UNEVEN = [("gcn", "forward"), ("sum", "forward")]
+UNEVEN += [(name, "backward") for name in ("random_walk", "gcn", *ATTENTION, "sum")]
+MEASURES = ("forward", "dirichlet", "distance", "rank")
 FAMILIES |= dict.fromkeys(ATTENTION, "attention") | dict.fromkeys(("sum", "max"), "sum and maximum")
 
 
@@ -119,7 +123,8 @@ def smallest(table):
         table: profiles of linear networks.
 
     Returns:
-        A row for each operator, direction and norm (own, uniform): median, low, high.
+        A row for each operator, direction and norm (own, uniform): median, low, high; limit of the direction (constant,
+        uneven).
     """
     ways = ("forward", "backward")
     columns = {(way, "own"): way for way in ways} | {(way, "uniform"): f"{way}_uniform" for way in ways}
@@ -128,7 +133,24 @@ def smallest(table):
         over_seeds(least, ["operator"], column).assign(direction=way, norm=norm)
         for (way, norm), column in columns.items()
     ]
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    pairs = zip(table["operator"], table["direction"], strict=True)
+    return table.assign(limit=["uneven" if pair in UNEVEN else "constant" for pair in pairs])
+
+
+def measures(table, depth, num_seeds):
+    """The survey's measures and ours for three operators that smooth, and for the control that does not.
+
+    Args:
+        table: profiles of linear networks.
+        depth: L + 1.
+        num_seeds: draws of the control's weights.
+
+    Returns:
+        `bands` of forward, dirichlet, distance and rank, over operator and layer.
+    """
+    rows = pd.concat([table[table["operator"].isin(["random_walk", "gcn", "sum"])], mlp_control(depth, num_seeds)])
+    return bands(rows, ["operator", "layer"], MEASURES)
 
 
 def attention_bounds(graph_name, operator, depth, seed):
