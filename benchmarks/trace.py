@@ -65,13 +65,13 @@ def bare_kernels(P, widths, dtype):
 
     def run():
         for k in range(len(W)):
-            torch.mm(A, X[k], out=F[k])
+            F[k].addmm_(A, X[k], beta=0)
             torch.mm(F[k], W[k], out=X[k + 1])
         for k in reversed(range(len(W))):
             torch.mm(F[k].T, X[k + 1], out=dW[k])
             if k:
                 torch.mm(X[k + 1], W[k].T, out=X[k])
-                torch.mm(At, X[k], out=F[k])
+                F[k].addmm_(At, X[k], beta=0)
 
     return run
 

@@ -479,3 +479,17 @@ def test_large_rates_agree_with_scipy():
 
 def test_tolerances_are_as_agreed():
     assert (EXACT, ITERATIVE) == (1e-10, 1e-6)
+
+
+@pytest.mark.parametrize("seeds", [None, 3])
+def test_products_do_not_read_the_memory_that_they_write(seeds, monkeypatch):
+    """The result's fresh memory may hold anything: with NaN in it, a product that read it would show."""
+    P = Propagation.from_matrix(MATRICES["non-reversible"])
+    X = signal(P.num_nodes, 4, seeds)
+    expected, fresh = P.to_dense() @ X, torch.empty_like
+
+    def poisoned(*arguments, **options):
+        return fresh(*arguments, **options).fill_(torch.nan)
+
+    monkeypatch.setattr(torch, "empty_like", poisoned)
+    torch.testing.assert_close(P @ X, expected, rtol=EXACT, atol=EXACT)
