@@ -86,6 +86,8 @@ def lock_text(versions: dict[str, str]) -> str:
 def environment_text(versions: dict[str, str]) -> str:
     """The text of environment.yml: Python from conda, all else from pip, as in the lock.
 
+    Without the book's own code: Binder reads this file before it has the rest of the repository, and then runs postBuild.
+
     Args:
         versions: name -> version.
 
@@ -95,7 +97,7 @@ def environment_text(versions: dict[str, str]) -> str:
     lines = "".join(f"      - {name}=={version}\n" for name, version in versions.items())
     return (
         f"{HEADER}name: oversmooth\nchannels:\n  - conda-forge\n"
-        f"dependencies:\n  - python=3.11\n  - pip\n  - pip:\n{lines}      - -e .\n"
+        f"dependencies:\n  - python=3.11\n  - pip\n  - pip:\n{lines}"
     )
 
 

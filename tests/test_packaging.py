@@ -83,7 +83,7 @@ def test_environment_yml_has_the_same_pins():
     environment = yaml.safe_load(text)
     python, pip, packages = environment["dependencies"]
     assert python.split("=")[1] in SpecifierSet(PROJECT["requires-python"]) and pip == "pip"
-    assert packages == {"pip": [*LOCK, "-e ."]}
+    assert packages == {"pip": LOCK}
     assert text == lock_script().environment_text(VERSIONS)
 
 
