@@ -25,6 +25,14 @@ from oversmooth.figures.counterexample import (
     draw_outcomes,
     draw_twin,
 )
+from oversmooth.figures.deflation import (
+    draw_amplitude,
+    draw_compared,
+    draw_depth_training,
+    draw_label_spectrum,
+    draw_modes_kept,
+    draw_moved_trap,
+)
 from oversmooth.figures.explore import draw_choice, draw_grid
 from oversmooth.figures.forward import (
     draw_collapse,
@@ -63,13 +71,16 @@ __all__ = [
     "PALETTE",
     "THEORY",
     "band",
+    "draw_amplitude",
     "draw_attention_paths",
     "draw_backward",
     "draw_backward_bound",
     "draw_best_constant",
     "draw_choice",
     "draw_collapse",
+    "draw_compared",
     "draw_components",
+    "draw_depth_training",
     "draw_dial_gradient",
     "draw_dial_loss",
     "draw_dial_rate",
@@ -82,6 +93,7 @@ __all__ = [
     "draw_gradient_loss",
     "draw_grid",
     "draw_interventions",
+    "draw_label_spectrum",
     "draw_label_variance",
     "draw_large_weights",
     "draw_layer_gradients",
@@ -92,6 +104,8 @@ __all__ = [
     "draw_mlp_gnn_depth",
     "draw_mlp_gnn_training",
     "draw_modes",
+    "draw_modes_kept",
+    "draw_moved_trap",
     "draw_norms",
     "draw_operator_norms",
     "draw_operators",

@@ -1,0 +1,228 @@
+"""The experiments of the chapter on deflated propagation: what the theorem says, and what the spectra say.
+
+The depth is the number of weight matrices; weights are orthogonal. Training is in `deflated_training`.
+"""
+
+import numpy as np
+import pandas
+import torch
+
+import oversmooth as osm
+from oversmooth_book.experiments.deflated_training import (
+    comparison,
+    conditions,
+    depths_on_cora,
+    depths_trained,
+    modes_kept,
+)
+from oversmooth_book.experiments.real_graphs import load
+
+__all__ = [
+    "amplitude_prediction",
+    "amplitudes",
+    "certified",
+    "comparison",
+    "conditions",
+    "depths_on_cora",
+    "depths_trained",
+    "modes_kept",
+    "moved_trap",
+    "second_modes",
+    "spectra",
+]
+
+WIDTH = 16
+
+
+def second_modes(propagation, count=2):
+    """The modes of largest |λ_j| besides the constant.
+
+    Args:
+        propagation: reversible P.
+        count: how many.
+
+    Returns:
+        λ_j (count,), falling in modulus; u_j (n, count), orthonormal in the π inner product.
+    """
+    from oversmooth.modes import _modes
+
+    rates, vectors = _modes(propagation)
+    order = torch.argsort(rates.abs(), descending=True, stable=True)[:count]
+    return rates[order], vectors[:, order] / propagation.stationary.sqrt()[:, None]
+
+
+def certified(num_cases):
+    """Whether the bounds hold for deflated propagation: random graphs, bases, activations and weights.
+
+    Args:
+        num_cases: how many networks.
+
+    Returns:
+        A row for each: base, activation, and the largest ratio of a layer to its bound, for the deviation of the
+        features (forward) and the gradient (gradient); mean, the largest ‖μ(F⁽ᵏ⁾)‖ per ‖F⁽ᵏ⁾‖.
+    """
+    rows = []
+    for case in range(num_cases):
+        rng = np.random.default_rng(case)
+        data = osm.csbm(40, p_in=0.4, p_out=0.1, num_features=4, seed=case)
+        base, activation = (
+            rng.choice(["metropolis", "max_degree", "random_walk"]),
+            rng.choice(["identity", "tanh", "elu"]),
+        )
+        Q = osm.Propagation.from_data(osm.largest_component(data), kind="deflated", base=str(base))
+        widths = [4, *rng.integers(2, 9, rng.integers(1, 6)).tolist(), 2]
+        x = osm.largest_component(data).x
+        net = osm.Network(Q, widths, str(activation), rng.uniform(0.5, 1.5), seed=case, output_bias=True)
+        signals = osm.trace(net, x, lambda output: (output - 1).square().mean())
+        rows.append({"base": base, "activation": activation, **_ratios(net, x, signals)})
+    return pandas.DataFrame(rows)
+
+
+def _ratios(net, x, signals):
+    Q = net.propagation
+    sizes = torch.stack([osm.deviation(s, Q) for s in [*signals.features, signals.output]])
+    gradients = torch.stack([torch.linalg.matrix_norm(g) for g in signals.gradients])
+    means = torch.stack([osm.mean(f, Q).norm() / f.square().mean().sqrt() for f in signals.propagated])
+    return {
+        "forward": float((sizes / osm.forward_bound(net, x))[1:].max()),  # layer 0 is its own bound
+        "gradient": float((gradients / osm.certificate(signals).gradient).max()),
+        "mean": float(means.max()),
+    }
+
+
+def amplitudes(depth, seeds, bases=("random_walk", "metropolis"), width=WIDTH):
+    """How large the features of an untrained tanh network stay, deflated and plain, on the reference graph.
+
+    Args:
+        depth: number of weight matrices.
+        seeds: of the weights.
+        bases: kinds of P.
+        width: of the hidden layers.
+
+    Returns:
+        A row for each base, operator (plain, deflated), layer and seed: deviation σ(X⁽ᵏ⁾), amplitude ‖⟨u_2, X⁽ᵏ⁾⟩‖,
+        predicted amplitude (deflated only).
+    """
+    data, tables = osm.csbm(), []
+    for base in bases:
+        P = osm.Propagation.from_data(data, kind=base)
+        _, modes = second_modes(P, 1)
+        for name, operator in (("plain", P), ("deflated", osm.deflate(P))):
+            net = osm.Network(operator, [data.num_features, *[width] * (depth - 1), 1], seed=seeds)
+            signals = osm.trace(net, data.x, lambda output: output.square().mean((-1, -2)))
+            measured = torch.stack([_share(P, modes[:, 0], X) for X in signals.features])
+            spread = torch.stack([osm.deviation(X, P) for X in signals.features])
+            table = _layered({"deviation": spread, "amplitude": measured}, seeds)
+            table["predicted"] = np.nan
+            if name == "deflated":
+                table["predicted"] = amplitude_prediction(P, modes[:, 0], measured, width).flatten().numpy()
+            tables.append(table.assign(base=base, operator=name))
+    return pandas.concat(tables, ignore_index=True)
+
+
+def amplitude_prediction(propagation, mode, measured, width):
+    """The amplitude of the second mode in a deflated tanh network, from its first layer on, with no free constant.
+
+    1/a_k² = 1/a_1² + 2 m₄ (k − 1)/(d + 2) with m₄ = Σ_i π_i u_i⁴: tanh h ≈ h − h³/3, and a random rotation of d columns
+    makes Σ_c a_c⁴ = 3 ‖a‖⁴/(d + 2) on average.
+
+    Args:
+        propagation: P, for π.
+        mode: u, (n,).
+        measured: (layers, seeds) amplitudes; only layer 1 is read.
+        width: d.
+
+    Returns:
+        (layers, seeds), NaN at layer 0.
+    """
+    fourth = float((propagation.stationary * mode**4).sum())
+    layers = torch.arange(len(measured), dtype=measured.dtype)[:, None]
+    predicted = (1 / measured[1] ** 2 + 2 * fourth * (layers - 1) / (width + 2)).clamp(min=1e-300).rsqrt()
+    predicted[0] = torch.nan
+    return predicted
+
+
+def _share(P, mode, signal):
+    """‖⟨u, X⟩‖ in the π inner product, a scalar or (seeds,)."""
+    return torch.linalg.vector_norm((P.stationary * mode) @ signal, dim=-1)
+
+
+def _layered(columns, seeds):
+    """One row for each layer and seed from (layers, seeds) tensors."""
+    layers = len(next(iter(columns.values())))
+    keys = {"layer": np.repeat(range(layers), len(seeds)), "seed": np.tile(list(seeds), layers)}
+    return pandas.DataFrame(keys | {name: values.flatten().numpy() for name, values in columns.items()})
+
+
+def moved_trap(depths, seeds, base="random_walk"):
+    """The trap after deflation: the last layer trained, what loss is left and what gradient, in a linear network.
+
+    Args:
+        depths: numbers of weight matrices.
+        seeds: of the weights.
+        base: kind of P.
+
+    Returns:
+        A row for each operator (plain, deflated), depth and seed: loss, unexplained (what the constant, and with
+        deflation the second mode, leave of the label variance), gradient (the largest of the layers k < L), ratio
+        |λ_3/λ_2|.
+    """
+    data = osm.csbm()
+    y = 2.0 * data.y[:, None].double() - 1
+    P = osm.Propagation.from_data(data, kind=base)
+    rates, modes = second_modes(P)
+    rows = []
+    for name, operator in (("plain", P), ("deflated", osm.deflate(P))):
+        left = unexplained(y, modes[:, :1] if name == "deflated" else modes[:, :0])
+        for depth in depths:
+            widths = [data.num_features, *[WIDTH] * (depth - 1), 1]
+            net = osm.Network(operator, widths, "identity", output_bias=True, seed=seeds)
+            signals = osm.trace(osm.train_last_layer(net, data.x, y), data.x, _mse(y))
+            gradient = torch.stack([torch.linalg.matrix_norm(g) for g in signals.gradients[:-1]]).amax(0)
+            row = {"operator": name, "depth": depth, "seed": list(seeds), "loss": signals.loss, "gradient": gradient}
+            rows.append(pandas.DataFrame(row | {"unexplained": left, "ratio": float((rates[1] / rates[0]).abs())}))
+    return pandas.concat(rows, ignore_index=True)
+
+
+def unexplained(targets, modes):
+    """The mean squared error of the best combination of a constant and some modes.
+
+    Args:
+        targets: (n, 1).
+        modes: (n, count).
+
+    Returns:
+        A float.
+    """
+    known = torch.cat([torch.ones_like(targets), modes], dim=1)
+    return float((targets - known @ torch.linalg.lstsq(known, targets).solution).square().mean())
+
+
+def _mse(y):
+    return lambda output: (output - y).square().mean((-1, -2))
+
+
+def spectra(count=40):
+    """Where the labels stand in the spectrum, on block models and on Cora.
+
+    Args:
+        count: how many modes, after the constant, by falling |λ_j|.
+
+    Returns:
+        A row for each graph, base and mode j = 2, 3, …: rate |λ_j|, relative |λ_j/λ_2|, share (of the variance of the
+        one-hot labels, in the π inner product, in this mode), cumulative share, fourth m₄ = Σ_i π_i u_i⁴.
+    """
+    graphs = {"block model": osm.csbm(), "Cora": load("Cora")}
+    tables = []
+    for graph, data in graphs.items():
+        for base in ("metropolis", "random_walk"):
+            P = osm.Propagation.from_data(data, kind=base)
+            rates, modes = second_modes(P, count)
+            weights, _ = P.measure()
+            labels = torch.nn.functional.one_hot(data.y).double()
+            labels = labels - weights.mT @ labels
+            shares = ((weights * modes).mT @ labels).square().sum(1) / (weights * labels.square()).sum()
+            columns = {"rate": rates.abs(), "share": shares, "fourth": (weights * modes**4).sum(0)}
+            table = pandas.DataFrame({"graph": graph, "base": base, "mode": range(2, count + 2), **columns})
+            tables.append(table.assign(relative=table["rate"] / table["rate"][0], cumulative=table["share"].cumsum()))
+    return pandas.concat(tables, ignore_index=True)
