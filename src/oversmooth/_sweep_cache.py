@@ -21,7 +21,8 @@ class Cache:
     def __init__(self, folder, run):
         self.folder = Path(folder).expanduser()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.function = {**describe(run), "versions": versions()}
+        text = describe(run)
+        self.name, self.key = text["name"], _digest(_json([text, versions(), str(torch.get_default_dtype())]))
 
     def read(self, cells: list) -> dict[int, list[dict]]:
         """Position -> rows of the cells that are here and sound."""
@@ -39,16 +40,14 @@ class Cache:
     def write(self, cell: dict, seed: int, rows: list[dict]) -> None:
         """Keep one cell; a rename, so that no reader ever sees half a file."""
         path = self._path(cell, seed)
-        record = {"cell": cell, "seed": seed, "function": self.function["name"], "rows": rows}
+        record = {"cell": cell, "seed": seed, "function": self.name, "rows": rows}
         part = path.with_name(f".{path.stem}.{os.getpid()}.part")
         text = json.dumps({"sha256": _digest(_json(record)), **json.loads(_json(record))}, indent=1)
         part.write_text(text + "\n", encoding="utf-8")
         os.replace(part, path)
 
     def _path(self, cell, seed) -> Path:
-        key = {"function": self.function, "cell": dict(sorted(cell.items())), "seed": seed}
-        key["dtype"] = str(torch.get_default_dtype())
-        return self.folder / f"{_digest(_json(key))[:32]}.json"
+        return self.folder / f"{_digest(_json([self.key, sorted(cell.items()), seed]))[:32]}.json"
 
 
 def _sound_rows(path: Path) -> list[dict] | None:

@@ -79,8 +79,9 @@ def _lost(address):
     try:
         yield
     except (OSError, CancelledError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ConnectionError(
-            f"the connection to the Dask scheduler at {address} was lost ({error}); "
+            f"the connection to the Dask scheduler at {address} was lost ({reason}); "
             "with a cache, the finished cells are kept: start the scheduler and call again"
         ) from error
 

@@ -66,6 +66,7 @@ def sweep(
     """
     cells = [(cell, seed) for cell in _cells(grid) for seed in _seeds(seeds)]
     require(callable(run), f"run is a {type(run).__name__}; a function run(**cell, seed=...) is needed")
+    require(isinstance(jobs, Integral) and jobs, f"jobs is {jobs!r}; a number of processes (-1: all cores) is needed")
     store = None if cache is None else Cache(cache, run)
     rows = {} if store is None else store.read(cells)
     failures = {}
@@ -130,7 +131,7 @@ def _in_processes(run, waiting, jobs, dtype):
     unfinished, packed = {index for index, *_ in waiting}, work.pack(run)
     with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
         parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered")
-        tasks = (joblib.delayed(work.compute_packed)(packed, *task, dtype) for task in waiting)
+        tasks = (joblib.delayed(work.compute_below)(os.getpid(), packed, *task, dtype) for task in waiting)
         try:
             for outcome in parallel(tasks):
                 unfinished.remove(outcome.index)
