@@ -58,6 +58,7 @@ _PUBLIC = {
         "draw_choice",
         "draw_collapse",
         "draw_compared",
+        "draw_conditions",
         "draw_components",
         "draw_depth_training",
         "draw_dial_gradient",

@@ -28,6 +28,7 @@ from oversmooth.figures.counterexample import (
 from oversmooth.figures.deflation import (
     draw_amplitude,
     draw_compared,
+    draw_conditions,
     draw_depth_training,
     draw_label_spectrum,
     draw_modes_kept,
@@ -79,6 +80,7 @@ __all__ = [
     "draw_choice",
     "draw_collapse",
     "draw_compared",
+    "draw_conditions",
     "draw_components",
     "draw_depth_training",
     "draw_dial_gradient",

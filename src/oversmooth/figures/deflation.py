@@ -127,3 +127,25 @@ def draw_label_spectrum(ax, table, column, ylabel):
     ax.set_xticks([2, 5, 10, 20, 40], ["2", "5", "10", "20", "40"])
     ax.minorticks_off()
     ax.set(xlabel="mode $j$", ylabel=ylabel)
+
+
+def draw_conditions(ax, table):
+    """Test accuracy for every number of classes and share of labels: a point with its range for every operator.
+
+    Args:
+        ax: where.
+        table: columns classes, share, operator, median, low, high.
+    """
+    cases = list(dict.fromkeys(zip(table["classes"], table["share"], strict=True)))
+    for k, (name, rows) in enumerate(table.groupby("operator", sort=False)):
+        at = [cases.index(case) + 0.18 * (k - 1) for case in zip(rows["classes"], rows["share"], strict=True)]
+        errors = [rows["median"] - rows["low"], rows["high"] - rows["median"]]
+        look = style((1, 2, 0)[k]) | {"linestyle": "none"}
+        ax.errorbar(at, rows["median"], yerr=errors, capsize=3, label=name, **look)
+    ax.set_xticks(range(len(cases)), [f"{share:.0%}" for _, share in cases])
+    names = dict.fromkeys(classes for classes, _ in cases)
+    for classes in names:
+        middle = sum(k for k, case in enumerate(cases) if case[0] == classes) / sum(c == classes for c, _ in cases)
+        ax.annotate(f"{classes} classes", (middle, 0.06), ha="center", fontsize=10, color="0.3")
+    ax.set_ylim(0, 1.05)
+    ax.set(xlabel="share of nodes with a label", ylabel="test accuracy")

@@ -8,6 +8,7 @@ import pandas
 import torch
 
 import oversmooth as osm
+from oversmooth_book.experiments import over_seeds
 from oversmooth_book.experiments.deflated_training import (
     comparison,
     conditions,
@@ -18,6 +19,7 @@ from oversmooth_book.experiments.deflated_training import (
 from oversmooth_book.experiments.real_graphs import load
 
 __all__ = [
+    "amplitude_bands",
     "amplitude_prediction",
     "amplitudes",
     "certified",
@@ -29,9 +31,12 @@ __all__ = [
     "moved_trap",
     "second_modes",
     "spectra",
+    "trap_bands",
+    "trap_slope",
 ]
 
 WIDTH = 16
+ROUNDING = 1e-14  # signals below are rounding, and differ from machine to machine
 
 
 def second_modes(propagation, count=2):
@@ -200,6 +205,53 @@ def unexplained(targets, modes):
 
 def _mse(y):
     return lambda output: (output - y).square().mean((-1, -2))
+
+
+def amplitude_bands(table):
+    """What the amplitude figure draws: one base, without what is rounding.
+
+    Args:
+        table: of `amplitudes`, one base.
+
+    Returns:
+        A row for each operator and layer: median, low, high, predicted (median; NaN for plain).
+    """
+    keys = ["operator", "layer"]
+    bands = over_seeds(table, keys, "amplitude").assign(predicted=over_seeds(table, keys, "predicted")["median"])
+    return bands[bands["median"] > ROUNDING].reset_index(drop=True)
+
+
+def trap_bands(table):
+    """What the figure of the moved trap draws, without what is rounding.
+
+    Args:
+        table: of `moved_trap`.
+
+    Returns:
+        Two tables, of the loss and of the gradient: a row for each operator and depth with median, low, high and
+        predicted: the unexplained variance; C |λ_3/λ_2|^depth through the last point (NaN for plain).
+    """
+    loss = over_seeds(table, ["operator", "depth", "unexplained"], "loss").rename(columns={"unexplained": "predicted"})
+    gradient = over_seeds(table, ["operator", "depth", "ratio"], "gradient")
+    deflated = gradient["operator"] == "deflated"
+    powers = gradient["ratio"] ** gradient["depth"]
+    constant = gradient["median"][deflated].iloc[-1] / powers[deflated].iloc[-1]
+    gradient["predicted"] = (constant * powers).where(deflated)
+    return loss, gradient[gradient["median"] > ROUNDING].drop(columns="ratio").reset_index(drop=True)
+
+
+def trap_slope(table, first):
+    """The factor per layer of the deflated gradient, from a straight line through its logarithm.
+
+    Args:
+        table: of `moved_trap`.
+        first: the smallest depth of the fit.
+
+    Returns:
+        The slope divided by log |λ_3/λ_2|, a float.
+    """
+    rows = table[(table["operator"] == "deflated") & (table["depth"] >= first)]
+    return float(np.polyfit(rows["depth"], np.log(rows["gradient"]), 1)[0] / np.log(rows["ratio"].iloc[0]))
 
 
 def spectra(count=40):
