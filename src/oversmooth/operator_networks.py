@@ -15,6 +15,7 @@ from oversmooth._validation import require
 from oversmooth.activations import find_activation
 from oversmooth.network import Network
 from oversmooth.operators import OPERATORS, adjacency_matrix
+from oversmooth.perron import fixed_propagation
 from oversmooth.propagation import Propagation
 
 ATTENTION = ("gat", "gatv2", "transformer")
@@ -164,50 +165,6 @@ def attention_matrix(edges, alpha, num_nodes):
     """
     source, target = edges.numpy()
     return sparse.coo_array((alpha.detach().numpy(), (target, source)), shape=(num_nodes, num_nodes)).tocsr()
-
-
-def fixed_propagation(operator, adjacency):
-    """The `Propagation` of an operator that is a fixed matrix up to a factor, with its norm; None for the others.
-
-    For sum: Ã/r, r the largest eigenvalue of Ã = A + I and u > 0 its eigenvector. It is the stochastic matrix
-    U⁻¹ÃU/r in the coordinates U⁻¹X, U = diag(u), reversible with π = u² (Doob's transform), as GCN is with √d̃.
-
-    Args:
-        operator: one of `NAMES`.
-        adjacency: A, scipy CSR.
-
-    Returns:
-        The `Propagation`, or None.
-
-    Source: theory.md, section 9; for sum, ours.
-    """
-    if operator in OPERATORS:
-        matrix, stationary, scaling = OPERATORS[operator](adjacency)
-        return Propagation(matrix, operator, stationary, scaling)
-    if operator != "sum":
-        return None
-    root, vector = perron(adjacency)
-    looped = (adjacency + sparse.eye_array(adjacency.shape[0])).tocsr()
-    return Propagation(looped / root, "sum", vector**2, vector * np.sqrt(vector.size))
-
-
-def perron(adjacency):
-    """The largest eigenvalue r of Ã = A + I and its eigenvector u > 0 of norm 1.
-
-    Args:
-        adjacency: A, scipy CSR, of a connected graph.
-
-    Returns:
-        The pair (r, u).
-    """
-    from scipy.sparse.linalg import eigsh
-
-    looped = (adjacency + sparse.eye_array(adjacency.shape[0])).tocsr()
-    if looped.shape[0] <= 512:
-        values, vectors = np.linalg.eigh(looped.toarray())
-    else:
-        values, vectors = eigsh(looped, k=1, which="LA", v0=np.ones(looped.shape[0]), tol=1e-12)
-    return float(values[-1]), np.abs(vectors[:, -1])
 
 
 def value_map(layer):
