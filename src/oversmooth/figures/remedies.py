@@ -100,4 +100,5 @@ def draw_remedy_scores(ax, table, chance, xlabel):
     ax.axvline(chance, **THEORY, label="constant output")
     ax.set_yticks(np.arange(len(remedies)), remedies)
     ax.invert_yaxis()
-    ax.set(xlabel=xlabel, xlim=(None, 1.01))
+    # With two or three seeds an interval may leave the range that a score can have.
+    ax.set(xlabel=xlabel, xlim=(min(chance, table["mean"].min()) - 0.1, 1.01))
