@@ -10,7 +10,7 @@ READY := $(VENV)/.set-up
 BENCHMARKS := $(filter-out benchmarks/pairs.py,$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book quick test lint bench check compare lock clean
+.PHONY: help setup book quick test lint bench check compare release lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,8 +51,11 @@ bench: setup ## benchmarks
 check: setup ## claims, profiles and committed notebooks, without running them
 	$(PYTHON) -m oversmooth_book check
 
-compare: setup ## your published-profile run against the published one
+compare: setup ## your published-profile run against the published one (and _build/published/compare.html)
 	$(PYTHON) -m oversmooth_book compare
+
+release: setup ## the committed book as an archive with checksums, in _build/release
+	$(PYTHON) -m oversmooth_book release
 
 lock: setup ## rewrite requirements.lock and environment.yml from .venv
 	$(PYTHON) scripts/lock.py

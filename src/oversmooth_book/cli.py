@@ -1,4 +1,4 @@
-"""The command line: run, build, compare, check, publish."""
+"""The command line: run, build, compare, check, publish, release."""
 
 import argparse
 import os
@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all (full profile: all that ran)")
     publish.add_argument("--profile", choices=("published", "full"), default="published")
     publish.set_defaults(command=_publish)
+    release = commands.add_parser("release", help="maintainers: the committed book as an archive with checksums")
+    release.set_defaults(command=_release)
     return parser
 
 
@@ -129,4 +131,12 @@ def _publish(options) -> int:
 
     for line in publish(find_book(options.root), options.chapters, options.profile):
         print(line)
+    return 0
+
+
+def _release(options) -> int:
+    from oversmooth_book.release import release
+
+    for path in release(find_book(options.root)):
+        print(os.path.relpath(path))
     return 0

@@ -10,6 +10,7 @@ from oversmooth_book.notebooks import read_notebook
 from oversmooth_book.profiles import ChapterProfile
 
 API_MARK = "<!-- api -->"
+ADDED = "added-by-the-build"
 SHOWN_VERSIONS = ("python", "torch", "numpy", "scipy", "torch-geometric")
 
 
@@ -62,6 +63,10 @@ def chapter_notebook(page: Page):
     if page.note:
         cells.insert(1, _markdown(f":::{{admonition}} Not run here\n:class: warning\n{page.note}\n:::"))
     notebook.cells = cells + ([_markdown(full_section(page.full))] if page.full else [])
+    added = [cell for cell in notebook.cells if cell.get("id") == ADDED]
+    for number, cell in enumerate(added):
+        # nbformat's own are random: two builds of one commit would differ.
+        cell["id"] = f"{ADDED}-{number}"
     return notebook
 
 
@@ -117,7 +122,7 @@ def figure_tables(cell, tables: list[Path], before: str = "") -> list[Path]:
 def _markdown(text: str):
     import nbformat
 
-    return nbformat.v4.new_markdown_cell(text)
+    return nbformat.v4.new_markdown_cell(text, id=ADDED)
 
 
 def provenance(page: Page, tables: list[Path], verb: str = "Drawn from") -> str:

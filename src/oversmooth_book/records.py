@@ -197,6 +197,11 @@ def has_changes(book: Book, *names: str) -> bool:
     return answer is None or bool(answer.strip())
 
 
+def commit_time(book: Book) -> int:
+    """When the last commit was made, in seconds since 1970."""
+    return int(_git(book, "show", "--no-patch", "--format=%ct", "HEAD") or 0)
+
+
 def _source_changed(book: Book, name: str) -> bool:
     committed = _git(book, "show", f"HEAD:./{name}") if name.endswith(".ipynb") else None
     if committed is None or not (book.root / name).is_file():
