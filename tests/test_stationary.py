@@ -26,7 +26,7 @@ def problem(widths=(4, 5, 3, 2), seed=0, bias=False, scale=1.0):
 
 def last_problem(net, X, Y, mask):
     """F⁽ᴸ⁾ and Y on the mask, as numpy."""
-    F = net.propagation @ forward_pass(net, X)[0][-1]
+    F = net.propagation @ forward_pass(net, X)[0][-1][0]
     return F[mask].numpy(), Y[mask].numpy()
 
 

@@ -27,6 +27,7 @@ _PUBLIC = {
         "mean_average_distance",
         "relative_deviation",
     ],
+    "checkpointing": ["streamed_profile"],
     "bounds": [
         "BackwardStep",
         "Certificate",
@@ -58,8 +59,8 @@ _PUBLIC = {
         "draw_choice",
         "draw_collapse",
         "draw_compared",
-        "draw_conditions",
         "draw_components",
+        "draw_conditions",
         "draw_depth_training",
         "draw_dial_gradient",
         "draw_dial_loss",

@@ -109,40 +109,74 @@ def trace(network, features, loss):
     network.check(features)
     P, rho = network.propagation, network.activation
     W = [weight.detach().clone() for weight in network.weights]
-    X, H, output = forward_pass(network, features.detach())
-    value, error = _output_error(loss, output)
-    B, gradients = zip(*backward_pass(network, X, H, error), strict=True)
+    states, output = forward_pass(network, features.detach())
+    value, error = output_error(loss, output)
+    B, gradients = zip(*backward_pass(network, states, error), strict=True)
+    X, H = zip(*states, strict=True)
     features = [_for_each_seed(X[0], output), *X[1:]]
-    return Signals(features, list(B[::-1]), list(gradients[::-1]), output, value, W, P, rho, Steps(X, W, H, P))
+    steps = Steps(list(X), W, [*H[1:], output], P)
+    return Signals(features, list(B[::-1]), list(gradients[::-1]), output, value, W, P, rho, steps)
 
 
 @torch.no_grad()
-def forward_pass(network, features, propagated=None):
-    """The forward signals that `backward_pass` reads, detached: X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾), H⁽ᵏ⁾ = P X⁽ᵏ⁾ W⁽ᵏ⁾.
+def forward_pass(network, features, propagated=None, visit=None):
+    """What `backward_pass` reads of the forward pass, detached: X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾), H⁽ᵏ⁾ = P X⁽ᵏ⁾ W⁽ᵏ⁾.
 
     Args:
         network: `Network`.
         features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0), checked by the caller.
         propagated: F⁽⁰⁾ = P X⁽⁰⁾ if known: training needs it once, not at every step.
+        visit: called with X⁽⁰⁾, X⁽¹⁾, …, each as soon as it is there; None for nothing.
 
     Returns:
-        The lists of X⁽ᵏ⁾ and H⁽ᵏ⁾, k = 0, …, L, with None for each H⁽ᵏ⁾, k < L, whose ρ' can be told from ρ, and Ŷ.
+        The list of (X⁽ᵏ⁾, H⁽ᵏ⁻¹⁾), k = 0, …, L, with None for an H⁽ᵏ⁻¹⁾ whose ρ' can be told from ρ, and Ŷ.
 
     Source: theory.md, section 1.
     """
-    P, rho, last = network.propagation, network.activation, network.depth - 1
-    X, H = [features], []
-    for k in range(last):
-        preactivations = propagate(P, X[k], network.weights[k], propagated if k == 0 else None)
-        X.append(rho(preactivations) if rho.in_place is None else rho.in_place(preactivations))
-        H.append(preactivations if rho.in_place is None else None)
-    output = propagate(P, X[last], network.weights[last], propagated if last == 0 else None)
-    H.append(output if network.bias is None else output + network.bias)
-    return X, H, H[last]
+    states = [(features, None)]
+    for k in range(network.depth):
+        if visit is not None:
+            visit(states[k][0])
+        if k < network.depth - 1:
+            states.append(advance(network, k, states[k][0], propagated))
+    return states, last_step(network, states[-1][0], propagated)
+
+
+def advance(network, k, features, propagated=None):
+    """One layer: X⁽ᵏ⁺¹⁾, and H⁽ᵏ⁾ or None.
+
+    Args:
+        network: `Network`.
+        k: layer, 0 to L−1.
+        features: X⁽ᵏ⁾.
+        propagated: F⁽⁰⁾ if known.
+
+    Returns:
+        The pair.
+    """
+    rho = network.activation
+    H = propagate(network.propagation, features, network.weights[k], propagated if k == 0 else None)
+    return (rho(H), H) if rho.in_place is None else (rho.in_place(H), None)
+
+
+def last_step(network, features, propagated=None):
+    """The output Ŷ from X⁽ᴸ⁾.
+
+    Args:
+        network: `Network`.
+        features: X⁽ᴸ⁾.
+        propagated: F⁽⁰⁾ if known.
+
+    Returns:
+        Ŷ.
+    """
+    last = network.depth - 1
+    output = propagate(network.propagation, features, network.weights[last], propagated if last == 0 else None)
+    return output if network.bias is None else output + network.bias
 
 
 @torch.no_grad()
-def backward_pass(network, X, H, error, propagated=None):
+def backward_pass(network, states, error, propagated=None):
     """The backward signals and gradients of all layers, detached, from the last layer to the first.
 
     With Q⁽ᵏ⁾ = Pᵀ B⁽ᵏ⁾: ∂𝓛/∂W⁽ᵏ⁾ = F⁽ᵏ⁾ᵀ B⁽ᵏ⁾ = X⁽ᵏ⁾ᵀ Q⁽ᵏ⁾ and B⁽ᵏ⁻¹⁾ = ρ'(H⁽ᵏ⁻¹⁾) ⊙ Q⁽ᵏ⁾ W⁽ᵏ⁾ᵀ: one sparse product
@@ -150,8 +184,7 @@ def backward_pass(network, X, H, error, propagated=None):
 
     Args:
         network: `Network`.
-        X: X⁽ᵏ⁾, as `forward_pass` returned them.
-        H: H⁽ᵏ⁾, likewise.
+        states: (X⁽ᵏ⁾, H⁽ᵏ⁻¹⁾), as `forward_pass` returned them.
         error: B⁽ᴸ⁾, the shape of the output.
         propagated: F⁽⁰⁾ if known, which saves the last sparse product.
 
@@ -163,11 +196,11 @@ def backward_pass(network, X, H, error, propagated=None):
     P, rho = network.propagation, network.activation
     B = error
     for k in range(network.depth - 1, 0, -1):
-        Q = P.adjoint(B)
-        yield B, X[k].mT @ Q
+        (X, H), Q = states[k], P.adjoint(B)
+        yield B, X.mT @ Q
         G = _times(Q, network.weights[k].mT)
-        B = rho.backward(H[k - 1], X[k], G, out=G)
-    yield B, X[0].mT @ P.adjoint(B) if propagated is None else propagated.mT @ B
+        B = rho.backward(H, X, G, out=G)
+    yield B, states[0][0].mT @ P.adjoint(B) if propagated is None else propagated.mT @ B
 
 
 def propagate(propagation, features, weight, propagated=None):
@@ -204,8 +237,19 @@ def _times(signal, weight):
     return torch.bmm(signal.expand(seeds, -1, -1), weight.expand(seeds, -1, -1), out=result)
 
 
-def _output_error(loss, output):
-    """𝓛 and B⁽ᴸ⁾ = ∂𝓛/∂Ŷ."""
+def output_error(loss, output):
+    """𝓛 and B⁽ᴸ⁾ = ∂𝓛/∂Ŷ, by autograd.
+
+    Args:
+        loss: output -> scalar tensor, or for a batch one value for each seed, (seeds,).
+        output: Ŷ, (n, d_{L+1}) or (seeds, n, d_{L+1}).
+
+    Returns:
+        𝓛 and B⁽ᴸ⁾, detached.
+
+    Raises:
+        ValueError: a loss that is no scalar or ignores the output.
+    """
     with torch.enable_grad():
         leaf = output.detach().requires_grad_()
         value = loss(leaf)

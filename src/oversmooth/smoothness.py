@@ -287,26 +287,44 @@ def layer_profile(signals):
 
     Source: theory.md, sections 1 and 5.
     """
-    import pandas
-
     P, spare = signals.propagation, {}
     X, B = signals.features, signals.backward
     feature, backward = _feature_measure(X[0], P), _backward_measure(B[0], P)
-    rows = {
-        "feature": [_moments(x, feature, spare) for x in X],
-        "backward": [_moments(b, backward, spare) for b in B],
-    }
+    return profile_table(
+        [_moments(x, feature, spare) for x in X],
+        [_moments(b, backward, spare) for b in B],
+        [torch.linalg.matrix_norm(gradient) for gradient in signals.gradients],
+    )
+
+
+def profile_table(features, backward, gradients):
+    """The table of `layer_profile` from its measures.
+
+    Args:
+        features: σ² and ‖μ‖² of each X⁽ᵏ⁾, as `feature_moments` gives them.
+        backward: σ² and ‖μ‖² of each B⁽ᵏ⁾, as `backward_moments` gives them.
+        gradients: ‖∂𝓛/∂W⁽ᵏ⁾‖_F, each a scalar or (seeds,).
+
+    Returns:
+        pandas.DataFrame, a row for each layer (and seed).
+    """
+    import pandas
+
     columns = {}
-    for name, moments in rows.items():
-        spread, centre = (torch.stack(values) for values in zip(*moments, strict=True))
+    gradient = torch.stack(gradients)
+    for name, moments in (("feature", features), ("backward", backward)):
+        # features that all seeds share have one measure for all
+        spread, centre = (
+            torch.stack([value.expand_as(gradient[0]) for value in values]) for values in zip(*moments, strict=True)
+        )
         norm = (spread + centre).sqrt()
         columns[f"{name}_deviation"] = spread.sqrt()
         columns[f"{name}_norm"] = norm
         columns[f"{name}_ratio"] = spread.sqrt() / torch.where(norm > 0, norm, 1.0)
         if name == "backward":
             columns["backward_mean"] = centre.sqrt()
-    columns["gradient"] = torch.stack([torch.linalg.matrix_norm(g) for g in signals.gradients])
-    depth, *seeds = columns["gradient"].shape
+    columns["gradient"] = gradient
+    depth, *seeds = gradient.shape
     layer = torch.arange(depth).repeat_interleave(seeds[0]) if seeds else torch.arange(depth)
     table = {"layer": layer.numpy(), "depth": depth}
     if seeds:
@@ -346,11 +364,9 @@ def _mean(x, measure):
 
 
 def _moments(x, measure, spare):
-    """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation.
-
-    The departure from μ is formed block by block, in ``spare``, a dict that keeps the memory from call to call: fresh
-    pages, or a block that no cache holds, would cost as much as the arithmetic.
-    """
+    """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation."""
+    # The departure from μ is formed block by block, in memory that the dict `spare` keeps from call to call: fresh pages,
+    # or a block that no cache holds, would cost as much as the arithmetic.
     m, c, a = measure
     centre = m.mT @ x
     size = max(1, _BLOCK * x.shape[-2] // max(1, x.numel()))

@@ -50,7 +50,7 @@ def train_last_layer(net, X, y, how="budget", budget=3.0, mask=None, steps=1000)
     targets = make_objective("mse", y, mask, net).targets.double()
     mask = check_mask("mask", mask, net.propagation.num_nodes)
     trained = copy.deepcopy(net)
-    F = (net.propagation @ forward_pass(net, X.detach())[0][-1]).double()[..., mask, :]
+    F = (net.propagation @ forward_pass(net, X.detach())[0][-1][0]).double()[..., mask, :]
     Y = targets[mask].expand(*F.shape[:-1], -1)
     centre = (F.mean(-2, keepdim=True), Y.mean(-2, keepdim=True)) if net.bias is not None else None
     if how == "descent":

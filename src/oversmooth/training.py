@@ -1,11 +1,13 @@
 """Full-batch training of many seeds at once, with records of every layer."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
 from oversmooth._validation import require
 from oversmooth.batching import stack, unstack
+from oversmooth.checkpointing import checkpointed_pass
 from oversmooth.losses import check_mask, make_objective
 from oversmooth.network import Network
 from oversmooth.signals import backward_pass, forward_pass
@@ -61,6 +63,7 @@ def fit(
     steps=1000,
     record_every=1,
     test_mask=None,
+    checkpoint=False,
 ):
     """Train a network, or a batch of seeds in one pass, by full-batch gradient descent or Adam, in place.
 
@@ -80,6 +83,8 @@ def fit(
         steps: number of updates.
         record_every: record steps 0, record_every, 2 record_every, … and the last one.
         test_mask: nodes for a column test_accuracy, (n,) booleans; None means no such column.
+        checkpoint: whether to keep every √depth-th layer only and make the others again in the backward pass: the same
+            numbers with the memory of 2√depth layers, for the time of one more forward pass.
 
     Returns:
         `History`.
@@ -101,7 +106,7 @@ def fit(
         require(isinstance(value, int) and value >= least, f"{name} is {value!r}; an integer of at least {least}")
     objective = make_objective(loss, y, mask, network)
     test_mask = None if test_mask is None else check_mask("test_mask", test_mask, network.propagation.num_nodes)
-    run = _Run(network, X.detach(), objective, test_mask, optimizer, lr)
+    run = _Run(network, X.detach(), objective, test_mask, optimizer, lr, checkpoint)
     table = run.train(steps, record_every)
     if network is not net_or_nets:
         unstack(network, net_or_nets)
@@ -111,8 +116,9 @@ def fit(
 class _Run:
     """One call of `fit`: the state between its steps."""
 
-    def __init__(self, network, features, objective, test_mask, optimizer, lr):
+    def __init__(self, network, features, objective, test_mask, optimizer, lr, checkpoint):
         self.network, self.features, self.objective, self.test_mask = network, features, objective, test_mask
+        self.forward = checkpointed_pass if checkpoint else forward_pass
         self.propagated = network.propagation @ features
         # Views of the same memory: their .grad is ours, the caller's stays untouched.
         self.parameters = [weight.detach() for weight in network.weights]
@@ -130,14 +136,16 @@ class _Run:
 
         records = []
         for step in tqdm(range(steps + 1), desc="training", unit="step", disable=None, leave=False):
-            X, H, output = forward_pass(self.network, self.features, self.propagated)
+            recorded, moments = step % record_every == 0 or step == steps, []
+            visit = partial(self.measure, moments) if recorded else None
+            states, output = self.forward(self.network, self.features, self.propagated, visit)
             value, error = self.objective(output)
             self.freeze(~torch.isfinite(value))
-            gradients = [g for _, g in backward_pass(self.network, X, H, error, self.propagated)][::-1]
+            gradients = [g for _, g in backward_pass(self.network, states, error, self.propagated)][::-1]
             if self.network.bias is not None:
                 gradients.append(error.sum(-2, keepdim=self.network.num_seeds is not None))
-            if step % record_every == 0 or step == steps:
-                records.append(self.record(step, X, output, value, error, gradients))
+            if recorded:
+                records.append(self.record(step, moments, output, value, error, gradients))
             if step < steps:
                 self.update(gradients)
         return _table(records, self.network.depth)
@@ -159,7 +167,11 @@ class _Run:
             parameter.grad = gradient
         self.optimizer.step()
 
-    def record(self, step, X, output, value, error, gradients):
+    def measure(self, moments, features):
+        """Append σ(X⁽ᵏ⁾)² and ‖μ(X⁽ᵏ⁾)‖² of one layer."""
+        moments.append(feature_moments(features, self.network.propagation))
+
+    def record(self, step, moments, output, value, error, gradients):
         """The numbers of one row of `History.table`, each a scalar or (seeds,)."""
         P, network = self.network.propagation, self.network
         norms = [torch.linalg.vector_norm(g, dim=tuple(range(value.dim(), g.dim()))) for g in gradients]
@@ -168,7 +180,6 @@ class _Run:
         if self.test_mask is not None:
             row["test_accuracy"] = self.objective.accuracy(output, self.test_mask)
         row["gradient"] = torch.stack(norms).square().sum(0).sqrt()
-        moments = [feature_moments(x, P) for x in X]
         row |= {f"gradient_{k}": norms[k] for k in range(network.depth)}
         row |= {f"deviation_{k}": spread.sqrt() for k, (spread, _) in enumerate(moments)}
         for k, (spread, centre) in enumerate(moments):
