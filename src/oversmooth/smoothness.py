@@ -365,8 +365,8 @@ def _mean(x, measure):
 
 def _moments(x, measure, spare):
     """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation."""
-    # The departure from μ is formed block by block, in memory that the dict `spare` keeps from call to call: fresh pages,
-    # or a block that no cache holds, would cost as much as the arithmetic.
+    # The departure from μ is formed block by block, in memory that `spare` keeps from call to call: fresh pages, or a
+    # block that no cache holds, would cost as much as the arithmetic.
     m, c, a = measure
     centre = m.mT @ x
     size = max(1, _BLOCK * x.shape[-2] // max(1, x.numel()))
