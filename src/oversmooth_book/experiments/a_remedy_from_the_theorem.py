@@ -3,6 +3,8 @@
 The depth is the number of weight matrices; weights are orthogonal. Training is in `deflated_training`.
 """
 
+import math
+
 import numpy as np
 import pandas
 import torch
@@ -19,6 +21,7 @@ from oversmooth_book.experiments.deflated_training import (
 from oversmooth_book.experiments.real_graphs import load
 
 __all__ = [
+    "LOG_2",
     "amplitude_bands",
     "amplitude_prediction",
     "amplitudes",
@@ -36,6 +39,7 @@ __all__ = [
 ]
 
 WIDTH = 16
+LOG_2 = math.log(2)  # the entropy of two classes of equal size
 ROUNDING = 1e-14  # signals below are rounding, and differ from machine to machine
 
 
