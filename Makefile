@@ -10,7 +10,7 @@ READY := $(VENV)/.set-up
 BENCHMARKS := $(filter-out benchmarks/pairs.py,$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book quick test lint bench check compare release lock clean
+.PHONY: help setup book quick pdf test lint bench check compare release lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ book: setup ## run the chapters and build the book (PROFILE=quick, published or 
 
 quick: ## the same, in under three minutes
 	@$(MAKE) --no-print-directory book PROFILE=quick
+
+pdf: setup ## print the built book to one PDF, with Chromium (PROFILE=quick, published or full)
+	$(PYTHON) -m oversmooth_book.pdf --profile $(PROFILE)
 
 test: setup ## all tests (JOBS processes at once)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup --ignore $(NOTEBOOK_TESTS)
