@@ -45,8 +45,9 @@ def badge(verdict: str) -> str:
 
 
 def _row(claim: Claim, value, verdict: str, lent: bool) -> str:
+    name = f"[**{claim.id}**]{{#claim-{claim.id.lower()}}}"
     fields = (
-        f"[**{claim.id}**]{{#claim-{claim.id}}} {claim.statement} *Measured: {claim.quantity.strip().rstrip('.')}.*",
+        f"{name} {claim.statement} *Measured: {claim.quantity.strip().rstrip('.')}.*",
         badge(verdict),
         claim.show(value) + (" (full profile)" if lent and value is not None else ""),
         f"`{claim.condition()}`",

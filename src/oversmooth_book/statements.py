@@ -146,7 +146,7 @@ def _section(statement: Statement, claims: dict, pages: dict[str, Page]) -> str:
     rows = "\n".join(_claim_row(claims[name], pages) for name in statement.claims)
     head = "| Id | Claim | Verdict |\n|---|---|---|\n"
     lines.append(f":::{{div}} statement-claims\n{head}{rows}\n:::\n")
-    others = [f"[{claim.id}](#claim-{claim.id})" for claim in statement.others(claims)]
+    others = [f"[{claim.id}](#claim-{claim.id.lower()})" for claim in statement.others(claims)]
     parts = (
         ("Also", others),
         ("Chapters", [f"[]({name}.ipynb)" for name in statement.chapters]),
@@ -160,4 +160,4 @@ def _section(statement: Statement, claims: dict, pages: dict[str, Page]) -> str:
 def _claim_row(claim: Claim, pages: dict[str, Page]) -> str:
     _, verdict, _ = pages[claim.chapter].judge(claim)
     text = claim.statement.strip().replace("|", "\\|").replace("\n", " ")
-    return f"| [{claim.id}](#claim-{claim.id}) | {text} | {badge(verdict)} |"
+    return f"| [{claim.id}](#claim-{claim.id.lower()}) | {text} | {badge(verdict)} |"
