@@ -21,7 +21,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import LargestConnectedComponents
 from torch_geometric.utils import remove_self_loops, to_undirected
 
-from oversmooth import rawfiles
+from oversmooth import ogbfiles, rawfiles
 
 # Name a user gives (lower case, underscores) -> class in torch_geometric.datasets, folder of the raw files.
 _PUBLIC_GRAPHS = {
@@ -132,20 +132,21 @@ def karate() -> Data:
 def load(name: str, root: str | os.PathLike | None = None) -> Data:
     """A graph by name: a public benchmark through torch_geometric's own dataset class, `digits` or `karate`.
 
-    Raw files lie below `root` as `<root>/Planetoid/Cora/raw/...` and
+    ogbn-arxiv is read from OGB's raw files, `<root>/ogbn_arxiv/{raw,split/time}/*.csv.gz`, and never downloaded.
+    For the others raw files lie below `root` as `<root>/Planetoid/Cora/raw/...` and
     `<root>/HeterophilousGraphDataset/minesweeper/raw/...`; missing ones are downloaded there. They are copied
     to a temporary folder, checked against their recorded SHA-256, and read there by torch_geometric: apart
     from downloads `root` is only read, and no file that torch_geometric wrote in an earlier run is ever used.
 
     Args:
-        name: Cora, CiteSeer, PubMed, minesweeper, tolokers, roman-empire, amazon-ratings, questions, digits
-            or karate; upper or lower case, hyphens or underscores.
+        name: Cora, CiteSeer, PubMed, minesweeper, tolokers, roman-empire, amazon-ratings, questions,
+            ogbn-arxiv, digits or karate; upper or lower case, hyphens or underscores.
         root: folder of the raw files. Default: $OVERSMOOTH_DATA, else `data/raw` of the checkout this module
             lies in, else `oversmooth` in the user's cache folder.
 
     Returns:
         `Data` with x (n, d), y (n,), edge_index (2, E) and, as published, train_mask, val_mask, test_mask:
-        (n,) for the citation graphs; (n, 10), a column per split, for the heterophilous ones.
+        (n,) for the citation graphs and ogbn-arxiv; (n, 10), a column per split, for the heterophilous ones.
 
     Raises:
         ValueError: if the name is unknown, or a raw file is damaged or altered (the message names it).
@@ -154,6 +155,8 @@ def load(name: str, root: str | os.PathLike | None = None) -> Data:
     key = _key(name)
     if key in ("digits", "karate"):
         return {"digits": digits, "karate": karate}[key]()
+    if key == "ogbn_arxiv":
+        return _ogbn_arxiv(rawfiles.data_root(root))
     family, folder = _PUBLIC_GRAPHS[key]
     dataset, root = getattr(torch_geometric.datasets, family), rawfiles.data_root(root)
     rawfiles.download_missing(family, folder, root, dataset.url)
@@ -175,6 +178,8 @@ def available(name: str, root: str | os.PathLike | None = None) -> bool:
         True or False.
     """
     key, root = _key(name), rawfiles.data_root(root)
+    if key == "ogbn_arxiv":
+        return not ogbfiles.missing_files(root)
     return key not in _PUBLIC_GRAPHS or not rawfiles.missing_files(*_PUBLIC_GRAPHS[key], root)
 
 
@@ -192,10 +197,16 @@ def largest_component(data: Data) -> Data:
 
 def _key(name: str) -> str:
     key = str(name).lower().replace("-", "_")
-    if key not in _PUBLIC_GRAPHS and key not in ("digits", "karate"):
-        known = ", ".join([*(folder for _, folder in _PUBLIC_GRAPHS.values()), "digits", "karate"])
+    others = ("ogbn-arxiv", "digits", "karate")
+    if key not in _PUBLIC_GRAPHS and key.replace("_", "-") not in others:
+        known = ", ".join([*(folder for _, folder in _PUBLIC_GRAPHS.values()), *others])
         raise ValueError(f"name must be one of {known}; got {name!r}.")
     return key
+
+
+def _ogbn_arxiv(root: Path) -> Data:
+    arrays = {name: torch.from_numpy(array) for name, array in ogbfiles.read(root).items()}
+    return _tidy(Data(edge_index=arrays.pop("edges"), **arrays))
 
 
 def _read(dataset: type, root: Path, name: str) -> Data:
