@@ -254,7 +254,7 @@ def test_the_limits_of_a_complete_graph_come_in_one_layer(operator):
         assert (signals.features[k + 1] - mean).abs().max() < EXACT * factor**4
     for k in (1, 0):
         total = total @ weights[k + 1].T
-        assert (signals.backward[k] - total / 6).abs().max() < EXACT * float(total.norm())
+        assert (signals.backward[k] - total / 6).abs().max() < EXACT * total.norm().item()
 
 
 def test_relu_sum_and_gcn_obey_the_forward_bound():
