@@ -223,10 +223,8 @@ class Recorder:
         with torch.no_grad():
             signal = _rows(signal.detach())
             signal = signal.to(_working(signal))
-            key = (signal.shape, signal.dtype, signal.device)
-            if key not in self._spare:
-                self._spare[key] = torch.empty_like(signal)  # fresh memory at each call would double the time
-            spread, centre = moments(signal, weights, self._spare[key])
+            spare = self._spare.setdefault((signal.dtype, signal.device), {})
+            spread, centre = moments(signal, weights, spare)
             return (spread, centre) if signal.dim() == 2 else (spread.mean(), centre.mean())
 
     def _moments_of_input(self, layer, X, weights):

@@ -332,30 +332,32 @@ def profile_table(features, backward, gradients):
     return pandas.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})
 
 
-def feature_moments(features, propagation):
+def feature_moments(features, propagation, spare=None):
     """σ(X)² and ‖μ(X)‖², without checks: for signals that come from a pass, diverged ones too.
 
     Args:
         features: X, (n, d) or (seeds, n, d).
         propagation: gives π and the scaling; None means uniform weights.
+        spare: a dictionary that keeps working memory for the next call with this dtype and device; None keeps none.
 
     Returns:
         The pair, each a scalar or (seeds,).
     """
-    return _moments(features, _feature_measure(features, propagation), {})
+    return _moments(features, _feature_measure(features, propagation), {} if spare is None else spare)
 
 
-def backward_moments(backward, propagation):
+def backward_moments(backward, propagation, spare=None):
     """σ(B̃)² and ‖μ(B̃)‖², without checks; see `feature_moments`.
 
     Args:
         backward: B, (n, d) or (seeds, n, d).
         propagation: gives π and the scaling; None means uniform weights.
+        spare: see `feature_moments`.
 
     Returns:
         The pair, each a scalar or (seeds,).
     """
-    return _moments(backward, _backward_measure(backward, propagation), {})
+    return _moments(backward, _backward_measure(backward, propagation), {} if spare is None else spare)
 
 
 def _mean(x, measure):
