@@ -7,7 +7,6 @@ JOBS ?= 2
 NOTEBOOK_TESTS := tests/book/test_nbval.py
 # Written last, so that a set-up that broke off is done again.
 READY := $(VENV)/.set-up
-BENCHMARKS := $(filter-out benchmarks/pairs.py,$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book quick pdf test lint bench check compare release lock clean
@@ -48,8 +47,8 @@ test: setup ## all tests (JOBS processes at once)
 lint: setup ## style and docstrings
 	$(PYTHON) -m ruff check .
 
-bench: setup ## benchmarks
-	@failed=0; for script in $(BENCHMARKS); do $(PYTHON) $$script || failed=1; done; exit $$failed
+bench: setup ## benchmarks, as a table in data/published/benchmarks (six minutes on a quiet machine)
+	$(PYTHON) benchmarks/run.py
 
 check: setup ## claims, profiles and committed notebooks, without running them
 	$(PYTHON) -m oversmooth_book check

@@ -1,7 +1,26 @@
 """Ratios of two computations, timed in turn in one process: the median over pairs survives a noisy machine."""
 
+import operator
 import statistics
 import time
+from dataclasses import dataclass
+
+COMPARISONS = {"≥": operator.ge, "≤": operator.le}
+ROWS = []
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a ratio (or an exponent), its quartiles over the pairs, and what it should be."""
+
+    group: str
+    case: str
+    quantity: str
+    median: float
+    lower: float
+    upper: float
+    target: str
+    met: str
 
 
 def ratio(ours, theirs, pairs=15, warmup=2):
@@ -10,7 +29,7 @@ def ratio(ours, theirs, pairs=15, warmup=2):
     Args:
         ours: callable without arguments.
         theirs: callable without arguments.
-        pairs: how many times each is run, in turn.
+        pairs: how many times each is run, in turn; at least 2.
         warmup: runs of each that do not count.
 
     Returns:
@@ -19,7 +38,7 @@ def ratio(ours, theirs, pairs=15, warmup=2):
     for _ in range(warmup):
         ours(), theirs()
     values = sorted(seconds(theirs) / seconds(ours) for _ in range(pairs))
-    lower, median, upper = statistics.quantiles(values, n=4)
+    lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
     return lower, median, upper
 
 
@@ -30,7 +49,21 @@ def seconds(function):
     return time.perf_counter() - start
 
 
-def report(name, values, target):
-    """Print one line of the table that ``make bench`` shows: name, quartiles of the ratio, target."""
+def report(group, case, quantity, values, target=""):
+    """Print one line and keep it for the table.
+
+    Args:
+        group: what is timed.
+        case: on which data.
+        quantity: what the number means.
+        values: (lower quartile, median, upper quartile).
+        target: "≥ 2" or "≤ 1.3"; empty where nothing is promised.
+
+    Returns:
+        Whether the target is met; True without one.
+    """
     lower, median, upper = values
-    print(f"{name:<68} {median:6.2f}  [{lower:.2f}, {upper:.2f}]  target {target}", flush=True)
+    met = not target or COMPARISONS[target[0]](median, float(target[1:]))
+    ROWS.append(Row(group, case, quantity, median, lower, upper, target, "" if not target else "yes" if met else "no"))
+    print(f"{f'{group}, {case}: {quantity}':<96} {median:7.3g}  [{lower:.3g}, {upper:.3g}]  {target}", flush=True)
+    return met

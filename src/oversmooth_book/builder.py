@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from oversmooth_book.benchmark_table import BENCHMARKS_MARK, benchmark_table
 from oversmooth_book.claims import read_claims, read_values
 from oversmooth_book.layout import Book, BookError, recover_folders, replace_folder
 from oversmooth_book.ledger import CLAIMS_MARK, claims_table
@@ -107,6 +108,7 @@ def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> li
         CLAIMS_MARK: lambda: table,
         STATEMENTS_MARK: lambda: statement_sections(statements, claims, pages),
         API_MARK: api_listing,
+        BENCHMARKS_MARK: lambda: benchmark_table(book),
     }
     for path in book.chapters.glob("*.md"):
         text = path.read_text(encoding="utf-8")

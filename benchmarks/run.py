@@ -1,0 +1,62 @@
+"""All benchmarks, one after the other, as one tidy table: ``data/published/benchmarks/table.csv`` with its record.
+
+``make bench`` calls this; names of modules as arguments run only those, and print without writing. The large graph of
+`memory.py` takes minutes and is run by hand.
+"""
+
+import csv
+import dataclasses
+import datetime
+import importlib
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import pairs
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACE = ROOT / "data" / "published" / "benchmarks"
+MODULES = ["trace", "fit", "smoothness", "rate", "growth", "probe", "gpu", "imports", "book"]
+
+
+def write(seconds):
+    """The table and its record: where, when and with what it was measured."""
+    from oversmooth_book.layout import find_book
+    from oversmooth_book.records import code_version, versions
+
+    PLACE.mkdir(parents=True, exist_ok=True)
+    with (PLACE / "table.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(field.name for field in dataclasses.fields(pairs.Row))
+        for row in pairs.ROWS:
+            writer.writerow(f"{v:.3g}" if isinstance(v, float) else v for v in dataclasses.astuple(row))
+    commit, dirty = code_version(find_book(ROOT))
+    record = {
+        "commit": commit,
+        "dirty": dirty,
+        "started": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": round(seconds, 1),
+        "versions": versions(),
+        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "system": platform.system()},
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+    (PLACE / "record.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def main():
+    """Run what is asked for; fail if a target is missed."""
+    chosen, start = sys.argv[1:] or MODULES, time.perf_counter()
+    for name in chosen:
+        importlib.import_module(name).main()
+    if chosen == MODULES:
+        write(time.perf_counter() - start)
+    raise SystemExit(any(row.met == "no" for row in pairs.ROWS))
+
+
+if __name__ == "__main__":
+    main()

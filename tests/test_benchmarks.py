@@ -1,0 +1,69 @@
+"""The benchmarks' table: what a row says, how it is written, and how its page shows it."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from oversmooth_book.benchmark_table import benchmark_table
+from oversmooth_book.layout import Book
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def benchmarks(monkeypatch, tmp_path):
+    """The driver and the pairs, with a place of their own for the table."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    for name in ("pairs", "run"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    import pairs
+    import run
+
+    monkeypatch.setattr(run, "PLACE", tmp_path / "data" / "published" / "benchmarks")
+    yield pairs, run
+    for name in ("pairs", "run"):
+        sys.modules.pop(name, None)
+
+
+def test_ratio_is_theirs_over_ours(benchmarks, monkeypatch):
+    pairs, _ = benchmarks
+    cost = {"ours": iter([1.0, 2.0, 4.0]), "theirs": iter([3.0, 6.0, 12.0])}
+    monkeypatch.setattr(pairs, "seconds", lambda name: next(cost[name]) if isinstance(name, str) else 0)
+    assert pairs.ratio("ours", "theirs", pairs=3, warmup=0) == (3.0, 3.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("median", "target", "met"),
+    [(2.2, "≥ 2.2", "yes"), (2.1, "≥ 2.2", "no"), (1.3, "≤ 1.3", "yes"), (1.31, "≤ 1.3", "no"), (7.0, "", "")],
+)
+def test_targets_are_judged_by_the_median(benchmarks, median, target, met, capsys):
+    pairs, _ = benchmarks
+    assert pairs.report("trace", "Cora", "ratio", (1.0, median, 9.0), target) is (met != "no")
+    assert pairs.ROWS[-1].met == met and "trace, Cora: ratio" in capsys.readouterr().out
+
+
+def test_the_table_is_written_and_shown(benchmarks, tmp_path):
+    pairs, run = benchmarks
+    book = Book(tmp_path)
+    assert "Nothing has been measured" in benchmark_table(book)
+    pairs.report("trace", "Cora, 64 features", "times as fast", (2.25, 2.3456, 2.5), "≥ 2.2")
+    pairs.report("growth", "nodes", "exponent | of the time", (0.9, 1.25, 1.3), "≤ 1.1")
+    run.write(12.3)
+    with (run.PLACE / "table.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["median"] for row in rows] == ["2.35", "1.25"] and [row["met"] for row in rows] == ["yes", "no"]
+    record = json.loads((run.PLACE / "record.json").read_text(encoding="utf-8"))
+    assert record["versions"]["torch"] and record["machine"]["cores"] >= 1 and len(record["commit"]) == 40
+    text = benchmark_table(book)
+    assert "| trace | Cora, 64 features | times as fast | 2.35 | 2.25 to 2.5 | ≥ 2.2 | yes |" in text
+    assert "exponent \\| of the time" in text and record["commit"][:10] in text
+    assert text.count("\n| ") == 3  # the head and two rows
+
+
+def test_every_module_is_run_or_left_out_on_purpose(benchmarks):
+    _, run = benchmarks
+    by_hand = {"pairs", "run", "memory"}
+    assert {path.stem for path in FOLDER.glob("*.py")} == {*run.MODULES, *by_hand}
