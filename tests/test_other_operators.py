@@ -313,6 +313,16 @@ def test_a_profile_is_what_its_columns_say():
     assert table["uneven"].iloc[0] == pytest.approx(np.abs(walk[walk > 0] - 1).max())
 
 
+def test_a_saturated_sum_is_measured_in_the_uniform_norm():
+    """Features of equal rows have ratio 0 there, but not in Perron's norm, which is for homogeneous activations."""
+    for activation, norm in (("tanh", None), ("relu", "sum")):
+        net, x, _ = experiment.network("karate", "sum", activation, 4, 0)
+        norms = experiment.layer_norms(net, trace_operator(net, x, loss_to(1.0)))
+        assert [P and P.kind for P in norms] == [norm] * 3
+    signs = torch.ones(34, 2, dtype=torch.float64)
+    assert float(osm.relative_deviation(signs, norms[0])) > 0.1
+
+
 def test_held_fixed_is_a_network_on_the_attention_matrices():
     """`fixed` of a tanh network, by autograd through the same attention as constants."""
     table = experiment.profile("karate", "transformer", "tanh", 5, 1)

@@ -126,6 +126,9 @@ def survey_measures(features, edges):
 def layer_norms(net, signals):
     """The norm for X⁽ᵏ⁺¹⁾ and B⁽ᵏ⁾ at each operator layer k.
 
+    A sum's own norm belongs to activations that do not see its size; others it drives into saturation, where features
+    tend to signs that are the same for all nodes: there the uniform norm is the right one.
+
     Args:
         net: the network.
         signals: its signals.
@@ -135,7 +138,8 @@ def layer_norms(net, signals):
     """
     if signals.attention:
         return [node_weights(weights) for weights in sequence_weights(signals.attention)[1:]]
-    return [net.propagation] * len(net.layers)
+    saturated = net.operator == "sum" and not net.activation.homogeneous
+    return [None if saturated else net.propagation] * len(net.layers)
 
 
 def _attention_columns(net, signals, norms):
