@@ -114,6 +114,8 @@ def test_the_best_step_size_is_chosen_for_each_network_by_its_training_loss():
         graph=["a"] * 4, remedy=["x"] * 4, depth=[2] * 4, seed=[0, 0, 1, 1], lr=[1, 2, 1, 2], loss=[0.3, 0.2, 0.1, 0.4]
     )
     assert tables.best_rate(table)["lr"].tolist() == [2, 1]
+    twice = pandas.concat([table, table.assign(graph="b")])  # rows numbered twice
+    assert tables.best_rate(twice)["lr"].tolist() == [2, 1, 2, 1]
 
 
 def test_families_all_hold_the_plain_network_first():

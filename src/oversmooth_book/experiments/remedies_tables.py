@@ -20,6 +20,7 @@ def best_rate(table):
         Its rows, one for each graph, remedy, depth and seed.
     """
     keys = ["graph", "remedy", "depth", "seed"]
+    table = table.reset_index(drop=True)  # joined tables may number their rows twice
     return table.loc[table.groupby(keys, sort=False)["loss"].idxmin()].reset_index(drop=True)
 
 
