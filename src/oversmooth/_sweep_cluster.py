@@ -33,6 +33,12 @@ def outcomes(run, waiting: list, dtype, address: str):
             yield outcome
 
 
+def check(address: str) -> None:
+    """Find out, before any work, whether a sweep could run there; ends as `connected` and `check_workers` do."""
+    with connected(address) as client:
+        check_workers(client, address)
+
+
 def compute_checked(packed: bytes, index: int, cell: dict, seed: int, dtype, needed: dict) -> work.Outcome:
     """As `compute_packed`, if this worker has the caller's versions: workers may join after the first check."""
     differing = difference(needed, versions())

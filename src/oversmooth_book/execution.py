@@ -18,14 +18,16 @@ from oversmooth_book.profiles import ChapterProfile
 from oversmooth_book.records import finish_record
 from oversmooth_book.worker import DIED_AT_START
 
+CLUSTER_VARIABLE = "OVERSMOOTH_CLUSTER"  # read by oversmooth.sweep, which is too heavy to import here
+
 
 class Execution:
     """A chapter being run; ``poll`` until it is done, then ``finish``."""
 
-    def __init__(self, book: Book, chapter: ChapterProfile, profile: str, record: dict, threads: int):
+    def __init__(self, book: Book, chapter: ChapterProfile, profile: str, record: dict, threads: int, cluster=None):
         """Write the notebook with its parameters into a fresh scratch folder and start the worker."""
         self.book, self.chapter, self.profile, self.record = book, chapter, profile, record
-        self.threads, self.retried = threads, False
+        self.threads, self.cluster, self.retried = threads, cluster, False
         self.started = time.monotonic()
         self._start()
 
@@ -60,6 +62,10 @@ class Execution:
     def _environment(self) -> dict[str, str]:
         # A plotting backend chosen outside would leave the notebook without figures.
         inherited = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+        # The chapter's sweeps find the cluster here; an address that was not checked must not reach them.
+        inherited.pop(CLUSTER_VARIABLE, None)
+        if self.cluster is not None:
+            inherited[CLUSTER_VARIABLE] = self.cluster
         return {
             **inherited,
             ROOT_VARIABLE: str(self.book.root),
@@ -67,6 +73,8 @@ class Execution:
             PROFILE_VARIABLE: self.profile,
             MARK: str(self.folder),
             "OMP_NUM_THREADS": str(self.threads),
+            # Threads that wait for one another sleep: on a loaded machine spinning ones take minutes from the others.
+            "OMP_WAIT_POLICY": "PASSIVE",
             "PYTHONHASHSEED": "0",
             # The reader's own IPython start-up files and kernels must not change a number.
             "IPYTHONDIR": str(self.folder / "ipython"),

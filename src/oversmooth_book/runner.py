@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from oversmooth_book.claims import NOT_RUN, of_chapter, read_claims, read_values
-from oversmooth_book.execution import Execution, remove_leftovers
+from oversmooth_book.execution import CLUSTER_VARIABLE, Execution, remove_leftovers
 from oversmooth_book.layout import Book, BookError, recover_folders
 from oversmooth_book.profiles import SECONDS, ChapterProfile, missing_graphs, read_profiles
 from oversmooth_book.records import (
@@ -17,6 +17,7 @@ from oversmooth_book.records import (
     code_version,
     fingerprints,
     make_record,
+    outputs_differ,
     outputs_intact,
     read_record,
 )
@@ -32,7 +33,9 @@ class Report:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def run(book: Book, names=(), profile="published", jobs=None, force=False, timeout=None, say=print) -> Report:
+def run(
+    book: Book, names=(), profile="published", jobs=None, force=False, timeout=None, say=print, cluster=None
+) -> Report:
     """Run the chapters that need it.
 
     Args:
@@ -43,18 +46,23 @@ def run(book: Book, names=(), profile="published", jobs=None, force=False, timeo
         force: run even what is up to date.
         timeout: seconds for one chapter; None means the profile's own limit.
         say: takes one line of report at a time.
+        cluster: address of a Dask scheduler whose workers compute the chapters' sweeps (`oversmooth.sweep`); default:
+            $OVERSMOOTH_CLUSTER, else none.
 
     Returns:
         What became of each chapter.
 
     Raises:
-        BookError: if a chapter is unknown, or another run is at work.
+        BookError: if a chapter is unknown, another run is at work, or the cluster cannot be used.
     """
     chapters = read_profiles(book.chapters / "profiles.yml")
     claims = read_claims(book.chapters / "claims.yml")
     unknown = [name for name in names if name not in chapters]
     if unknown:
         raise BookError(f"unknown chapter {', '.join(unknown)}; the book has {', '.join(chapters) or 'none'}")
+    cluster = cluster or os.environ.get(CLUSTER_VARIABLE) or None
+    if cluster is not None:
+        check_cluster(cluster)
     report = Report()
     with locked(book, profile), ending_on_signals():
         remove_leftovers(book, profile)
@@ -64,7 +72,8 @@ def run(book: Book, names=(), profile="published", jobs=None, force=False, timeo
         if due:
             cores = os.cpu_count() or 1
             workers = max(1, min(jobs or min(4, (cores + 1) // 2), len(due)))
-            pool = _Pool(book, profile, claims, max(1, cores // workers), timeout or SECONDS[profile], report, say)
+            pool = _Pool(book, profile, claims, timeout or SECONDS[profile], report, say)
+            pool.threads, pool.cluster = max(1, cores // workers), cluster
             pool.work(due, workers)
     for chapter in chosen:
         for line in verdict_lines(book, chapter.name, profile, claims):
@@ -106,15 +115,19 @@ def why_due(book: Book, name: str, profile: str, prints: dict) -> str | None:
     changed = changes(record["fingerprints"], prints)
     if changed:
         return f"changed: {', '.join(changed)}"
-    return None if outputs_intact(folder, record) else "its outputs were altered"
+    if outputs_intact(folder, record):
+        return None
+    return f"its outputs were altered: {', '.join(outputs_differ(folder, record)) or f'{name}.ipynb'}"
 
 
 class _Pool:
     """A bounded number of chapters at work."""
 
-    def __init__(self, book, profile, claims, threads, timeout, report, say):
+    threads, cluster = 1, None
+
+    def __init__(self, book, profile, claims, timeout, report, say):
         self.book, self.profile, self.claims = book, profile, claims
-        self.threads, self.timeout, self.report, self.say = threads, timeout, report, say
+        self.timeout, self.report, self.say = timeout, report, say
 
     def work(self, due: list, workers: int) -> None:
         """Run ``due`` to the end, or stop every process if interrupted."""
@@ -135,7 +148,8 @@ class _Pool:
 
     def _start(self, chapter, record, active) -> None:
         try:
-            active.append(Execution(self.book, chapter, self.profile, record, self.threads))
+            execution = Execution(self.book, chapter, self.profile, record, self.threads, self.cluster)
+            active.append(execution)
         except BookError as error:
             self._fail(chapter.name, error)
 
@@ -153,6 +167,23 @@ class _Pool:
     def _fail(self, name: str, error: BookError) -> None:
         self.report.failed[name] = str(error)
         self.say(f"FAILED {error}")
+
+
+def check_cluster(address: str) -> None:
+    """Find out, before any chapter starts, whether sweeps could run on a Dask cluster.
+
+    Args:
+        address: its scheduler's.
+
+    Raises:
+        BookError: if it cannot be reached, has no workers, or workers with other versions.
+    """
+    from oversmooth import _sweep_cluster
+
+    try:
+        _sweep_cluster.check(address)
+    except (ConnectionError, ValueError, ImportError) as error:
+        raise BookError(f"--cluster {address}: {error}") from error
 
 
 @contextlib.contextmanager
