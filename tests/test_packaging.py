@@ -90,7 +90,7 @@ def test_environment_yml_has_the_same_pins():
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src/oversmooth", ["plot", "log"]), ("src/oversmooth_book", ["book"]), ("tests", ["test"]),
+        ("src/oversmooth", ["plot", "log", "cluster"]), ("src/oversmooth_book", ["book"]), ("tests", ["test"]),
         ("benchmarks", ["bench"]), ("scripts", ["test"]),
     ],
 )  # fmt: skip

@@ -37,6 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all")
     _add_profile(run)
     run.add_argument("--jobs", type=_count, help="chapters at work at once")
+    run.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="a Dask scheduler, tcp://host:port, whose workers compute the chapters' sweeps",
+    )
     run.add_argument("--force", action="store_true", help="run even what is up to date")
     run.add_argument("--timeout", type=float, metavar="SECONDS", help="for one chapter")
     run.set_defaults(command=_run)
@@ -84,7 +89,8 @@ def _run(options) -> int:
     from oversmooth_book.runner import run
 
     book = find_book(options.root)
-    report = run(book, options.chapters, options.profile, options.jobs, options.force, options.timeout, say=_say)
+    chosen = (options.chapters, options.profile, options.jobs, options.force, options.timeout)
+    report = run(book, *chosen, say=_say, cluster=options.cluster)
     print(
         f"{len(report.ran)} run, {len(report.skipped)} up to date, {len(report.missing)} without their data, "
         f"{len(report.failed)} failed"
