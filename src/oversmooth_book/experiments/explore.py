@@ -1,5 +1,6 @@
 """The grid behind the explore page: every combination of operator, activation, depth, weight scale and last layer."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -31,21 +32,36 @@ def grid(data, depths, scales, num_seeds):
         pandas.DataFrame: a row for each network, seed and layer: the columns `CHOICES`, rate (λ), seed, layer,
         `PROFILES` (certificate NaN where the theory gives none), loss and floor.
     """
-    tables = []
-    for operator in OPERATORS:
-        P = osm.Propagation.from_data(data, operator)
-        for activation in ACTIVATIONS:
-            for depth in depths:
-                net = scaled(P, data.num_features, activation, depth, scales, num_seeds)
-                trained = osm.train_last_layer(net, data.x, targets(data), how="budget", budget=BUDGET)
-                keys = {"operator": operator, "activation": activation, "rate": P.rate}
-                for name, one in zip(LAST_LAYERS, (trained, net), strict=True):
-                    table = measure(one, data).assign(**keys, last_layer=name)
-                    if name == "trained":
-                        table = without_rounding(table)
-                    tables.append(_unpacked(table, scales, num_seeds))
+    with _one_thread():
+        tables = [
+            _unpacked(table, scales, num_seeds)
+            for operator in OPERATORS
+            for P in [osm.Propagation.from_data(data, operator)]
+            for activation in ACTIVATIONS
+            for depth in depths
+            for table in _both(scaled(P, data.num_features, activation, depth, scales, num_seeds), data)
+        ]
     columns = [*CHOICES, "rate", "seed", "layer", *PROFILES, "loss", "floor"]
     return pd.concat(tables, ignore_index=True)[columns]
+
+
+def _both(net, data):
+    """`measure` with the last layer trained, and as it is."""
+    keys = {"operator": net.propagation.kind, "activation": net.activation.name, "rate": net.propagation.rate}
+    trained = osm.train_last_layer(net, data.x, targets(data), how="budget", budget=BUDGET)
+    yield without_rounding(measure(trained, data).assign(**keys, last_layer="trained"))
+    yield measure(net, data).assign(**keys, last_layer="random")
+
+
+@contextlib.contextmanager
+def _one_thread():
+    """Thousands of small products: a second thread would only wait for work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def scaled(propagation, num_features, activation, depth, scales, num_seeds):
