@@ -106,7 +106,7 @@ class Network(nn.Module):
         return result + self.bias if self.bias is not None and k == self.depth - 1 else result
 
     def check(self, features):
-        """Raise ValueError unless features fit the graph, the widths and the seeds.
+        """Raise ValueError unless features fit the graph, the widths, the weights' device and the seeds.
 
         Args:
             features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0).
@@ -124,6 +124,11 @@ class Network(nn.Module):
             features.dtype == self.weights[0].dtype,
             f"features are {features.dtype}, the weights {self.weights[0].dtype}: "
             "convert one of them, e.g. features.double() or network.float()",
+        )
+        require(
+            features.device == self.weights[0].device,
+            f"features are on {features.device}, the weights on {self.weights[0].device}: move one, e.g. "
+            "features.to(device) or network.to(device)",
         )
         require(
             features.dim() == 2 or self.num_seeds in (None, features.shape[0]),
