@@ -25,6 +25,7 @@
     if (!table?.tBodies[0]) return;
     const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
     const [verdictAt, chapterAt] = ["Verdict", "Chapter"].map((name) => heads.indexOf(name));
+    if (verdictAt < 0 || chapterAt < 0) return;
     // Read once, before formulas are drawn: their text is then what an author would type.
     const rows = [...table.tBodies[0].rows].map((row) => ({
       row,

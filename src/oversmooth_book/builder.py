@@ -14,7 +14,7 @@ from oversmooth_book.ledger import CLAIMS_MARK, claims_table
 from oversmooth_book.notebooks import faults, read_notebook, write_notebook
 from oversmooth_book.pages import API_MARK, Page, api_listing, chapter_notebook
 from oversmooth_book.profiles import ChapterProfile, missing_graphs, read_profiles
-from oversmooth_book.records import fingerprints, read_record
+from oversmooth_book.records import fingerprints, outputs_differ, read_record
 from oversmooth_book.runner import locked, why_due
 from oversmooth_book.statements import STATEMENTS_MARK, read_statements, statement_sections
 
@@ -69,8 +69,13 @@ def full_page(book: Book, chapter: ChapterProfile) -> Page | None:
     """The committed full-profile run of a chapter, None if there is none."""
     folder = book.published_full(chapter.name)
     record = read_record(folder)
+    if record is None:
+        return None
+    altered = outputs_differ(folder, record)
+    if altered:
+        raise BookError(f"data/published/{chapter.name}/full: {', '.join(altered)}: not what the run wrote")
     values = read_values(folder / "claims.json")
-    return record and Page(chapter, "full", folder, book.notebook(chapter.name), record, values)
+    return Page(chapter, "full", folder, book.notebook(chapter.name), record, values)
 
 
 def _committed_page(book: Book, chapter: ChapterProfile, missing: list[str]) -> Page:
@@ -78,6 +83,8 @@ def _committed_page(book: Book, chapter: ChapterProfile, missing: list[str]) -> 
     name, folder = chapter.name, book.published(chapter.name)
     record = read_record(folder)
     wrong = faults(read_notebook(book.notebook(name)))
+    altered = outputs_differ(folder, record) if record else []
+    wrong += [f"data/published/{name}: {file} is not what the run wrote" for file in altered]
     if wrong or record is None:
         why = f"needs {', '.join(missing)}, which are not here, and its" if missing else "its"
         what = wrong[0] if wrong else "data/published has no record of it"

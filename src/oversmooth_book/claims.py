@@ -134,9 +134,12 @@ def read_values(path: Path) -> dict[str, float]:
         return {}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): float(value) for name, value in values.items()}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise BookError(f"{path.parent.name}/{path.name} is damaged ({error}); run the chapter again") from None
+        wrong = [f"{name} is no number" for name, value in values.items() if not is_number(value)]
+    except (ValueError, AttributeError, RecursionError) as error:
+        wrong = [str(error)]
+    if wrong:
+        raise BookError(f"{path.parent.name}/{path.name} is damaged ({wrong[0]}); run the chapter again")
+    return {name: float(value) for name, value in values.items()}
 
 
 def of_chapter(claims: dict[str, Claim], chapter: str) -> list[Claim]:

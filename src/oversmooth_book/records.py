@@ -132,10 +132,43 @@ def read_record(folder: Path) -> dict | None:
         return None
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        record["chapter"], record["profile"], record["fingerprints"]["notebook"], record["outputs"]["tables"]
-        return record
-    except (ValueError, KeyError, TypeError) as error:
-        raise BookError(f"{folder.name}/record.json is damaged ({error!r}); run the chapter again") from None
+    except (ValueError, RecursionError) as error:
+        raise BookError(f"{folder.name}/record.json is damaged ({error}); run the chapter again") from None
+    wrong = _wrong_part(record, SHAPE)
+    if wrong:
+        raise BookError(f"{folder.name}/record.json is damaged ({wrong}); run the chapter again")
+    return record
+
+
+TEXTS = {str: str}
+# What a reader of records relies on: the type of each part, and of the parts of a mapping.
+SHAPE = {
+    "chapter": str,
+    "profile": str,
+    "parameters": dict,
+    "seeds": dict,
+    "versions": TEXTS,
+    "commit": str | None,
+    "dirty": bool,
+    "machine": {"cores": int, "processor": str},
+    "fingerprints": dict.fromkeys(INPUTS, str),
+    "seconds": float | int,
+    "outputs": {"notebook": str, "tables": TEXTS, "claims": str},
+}
+
+
+def _wrong_part(value, shape, name: str = "the record") -> str:
+    """The first part that is not of its shape, in words; empty if there is none."""
+    if not isinstance(shape, dict):
+        return "" if isinstance(value, shape) else f"{name} is {type(value).__name__}"
+    if not isinstance(value, dict):
+        return f"{name} is {type(value).__name__}"
+    if shape is TEXTS:
+        shape = dict.fromkeys(value, str)
+    lacking = [key for key in shape if key not in value]
+    if lacking:
+        return f"{name} lacks {lacking[0]}"
+    return next(filter(None, (_wrong_part(value[key], part, key) for key, part in shape.items())), "")
 
 
 def outputs_differ(folder: Path, record: dict) -> list[str]:
