@@ -54,7 +54,7 @@ def _sound_rows(path: Path) -> list[dict] | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         return record["rows"] if record.pop("sha256") == _digest(_json(record)) else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
