@@ -16,6 +16,8 @@ from pathlib import Path
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
+from oversmooth_book.layout import BookError
+
 ASSETS = Path(__file__).with_name("assets")
 FOLDER = "explore"
 CHOICES = ("operator", "activation", "depth", "scale", "last_layer")
@@ -110,13 +112,19 @@ def write_files(grid: dict, folder: Path) -> None:
     Args:
         grid: what `read_grid` returned.
         folder: made if need be.
+
+    Raises:
+        BookError: if the plotting library is not installed.
     """
+    library = find_spec("plotly")
+    if library is None:
+        raise BookError("plotly is not installed, and the explore page draws with the plotly.js in it: make setup")
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**grid, "words": WORDS}, separators=(",", ":"), allow_nan=False)
     (folder / "grid.js").write_text(f"window.oversmoothGrid={text};\n", encoding="utf-8")
     for name in ("explore.js", "explore.css"):
         shutil.copy(ASSETS / name, folder)
-    shutil.copy(Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js", folder)
+    shutil.copy(Path(library.origin).parent / "package_data" / "plotly.min.js", folder)
 
 
 def _finish(app, error):

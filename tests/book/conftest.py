@@ -1,6 +1,7 @@
 import shutil
 
 import pytest
+from browsing import address, browser, copy, site, visit  # noqa: F401
 from miniature import call, commit_all, make_book
 
 from oversmooth_book.layout import Book

@@ -1,16 +1,10 @@
 """The real book: what stands in the repository is in order, and its HTML works offline, in a browser, on a phone."""
 
-import functools
-import http.server
-import os
 import re
-import shutil
-import threading
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from bs4 import BeautifulSoup
+from browsing import pages, soup
 from miniature import REPOSITORY, call
 
 from oversmooth_book.checker import check
@@ -22,37 +16,6 @@ pytestmark = pytest.mark.xdist_group("book")
 
 def test_check_finds_nothing_in_the_committed_book():
     assert check(Book(REPOSITORY)) == []
-
-
-@pytest.fixture(scope="session")
-def copy(tmp_path_factory):
-    """The committed book in a folder of its own, so that a reader's builds stay as they are."""
-    root = tmp_path_factory.mktemp("real") / "book"
-    for name in ("chapters", "src", "data/published"):
-        if (REPOSITORY / name).is_dir():
-            shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    for name in ("_config.yml", "_toc.yml", "requirements.lock"):
-        shutil.copy(REPOSITORY / name, root / name)
-    return Book(root)
-
-
-@pytest.fixture(scope="session")
-def site(copy):
-    """The HTML of the committed outputs."""
-    answer = call(copy, "build", "--committed")
-    assert answer.returncode == 0, answer.stderr
-    return copy.build("published") / "html"
-
-
-@functools.cache
-def soup(path: Path):
-    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-
-
-def pages(site):
-    """Every page but the first, which only forwards to the landing page."""
-    found = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
-    return [path for path in found if not soup(path).find("meta", attrs={"http-equiv": "Refresh"})]
 
 
 def test_the_first_page_forwards_to_the_landing_page(site):
@@ -115,60 +78,6 @@ def test_every_figure_has_its_provenance(site):
         assert len(figures) == len(soup(page).select("article .provenance")), page
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *words):
-        pass
-
-
-@pytest.fixture(scope="session")
-def address(site):
-    handler = functools.partial(_Quiet, directory=str(site))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not path:
-        pytest.skip("no Chromium here: install it, or name it in CHROMIUM")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Open a page with the network closed; collects complaints."""
-    contexts, complaints = [], []
-
-    def closed(route):
-        if route.request.url.startswith((address, "data:", "blob:")):
-            return route.continue_()
-        complaints.append(f"asks for {route.request.url}")
-        return route.abort()
-
-    def open_page(path, width=1280, **options):
-        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.route("**/*", closed)
-        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{address}/{path}", wait_until="load")
-        # MathJax is loaded late; wait until it has drawn everything.
-        page.evaluate("() => window.MathJax?.startup?.promise")
-        return page
-
-    yield open_page, complaints
-    for context in contexts:
-        context.close()
-
-
 def test_pages_open_without_complaint_and_with_their_mathematics(site, visit):
     open_page, complaints = visit
     formulas = 0
@@ -191,11 +100,53 @@ def test_pages_fit_a_phone(site, visit):
         assert width <= 375, f"{path.name} is {width} pixels wide on a phone"
 
 
-def test_search_works_offline(visit):
+def test_figures_are_shown(site, visit):
+    open_page, _ = visit
+    shown = 0
+    for path in pages(site):
+        if not soup(path).select("article figure img"):
+            continue
+        page = open_page(path.relative_to(site).as_posix())
+        sizes = page.eval_on_selector_all("article figure img", "all => all.map(one => one.naturalWidth)")
+        assert min(sizes) > 100, path.name
+        shown += len(sizes)
+    assert shown > 10
+
+
+def test_a_typed_query_finds_its_chapter_without_a_server(site, visit):
     open_page, complaints = visit
-    page = open_page("search.html?q=oversmoothing")
-    page.wait_for_selector("#search-results li a", timeout=20000)
+    page = open_page((site / "chapters" / "index.html").as_uri())
+    page.keyboard.press("Control+k")
+    field = page.locator("input[type=search]:focus")
+    field.wait_for()
+    page.keyboard.type("Metropolis karate club")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html*")
+    page.wait_for_selector("#search-results li a")
+    found = page.eval_on_selector_all("#search-results li a", "all => all.map(one => one.href)")
+    assert any("backward_oversmoothing.html" in link for link in found), found
     assert complaints == []
+
+
+def test_the_first_tab_skips_to_the_text_and_every_stop_shows(visit):
+    open_page, _ = visit
+    page = open_page("chapters/mlp_counterexample.html")
+    page.keyboard.press("Tab")
+    focused = page.evaluate("[document.activeElement.textContent.trim(), document.activeElement.getAttribute('href')]")
+    assert "skip" in focused[0].lower() and focused[1].startswith("#")
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == focused[1] and page.locator(focused[1]).count() == 1
+    stops = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            "() => { const e = document.activeElement, s = getComputedStyle(e);"
+            " return [e.tagName, e.outerHTML.slice(0, 120),"
+            " e.matches(':focus-visible') && (s.outlineStyle !== 'none' || s.boxShadow !== 'none')]; }"
+        )
+        stops.append(stop)
+    assert len({stop[1] for stop in stops}) > 10
+    assert [stop for stop in stops if stop[0] != "BODY" and not stop[2]] == []
 
 
 def test_dark_mode_switches(visit):

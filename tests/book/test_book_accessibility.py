@@ -1,0 +1,44 @@
+"""axe-core finds no serious or critical violation on any page, light or dark."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import pages
+
+from oversmooth_book.accessibility import mend
+
+pytestmark = pytest.mark.xdist_group("book")
+
+
+def violations(page):
+    """What axe-core calls serious or critical, as text."""
+    found = []
+    for rule in Axe().run(page).response["violations"]:
+        if rule["impact"] in ("serious", "critical"):
+            found += [f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:200]}" for node in rule["nodes"]]
+    return found
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_no_page_has_a_serious_violation(site, visit, mode):
+    open_page, _ = visit
+    found = {}
+    for path in pages(site):
+        page = open_page(path.relative_to(site).as_posix(), mode=mode)
+        assert page.evaluate("document.documentElement.dataset.theme") == mode
+        found[path.name] = violations(page)
+        page.context.close()
+    assert len(found) > 8
+    assert {name: list_ for name, list_ in found.items() if list_} == {}
+
+
+def test_axe_sees_a_violation_that_is_put_there(visit):
+    open_page, _ = visit
+    page = open_page("chapters/notation.html", mode="light")
+    wrong = '<img src=x><p style="color: #ccc">too pale</p>'
+    page.evaluate("html => document.querySelector('article').insertAdjacentHTML('beforeend', html)", wrong)
+    found = " ".join(violations(page))
+    assert "image-alt" in found and "color-contrast" in found
+
+
+def test_references_are_items_of_their_list():
+    assert mend('<div role="list"><div role="doc-biblioentry">') == '<div role="list"><div role="listitem">'
