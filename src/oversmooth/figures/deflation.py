@@ -43,12 +43,10 @@ def draw_moved_trap(ax, table, quantity, ylabel):
         quantity: "loss" or "gradient": the latter is drawn on a logarithmic axis.
         ylabel: the axis' label.
     """
-    label = "predicted"
     for name, rows in table.groupby("operator", sort=False):
         band(ax, rows, "depth", label=name, **_look(name) | {"markevery": 1})
-        if rows["predicted"].notna().any():
-            ax.plot(rows["depth"], rows["predicted"], **THEORY, label=label)
-            label = None
+    for k, (_, rows) in enumerate(table.dropna(subset=["predicted"]).groupby("operator", sort=False)):
+        ax.plot(rows["depth"], rows["predicted"], **THEORY, label=None if k else "predicted")
     if quantity == "gradient":
         ax.set_yscale("log")
     ax.set(xlabel="depth", ylabel=ylabel)
@@ -103,7 +101,7 @@ def draw_modes_kept(ax, table):
         band(ax, rows, "modes", label=label, **style(k) | {"markevery": 1})
     ax.set_xscale("log")
     ax.set_ylim(-0.03, 1.03)
-    ax.set(xlabel="modes kept, of all but the constant", ylabel="after training")
+    ax.set(xlabel="modes kept", ylabel="after training")
 
 
 def draw_label_spectrum(ax, table, column, ylabel):
