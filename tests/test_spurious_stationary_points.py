@@ -76,6 +76,11 @@ def test_slope_of_an_exponential():
     assert last_layer.slope(table, 24) == pytest.approx(math.log(0.6), rel=EXACT)
 
 
+def test_slope_leaves_rounding_out():
+    table = pd.DataFrame({"depth": [24, 32, 64, 100, 128], "gradient": [0.6**24, 0.6**32, 0.6**64, 3e-17, 0.0]})
+    assert last_layer.slope(table, 24) == pytest.approx(math.log(0.6), rel=EXACT)
+
+
 def test_three_ways_differ_as_they_should(data):
     ways = last_layer.three_ways(data, [3], 2).set_index(["how", "seed"])
     for seed in (0, 1):

@@ -10,6 +10,7 @@ from oversmooth_book.experiments.backward_networks import WIDTH, targets
 BUDGET = 3.0  # the norm that the trained last layer may reach
 # The network's graph matrix, by the name that figures use; the perceptron has the same weights and no graph.
 MODELS = {"gnn": "metropolis", "mlp": "identity"}
+ROUNDING = 1e-14  # sums of numbers of size one have no digits below it in float64; at depth 100 the gradient is there
 WAY_DEPTHS = (5, 9, 17, 25, 33)
 MANY = {  # the random networks of the plane (gradient, loss)
     "depths": (5, 17, 41),
@@ -105,13 +106,13 @@ def slope(table, least_depth):
     """Least-squares slope of the logarithm of the gradient against depth.
 
     Args:
-        table: columns depth, gradient.
+        table: columns depth, gradient; gradients below `ROUNDING` are left out.
         least_depth: shallower networks are left out.
 
     Returns:
         The slope, per layer; log λ is what the theory gives.
     """
-    deep = table[table["depth"] >= least_depth]
+    deep = table[(table["depth"] >= least_depth) & (table["gradient"] > ROUNDING)]
     x = torch.tensor(deep["depth"].to_numpy(), dtype=torch.float64)
     y = torch.tensor(deep["gradient"].to_numpy()).log()
     x = x - x.mean()
