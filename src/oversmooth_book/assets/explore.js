@@ -5,7 +5,7 @@
   if (!panel || !window.Plotly || !window.oversmoothGrid) return;
   const { choices, networks, words } = window.oversmoothGrid;
   const form = panel.querySelector("form");
-  const start = { operator: "metropolis", activation: "tanh", depth: "17", scale: "1", last_layer: "trained" };
+  const start = { operator: "metropolis", activation: "tanh", depth: choices.depth[choices.depth.length - 1], scale: "1", last_layer: "trained" };
   const symbols = { feature_ratio: "σ(X)/‖X‖", backward_deviation: "σ(B̃)", backward_norm: "‖B̃‖",
     backward_ratio: "σ(B̃)/‖B̃‖", gradient: "gradient", certificate: "certificate" };
   // Axes of the two ratios never move, so that choices can be compared by eye.
@@ -89,13 +89,20 @@
       line: { color: shade.ink, width: 1.4, dash: "longdash" } }];
   }
 
-  function layout(spec, shade, depth) {
+  // A label at every power of ten, fewer where there are many, more where there are few.
+  function ticks(spec, lines) {
+    const values = lines.flatMap((line) => line.y).filter((value) => value > 0).map(Math.log10);
+    const decades = spec.range ? spec.range[1] - spec.range[0] : Math.max(...values) - Math.min(...values);
+    return decades < 1.5 ? "D2" : Math.max(1, Math.round(decades / 5));
+  }
+
+  function layout(spec, shade, depth, dtick) {
     const axis = { color: shade.ink, gridcolor: shade.grid, linecolor: shade.ink, zeroline: false, fixedrange: true };
     return {
       margin: { l: 62, r: 8, t: 6, b: 40 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: shade.ink, size: 13, family: getComputedStyle(document.body).fontFamily },
       xaxis: { ...axis, title: { text: "layer", standoff: 6 }, range: [-0.4, depth - 0.6] },
-      yaxis: { ...axis, type: "log", exponentformat: "power", nticks: 6, ...(spec.range ? { range: spec.range } : {}) },
+      yaxis: { ...axis, type: "log", exponentformat: "power", dtick, ...(spec.range ? { range: spec.range } : {}) },
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, showlegend: true, dragmode: false,
     };
   }
@@ -123,8 +130,8 @@
     panel.querySelector(".explore-summary").textContent = summary(one, network);
     for (const [name, spec] of Object.entries(charts)) {
       const place = panel.querySelector(`[data-chart="${name}"]`), lines = series(name, network, mlp, shade);
-      Plotly.react(place, lines.concat(guide(spec.guide, network, shade)), layout(spec, shade, network.gradient.length),
-        { displayModeBar: false, responsive: true });
+      Plotly.react(place, lines.concat(guide(spec.guide, network, shade)), layout(spec, shade, network.gradient.length, ticks(spec, lines)),
+        { displayModeBar: false });
       place.setAttribute("aria-label", describe(name, lines));
     }
     table(network);
@@ -150,6 +157,8 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   window.addEventListener("hashchange", () => { restore(); draw(); });
   new MutationObserver(draw).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+  const watch = new ResizeObserver((all) => all.forEach((one) => one.target.data && Plotly.Plots.resize(one.target)));
+  panel.querySelectorAll(".explore-chart").forEach((place) => watch.observe(place));
   panel.hidden = false;
   restore();
   draw();
