@@ -31,7 +31,7 @@ def benchmark_table(book: Book) -> str:
     machine = f"{record['machine']['cores']} cores ({record['machine']['processor']}), {record['threads']} threads"
     device = f", {record['gpu']}" if record["gpu"] else ", no GPU"
     return (
-        f":::{{div}} claims-table\n{HEAD}{rows}\n:::\n\n:::{{div}} provenance\n"
+        f":::{{div}} claims-table\n{HEAD}{rows}\n:::\n\n:::{{div}} origin\n"
         f"Measured {record['started']} in {record['seconds']:.0f} s on {machine}{device}. {versions}; {commit}{changed}"
         ". The same table stands in `data/published/benchmarks/table.csv`.\n:::"
     )

@@ -75,7 +75,7 @@ def full_section(page: Page) -> str:
     many = "table" if len(page.tables) == 1 else "tables"
     return (
         "## Full profile\n\nThe same chapter with more of everything, run once at the commit named here; "
-        f"the figures above do not show it. Its {many}:\n\n" + provenance(page, page.tables, "Saved as")
+        f"the figures above do not show it. Its {many}:\n\n" + provenance(page, page.tables, "Saved as", "origin")
     )
 
 
@@ -107,10 +107,11 @@ def figure_tables(cell, tables: list[Path], before: str = "") -> list[Path]:
 
     Returns:
         The tables that the cell's metadata name (``tables``); else those named like the figure (``fig-forward-phase``
-        draws ``phase``); else those saved since the figure before it; else all of the chapter.
+        draws ``phase`` and ``phase_edge``); else those saved since the figure before it; else all of the chapter.
     """
     name = cell.metadata["mystnb"]["figure"].get("name", "").replace("-", "_")
-    alike = [path.stem for path in tables if f"_{name}".endswith(f"_{path.stem}")]
+    stems = [path.stem for path in tables]
+    alike = [stem for stem in stems if any(f"_{name}".endswith(f"_{part}") for part in _beginnings(stem, stems))]
     saved = re.findall(r"""save_table\(\s*["'](\w+)["']""", before + cell.source)
     for wanted in (cell.metadata.get("tables", []), alike, saved):
         found = [path for path in tables if path.stem in wanted]
@@ -119,23 +120,33 @@ def figure_tables(cell, tables: list[Path], before: str = "") -> list[Path]:
     return tables
 
 
+def _beginnings(stem: str, stems: list[str]) -> list[str]:
+    """A table's name and the tables it belongs to: ``phase_edge`` goes with ``phase``."""
+    return [other for other in stems if stem == other or stem.startswith(f"{other}_")]
+
+
+def _assigned(values: dict) -> str:
+    return ", ".join(f"`{name} = {value!r}`" for name, value in values.items())
+
+
 def _markdown(text: str):
     import nbformat
 
     return nbformat.v4.new_markdown_cell(text, id=ADDED)
 
 
-def provenance(page: Page, tables: list[Path], verb: str = "Drawn from") -> str:
+def provenance(page: Page, tables: list[Path], verb: str = "Drawn from", style: str = "provenance") -> str:
     """Where a figure comes from, in one small paragraph."""
-    record = page.record
-    values = ", ".join(f"`{name} = {value!r}`" for name, value in record["parameters"].items()) or "none"
+    record, seeds = page.record, page.record["seeds"]
+    values = _assigned({name: value for name, value in record["parameters"].items() if name not in seeds}) or "none"
     versions = ", ".join(f"{name} {record['versions'][name]}" for name in SHOWN_VERSIONS if name in record["versions"])
     commit = f"commit `{record['commit'][:10]}`" if record["commit"] else "no commit known"
     changed = " with uncommitted changes" if record["commit"] and record["dirty"] else ""
     links = ", ".join(f"{{download}}`{path.name} </{page.place}/{path.name}>`" for path in tables)
     drawn = f" {verb} {links}." if links else ""
     return (
-        f":::{{div}} provenance\nProfile {record['profile']}; parameters: {values}. {versions}; "
+        f":::{{div}} {style}\nProfile {record['profile']}; parameters: {values}; "
+        f"seeds: {_assigned(seeds) or 'no parameter, they stand in the code'}. {versions}; "
         f"{commit}{changed}. The chapter took {record['seconds']:.0f} s "
         f"on {record['machine']['cores']} cores ({record['machine']['processor']}).{drawn}\n:::"
     )

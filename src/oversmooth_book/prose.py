@@ -13,19 +13,36 @@ _NOT_PROSE = re.compile(
 )
 # Numbers that name something: an article, a section, a version.
 _NAMED = re.compile(
-    r"(?i)\b(?:arxiv|doi|sections?|chapters?|figures?|tables?|theorems?|version|python|torch)[: ]*[\d.]+"
+    r"(?i)\b(?:arxiv|doi|sections?|chapters?|figures?|fig\.|tables?|theorems?|equations?|eqs?\.|version|python|torch)"
+    r"[: ]*[\d.]*\d"
 )
-_MEASURED = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+(?:[eE][-+−]?\d+)?|[eE][-+−]?\d+|\s*(?:%|per cent|percent))(?![\w])")
+_RESULT = r"(?:times|-?fold|orders? of magnitude|seconds?|minutes?|hours?|ms|s(?!-)|GB|MB|kB)"
+_WHOLE = r"\d+(?:,\d{3})*"
+# "Layer 3 of 41" names a layer, it does not count any.
+_NO_NAME = "".join(f"(?<!{name} )" for name in ("ayer", "tep", "ow", "tem", "age", "epth", "art"))
+# Decimals, powers of ten, percentages; whole numbers where a word says that they came out of something: a factor, a
+# count out of a total, a duration or size, an approximation. Depths, widths, steps, seeds and rows are settings as
+# often as results, and so are numbers in words ("a thousand times"): nothing in the text tells which.
+_MEASURED = re.compile(
+    r"(?<![\w.])(?:"
+    r"[-−]?(?:\d+(?:\.\d+(?:[eE][-+−]?\d+)?|[eE][-+−]?\d+|\s*(?:%|‰|per cent|percent(?:age points?)?))|\.\d+)"
+    r"|[-−]?10(?:\^\{?[-−]?\d+\}?|\*\*[-−]?\d+|[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)"
+    rf"|(?i:factor\s+(?:of\s+)?){_WHOLE}"
+    r"|(?i:about|around|roughly|approximately|nearly)\s+\d(?:,?\d)+"
+    rf"|{_NO_NAME}{_WHOLE}\s+(?:out\s+)?of\s+(?:the\s+|all\s+)?{_WHOLE}"
+    rf"|{_WHOLE}(?:\s+|-)?{_RESULT}"
+    r")(?!\w)"
+)
 
 
 def typed_numbers(text: str) -> list[str]:
-    """Decimal numbers, powers of ten and percentages that stand in prose.
+    """Numbers in prose that only a run can have given: decimals, powers of ten, percentages, factors, counts, times.
 
     Args:
         text: MyST markdown.
 
     Returns:
-        The numbers as typed; whole numbers, mathematics, code and roles do not count.
+        The numbers as typed; settings, years, names, mathematics, code and roles do not count.
     """
     prose = _NAMED.sub(" ", _NOT_PROSE.sub(" ", _without_code_blocks(text)))
     return [match.group().strip() for match in _MEASURED.finditer(prose)]

@@ -1,10 +1,16 @@
+import getpass
 import json
+import platform
 import re
+from pathlib import Path
 
+import nbformat
 import pytest
 from miniature import REPOSITORY, add_chapter, call, commit_all, make_book, snapshot, write_chapter, write_claims
 
 from oversmooth_book.layout import Book
+from oversmooth_book.pages import figure_tables
+from oversmooth_book.records import read_record
 
 
 @pytest.fixture(scope="session")
@@ -42,14 +48,16 @@ def test_a_figure_stands_with_caption_alt_text_and_provenance(built):
     assert 'alt="A curve that rises."' in html and "Powers grow." in html
     text = words(html[html.index('class="provenance') :])
     record = json.loads((book.run("published", "tiny") / "record.json").read_text())
+    machine = record["machine"]
     for word in (
-        "scale = 1.5",
-        "seeds = [0, 1]",
-        f"torch {record['versions']['torch']}",
-        record["commit"][:10],
-        "cores",
+        "Profile published; parameters: num_steps = 3 , scale = 1.5 ; seeds: seeds = [0, 1] .",
+        *(f"{name} {record['versions'][name]}" for name in ("python", "torch", "numpy", "scipy", "torch-geometric")),
+        f"commit {record['commit'][:10]} .",
+        f"The chapter took {record['seconds']:.0f} s on {machine['cores']} cores ({machine['processor']}).",
+        "Drawn from",
     ):
         assert word in text, word
+    assert not {platform.node(), getpass.getuser()} & set(text.split()), "a machine's or a person's name"
     link = re.search(r'href="\.\./(_downloads/[^"]+/powers\.csv)"', html).group(1)
     table = book.run("published", "tiny") / "tables" / "powers.csv"
     assert (book.build("published") / "html" / link).read_bytes() == table.read_bytes()
@@ -130,3 +138,22 @@ def test_missing_data_shows_the_committed_outputs_under_a_note(tmp_path):
 def test_the_real_configuration_names_no_other_site():
     text = (REPOSITORY / "_config.yml").read_text()
     assert "http" not in text and "thebe" not in text.replace("#", "")
+
+
+def test_a_table_goes_with_the_figure_that_it_belongs_to():
+    cell = nbformat.v4.new_code_cell("draw(ax)", metadata={"mystnb": {"figure": {"name": "fig-forward-phase"}}})
+    tables = [Path(f"{name}.csv") for name in ("measures", "phase", "phase_edge", "phases")]
+    assert [path.stem for path in figure_tables(cell, tables)] == ["phase", "phase_edge"]
+    saved = "book.save_table('measures', table)"
+    cell.metadata["mystnb"]["figure"]["name"] = "fig-other"
+    assert [path.stem for path in figure_tables(cell, tables, saved)] == ["measures"]
+    assert figure_tables(cell, tables) == tables
+    cell.metadata["tables"] = ["phases"]
+    assert [path.stem for path in figure_tables(cell, tables, saved)] == ["phases"]
+
+
+@pytest.mark.parametrize("chapter", [path.stem for path in sorted((REPOSITORY / "chapters").glob("*.ipynb"))])
+def test_every_committed_record_names_its_seeds(chapter):
+    record = read_record(Book(REPOSITORY).published(chapter))
+    if record:
+        assert record["seeds"] and record["seeds"].items() <= record["parameters"].items()
