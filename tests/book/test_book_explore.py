@@ -133,7 +133,7 @@ def test_the_panels_data_are_the_tables(tables, tmp_path):
 
 # ---- in a browser
 
-PICTURES = "() => [...document.querySelectorAll('.explore-chart .plot')].map(e => e.innerHTML).join('')"
+PICTURES = "() => [...document.querySelectorAll('.explore-chart .scatterlayer')].map(e => e.innerHTML).join('')"
 PAGE = "chapters/explore.html"
 
 

@@ -1,0 +1,111 @@
+"""The printed book: every chapter in it, in order, with an outline and page numbers that are right, and nothing cut."""
+
+import re
+
+import pytest
+from browsing import soup
+from miniature import REPOSITORY
+
+from oversmooth_book.layout import Book, BookError
+from oversmooth_book.pdf import contents, join, make_pdf
+from oversmooth_book.profiles import read_yaml
+
+pypdf = pytest.importorskip("pypdf")
+pytestmark = pytest.mark.xdist_group("book")
+
+
+@pytest.fixture(scope="module")
+def pdf(site, browser):
+    """Printed once."""
+    browser.version  # noqa: B018 - without Chromium the fixture has skipped already
+    return pypdf.PdfReader(make_pdf(Book(site.parents[2])))
+
+
+@pytest.fixture(scope="module")
+def texts(pdf):
+    return [re.sub(r"\s+", " ", page.extract_text()) for page in pdf.pages]
+
+
+def titles(site):
+    wanted = contents(read_yaml(REPOSITORY / "_toc.yml"))
+    found = [soup(site / f"{page}.html").select_one("article h1") for page in wanted]
+    return [re.sub(r"\s+", " ", heading.get_text()).strip().rstrip("#").strip() for heading in found]
+
+
+def test_the_order_is_that_of_the_contents():
+    toc = {"root": "a", "parts": [{"chapters": [{"file": "b"}]}, {"chapters": [{"file": "c"}, {"file": "d"}]}]}
+    assert contents(toc) == ["a", "b", "c", "d"]
+    assert contents({"root": "a", "chapters": [{"file": "b"}]}) == ["a", "b"]
+
+
+def test_contents_name_the_page_on_which_each_chapter_begins(site, pdf, texts):
+    for title in titles(site):
+        plain = re.escape(title).replace("\\ ", " ")
+        number = int(re.search(plain + r" ?(\d+)", texts[0].split("Contents")[1])[1])
+        assert re.sub(r"\W", "", texts[number - 1]).startswith(re.sub(r"\W", "", title)), (title, number)
+
+
+def test_the_outline_has_chapters_and_sections(site, pdf):
+    flat, todo = [], list(pdf.outline)
+    while todo:
+        entry = todo.pop(0)
+        if isinstance(entry, list):
+            todo = entry + todo
+        else:
+            flat.append(re.sub(r"\s+", " ", entry.title).strip())
+    assert set(titles(site)) <= set(flat) and len(flat) > 3 * len(titles(site))
+
+
+def test_pages_are_numbered_and_of_one_size(pdf, texts):
+    assert len(pdf.pages) > 30
+    assert {(round(float(page.mediabox.width)), round(float(page.mediabox.height))) for page in pdf.pages} <= {
+        (595, 842),
+        (594, 842),
+        (596, 842),
+        (595, 841),
+    }
+    assert all(re.search(rf"(^|\D){number}$", text.strip()) or text.strip().startswith(str(number)) for number, text in
+               enumerate(texts, 1))  # fmt: skip
+
+
+def test_no_sidebar_no_button_and_no_raw_formula_is_printed(texts):
+    whole = " ".join(texts)
+    for word in (
+        "Skip to main content",
+        "Search Ctrl",
+        "Click to show",
+        "\\frac",
+        "\\lambda",
+        "\\begin{",
+        "Choose a file",
+    ):
+        assert word not in whole, word
+
+
+def test_every_figure_is_printed(site, pdf):
+    wanted = sum(
+        len(soup(site / f"{page}.html").select("article figure img"))
+        for page in contents(read_yaml(REPOSITORY / "_toc.yml"))
+    )
+    drawn = sum(
+        1
+        for page in pdf.pages
+        for thing in (page["/Resources"].get("/XObject") or {}).values()
+        if thing.get_object().get("/Subtype") == "/Image" and thing.get_object()["/Width"] > 300
+    )
+    assert drawn >= wanted > 10
+
+
+def test_links_between_chapters_stay_links(site):
+    pages = contents(read_yaml(REPOSITORY / "_toc.yml"))
+    html = join(site, pages, "A title", {})
+    inner = re.findall(r'href="#(p\d+[^"]*)"', html)
+    marks = set(re.findall(r'id="(p\d+[^"]*)"', html))
+    assert len(inner) > 50 and [link for link in inner if link not in marks] == []
+    assert re.findall(r'href="(?!#|https?:|mailto:|_static)[^"]*"', html) == []
+
+
+def test_without_html_there_is_nothing_to_print(tmp_path):
+    (tmp_path / "chapters").mkdir()
+    with pytest.raises(BookError, match="first call python -m oversmooth_book build --profile quick"):
+        make_pdf(Book(tmp_path), "quick")
