@@ -123,7 +123,7 @@ def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> li
             text = text.replace(mark, content()) if mark in text else text
         (source / "chapters" / path.name).write_text(text, encoding="utf-8")
     for name, page in pages.items():
-        write_notebook(chapter_notebook(page), source / "chapters" / f"{name}.ipynb")
+        write_notebook(chapter_notebook(page, claims), source / "chapters" / f"{name}.ipynb")
         for shown in filter(None, (page, page.full)):
             (source / shown.place).mkdir(parents=True, exist_ok=True)
             for csv in shown.tables:

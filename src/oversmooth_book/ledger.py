@@ -2,10 +2,9 @@
 
 from oversmooth_book.claims import FAIL, NOT_RUN, PASS, Claim, read_values
 from oversmooth_book.layout import Book, BookError
-from oversmooth_book.pages import Page
+from oversmooth_book.pages import Page, badge
 
 CLAIMS_MARK = "<!-- claims-table -->"
-BADGES = {PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
 HEAD = "| Claim | Verdict | Measured | Needed | In the paper | Chapter |\n|---|---|---|---|---|---|\n"
 
 
@@ -37,11 +36,6 @@ def claims_table(claims: dict[str, Claim], pages: dict[str, Page]) -> tuple[str,
 def failure(claim: Claim, value: float) -> str:
     """A failed claim in one line: its name, the measured value and the needed one."""
     return f"{claim.id} ({claim.chapter}): measured {value:.6g}, needed {claim.condition()}"
-
-
-def badge(verdict: str) -> str:
-    """A verdict as a coloured word."""
-    return f"{{{BADGES[verdict]}}}`{verdict}`"
 
 
 def _row(claim: Claim, value, verdict: str, lent: bool) -> str:

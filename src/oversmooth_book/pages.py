@@ -5,12 +5,13 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oversmooth_book.claims import NOT_RUN, Claim
+from oversmooth_book.claims import FAIL, NOT_RUN, PASS, Claim, of_chapter
 from oversmooth_book.notebooks import read_notebook
 from oversmooth_book.profiles import ChapterProfile
 
 API_MARK = "<!-- api -->"
 ADDED = "added-by-the-build"
+BADGES = {PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
 SHOWN_VERSIONS = ("python", "torch", "numpy", "scipy", "torch-geometric")
 
 
@@ -52,8 +53,8 @@ class Page:
         return None if verdict == NOT_RUN else value, verdict, page.profile
 
 
-def chapter_notebook(page: Page):
-    """The chapter with its note on top and a provenance line under every figure."""
+def chapter_notebook(page: Page, claims: dict[str, Claim]):
+    """The chapter with its note on top, a provenance line under every figure, and its full-profile run at the end."""
     notebook = copy.deepcopy(read_notebook(page.notebook))
     cells = []
     for cell, tables in zip(notebook.cells, drawn_tables(notebook, page.tables), strict=True):
@@ -62,7 +63,7 @@ def chapter_notebook(page: Page):
             cells.append(_markdown(provenance(page, tables)))
     if page.note:
         cells.insert(1, _markdown(f":::{{admonition}} Not run here\n:class: warning\n{page.note}\n:::"))
-    notebook.cells = cells + ([_markdown(full_section(page.full))] if page.full else [])
+    notebook.cells = cells + ([_markdown(full_section(page.full, claims))] if page.full else [])
     added = [cell for cell in notebook.cells if cell.get("id") == ADDED]
     for number, cell in enumerate(added):
         # nbformat's own are random: two builds of one commit would differ.
@@ -70,13 +71,24 @@ def chapter_notebook(page: Page):
     return notebook
 
 
-def full_section(page: Page) -> str:
-    """The end of a chapter that also ran at full size: where that run comes from, and its tables."""
-    many = "table" if len(page.tables) == 1 else "tables"
+def full_section(page: Page, claims: dict[str, Claim]) -> str:
+    """The end of a chapter that also ran at full size: its verdicts, where that run comes from, and its tables."""
+    rows = []
+    for claim in of_chapter(claims, page.chapter.name):
+        value, verdict, _ = page.judge(claim)
+        link = f"[{claim.id}](#claim-{claim.id.lower()})"
+        rows.append(f"| {link} | {badge(verdict)} | {claim.show(value)} | `{claim.condition()}` |")
+    head = "| Claim | Verdict | Measured | Needed |\n|---|---|---|---|\n"
+    table = f"{head}{chr(10).join(rows)}\n\n" if rows else ""
     return (
         "## Full profile\n\nThe same chapter with more of everything, run once at the commit named here; "
-        f"the figures above do not show it. Its {many}:\n\n" + provenance(page, page.tables, "Saved as", "origin")
+        f"the figures above do not show it.\n\n{table}" + provenance(page, page.tables, "Saved as", "origin")
     )
+
+
+def badge(verdict: str) -> str:
+    """A verdict as a coloured word."""
+    return f"{{{BADGES[verdict]}}}`{verdict}`"
 
 
 def is_figure(cell) -> bool:

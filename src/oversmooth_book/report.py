@@ -19,7 +19,7 @@ table { border-collapse: collapse; width: 100%; margin: 0.5rem 0 1rem; }
 caption { text-align: left; font-weight: 600; padding: 0.25rem 0; }
 th, td { border: 1px solid var(--line); padding: 0.3rem 0.5rem; text-align: left; vertical-align: top;
   overflow-wrap: normal; }
-td:last-child { min-width: 16rem; overflow-wrap: anywhere; }
+td.texts { min-width: 16rem; overflow-wrap: anywhere; }
 thead th { background: var(--soft); }
 .identical { color: var(--good); } .rounding { color: var(--warn); } .differs { color: var(--bad); font-weight: 700; }
 """
@@ -95,13 +95,15 @@ def _coloured(state: str, words: str) -> str:
     return f"<span class='{state}'>{html.escape(words)}</span>"
 
 
+def _cell(cell) -> str:
+    """A cell; sentences get room."""
+    return f"<td class='texts'>{cell}</td>" if " here, " in str(cell) else f"<td>{cell}</td>"
+
+
 def _table(caption: str, head: tuple, rows: list[tuple]) -> str:
     """A table; cells are HTML already."""
     columns = "".join(f"<th scope='col'>{html.escape(str(name))}</th>" for name in head)
-    body = "\n".join(
-        f"<tr><th scope='row'>{first}</th>" + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
-        for first, *rest in rows
-    )
+    body = "\n".join(f"<tr><th scope='row'>{first}</th>" + "".join(map(_cell, rest)) + "</tr>" for first, *rest in rows)
     return (
         f"<div class='scroll' role='region' aria-label='{html.escape(caption)}' tabindex='0'><table>"
         f"<caption>{html.escape(caption)}</caption><thead><tr>{columns}</tr></thead>\n<tbody>{body}</tbody></table></div>"

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from oversmooth_book.claims import Claim
 from oversmooth_book.layout import Book, BookError
-from oversmooth_book.ledger import badge
 from oversmooth_book.notebooks import read_notebook
-from oversmooth_book.pages import Page, is_figure
+from oversmooth_book.pages import Page, badge, is_figure
 from oversmooth_book.rows import check_fields, check_texts, check_texts_list, read_rows
 
 STATEMENTS_MARK = "<!-- statements -->"

@@ -79,6 +79,8 @@ def test_the_chapter_ends_with_the_full_run_and_the_ledger_judges_by_it(complete
     text = " ".join(section.get_text(" ").split())
     for words in ("Profile full", "num_steps = 5", "seeds = [0, 1]", commit[:10], "cores", "powers.csv"):
         assert words in text, words
+    rows = [[cell.get_text(strip=True) for cell in row("td")] for row in section.select("tbody tr")]
+    assert rows == [["T1", "PASS", "1.69", ">0.5"], ["T2", "PASS", "1.69", ">1"]]
     link = section.find("a", string=re.compile("powers"))["href"]
     table = book.published_full("tiny") / "tables" / "powers.csv"
     assert (html / link).resolve().read_bytes() == table.read_bytes()
