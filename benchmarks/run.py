@@ -13,6 +13,7 @@ import os
 import platform
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pairs
@@ -50,6 +51,7 @@ def write(seconds):
 
 def main():
     """Run what is asked for; fail if a target is missed."""
+    warnings.filterwarnings("ignore", category=UserWarning, module="torch")  # torch's and PyG's notes on sparse tensors
     chosen, start = sys.argv[1:] or MODULES, time.perf_counter()
     for name in chosen:
         importlib.import_module(name).main()
