@@ -316,3 +316,12 @@ def test_label_entropy_and_splits_by_hand():
     masks = torch.tensor([[True, False], [False, True]])
     train, test = real_training.split(Data(train_mask=masks, test_mask=~masks))
     assert train.tolist() == [True, False] and test.tolist() == [False, True]
+
+
+def test_the_large_block_model_has_the_reference_graphs_mean_degree():
+    assert real_graphs.references(0) == list(real_graphs.REFERENCES)
+    assert real_graphs.references(3000) == [*real_graphs.REFERENCES, "CSBM 3000"]
+    large, small = (real_graphs.load(name, whole=True) for name in ("CSBM 3000", "CSBM"))
+    assert large.num_nodes == 3000 and torch.equal(small.edge_index, osm.csbm().edge_index)
+    degree = large.num_edges / 3000
+    assert abs(degree - 16) < 6 * math.sqrt(2 * 16 / 3000)  # six standard errors of a mean of n/2 pairs' indicators

@@ -17,18 +17,36 @@ DENSE_NODES = 4000
 FARTHEST = 4096
 
 
+def references(large_nodes):
+    """The graphs of the other chapters and, for the full profile, a large block model.
+
+    Args:
+        large_nodes: its number of nodes, or 0 for none.
+
+    Returns:
+        Names for `load`.
+    """
+    return [*REFERENCES, *([f"CSBM {large_nodes}"] if large_nodes else [])]
+
+
 @functools.cache
 def load(name, whole=False):
     """A graph by name, its largest connected component unless `whole`.
 
     Args:
-        name: for `oversmooth.load`, or "CSBM" for the book's reference graph.
+        name: for `oversmooth.load`, or "CSBM" for the book's reference graph; "CSBM 100000": one with so many nodes
+            and the same mean degree.
         whole: keep all components.
 
     Returns:
         `Data`, the same object at every call: read only.
     """
-    data = osm.csbm() if name == "CSBM" else osm.load(name)
+    family, _, size = name.partition(" ")
+    if family == "CSBM":
+        n = int(size or 400)
+        data = osm.csbm(num_nodes=n, p_in=24 / n, p_out=8 / n)  # at 400 the defaults
+    else:
+        data = osm.load(name)
     return data if whole else osm.largest_component(data)
 
 
