@@ -131,6 +131,19 @@ def test_sweeps_have_a_row_for_every_case():
     assert len(cases) == 3 * (2 + 3 + 3) and set(cases["modes"]) == {1, 2, 3}
 
 
+def test_cora_runs_take_the_published_split(monkeypatch):
+    tiny = osm.csbm(60, p_in=0.5, p_out=0.1, seed=1)
+    tiny.train_mask = torch.arange(60) % 3 == 0
+    tiny.test_mask = torch.arange(60) % 3 == 1
+    monkeypatch.setattr(training, "load", lambda name: tiny)
+    table = training.depths_on_cora([3], 2, 1, jobs=1).set_index("name")
+    net = osm.Network(osm.Propagation.from_data(tiny, kind="deflated"), [8, 16, 16, 2], seed=0, output_bias=True)
+    options = {"mask": tiny.train_mask, "test_mask": tiny.test_mask, "lr": 0.003, "steps": 2}
+    last = osm.fit(net, tiny.x, tiny.y, "cross_entropy", **options).table.iloc[-1]
+    found = table.loc["deflated", ["loss", "accuracy"]].to_list()
+    assert found == pytest.approx([last["loss"], last["test_accuracy"]])
+
+
 def test_the_moved_trap_is_a_regression_on_the_second_mode():
     table = experiment.moved_trap([31], [0])
     data = osm.csbm()

@@ -231,24 +231,35 @@ def comparison(depths, shares, rates, steps, seeds, jobs=2):
     return table.merge(best, on=[*keys, "lr"])
 
 
-def depths_on_cora(depths, steps, weights):
-    """Cora's largest component with its published split: plain and deflated, step size 0.003.
+def on_cora(name, depth, steps, weights, seed):
+    """Train a batch of networks on Cora's largest component with its published split: a run for `osm.sweep`.
+
+    Args:
+        name: of the operator.
+        depth: number of weight matrices.
+        steps: of Adam, step size 0.003.
+        weights: number of networks.
+        seed: not used; graph and split are given.
+
+    Returns:
+        A dictionary for each network, as in `batch`.
+    """
+    data = load("Cora")
+    net = _network(operator(name, data), data, depth, weights)
+    return _fitted(net, data, data.train_mask, data.test_mask, steps, 0.003)
+
+
+def depths_on_cora(depths, steps, weights, jobs=2):
+    """Loss and accuracy on Cora, plain and deflated, against depth.
 
     Args:
         depths: numbers of weight matrices.
         steps: of Adam.
         weights: number of networks.
+        jobs: processes.
 
     Returns:
-        A row for each operator, depth and network: loss, accuracy.
+        What `on_cora` returned, for each operator and depth.
     """
-    import pandas
-
-    data, rows = load("Cora"), []
-    for name in ("plain", "deflated"):
-        P = operator(name, data)
-        for depth in depths:
-            net = _network(P, data, depth, weights)
-            fitted = _fitted(net, data, data.train_mask, data.test_mask, steps, 0.003)
-            rows += [{"name": name, "depth": depth} | row for row in fitted]
-    return pandas.DataFrame(rows)
+    grid = {"name": ["plain", "deflated"], "depth": list(depths), "steps": [steps], "weights": [weights]}
+    return osm.sweep(on_cora, grid, [0], jobs)
