@@ -113,11 +113,14 @@ def settings(seed):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_one_thread_a_cell_and_the_callers_default_dtype(jobs):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
     torch.set_default_dtype(torch.float64)
     try:
         got = osm.sweep(settings, {}, [0, 1], jobs=jobs)
     finally:
         torch.set_default_dtype(torch.float32)
+        torch.set_num_threads(threads)
     assert set(got["threads"]) == {1} and set(got["dtype"]) == {"torch.float64"}
 
 
