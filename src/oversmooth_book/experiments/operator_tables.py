@@ -87,8 +87,8 @@ def paths(table):
 def slopes(table):
     """How fast linear networks smooth: slope of the logarithm of the ratio per layer, over log λ.
 
-    The forward slope is fitted in the second half of the layers, the backward one in the first half; for attention it
-    is that with all attention held fixed.
+    Of the layers whose ratio is above rounding, the forward slope is fitted in the second half, the backward one in the
+    first; for attention it is that with all attention held fixed.
 
     Args:
         table: profiles of linear networks on the block model.
@@ -98,20 +98,18 @@ def slopes(table):
     """
     rows = []
     for (operator, seed), part in table[table["operator"] != "max"].groupby(["operator", "seed"], sort=False):
-        middle = part["layer"].max() / 2
-        ends = part[part["layer"] >= middle], part[part["layer"] <= middle]
-        columns = "forward", "fixed" if operator in ATTENTION else "backward"
-        logarithm = np.log(rate(operator))
-        forward, backward = (
-            abs(_slope(end["layer"], end[column])) / -logarithm for end, column in zip(ends, columns, strict=True)
-        )
-        rows.append({"operator": operator, "seed": seed, "forward": forward, "backward": backward})
+        column = "fixed" if operator in ATTENTION else "backward"
+        row = {"forward": _slope(part, "forward", last=True), "backward": _slope(part, column, last=False)}
+        logarithm = abs(np.log(rate(operator)))
+        rows.append({"operator": operator, "seed": seed} | {way: abs(value) / logarithm for way, value in row.items()})
     return pd.DataFrame(rows)
 
 
-def _slope(layer, ratio):
-    usable = ratio > FLOOR
-    return np.polyfit(layer[usable], np.log(ratio[usable]), 1)[0]
+def _slope(rows, column, last):
+    """Slope of the logarithm in the last or first half of the layers where the ratio is above rounding."""
+    rows = rows[rows[column] > FLOOR].sort_values("layer")
+    half = rows.tail(len(rows) // 2) if last else rows.head(len(rows) // 2)
+    return np.polyfit(half["layer"], np.log(half[column]), 1)[0]
 
 
 def smallest(table):
