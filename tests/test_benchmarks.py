@@ -1,6 +1,7 @@
 """The benchmarks' table: what a row says, how it is written, and how its page shows it."""
 
 import csv
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -19,9 +20,7 @@ def benchmarks(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(FOLDER))
     for name in ("pairs", "run"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    import pairs
-    import run
-
+    pairs, run = importlib.import_module("pairs"), importlib.import_module("run")
     monkeypatch.setattr(run, "PLACE", tmp_path / "data" / "published" / "benchmarks")
     yield pairs, run
     for name in ("pairs", "run"):
