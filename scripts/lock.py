@@ -86,7 +86,7 @@ def lock_text(versions: dict[str, str]) -> str:
 def environment_text(versions: dict[str, str]) -> str:
     """The text of environment.yml: Python from conda, all else from pip, as in the lock.
 
-    Without the book's own code: Binder reads this file before it has the rest of the repository, and then runs postBuild.
+    Without the book's own code: Binder reads this file before it has the rest, and then runs postBuild.
 
     Args:
         versions: name -> version.
