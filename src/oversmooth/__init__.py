@@ -14,7 +14,7 @@ _PUBLIC = {
     "deflation": ["deflate"],
     "activations": ["ACTIVATIONS", "Activation"],
     "network": ["Network"],
-    "signals": ["Signals", "trace"],
+    "signals": ["Signals", "Steps", "trace"],
     "smoothness": [
         "backward_deviation",
         "backward_mean",
