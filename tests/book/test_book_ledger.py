@@ -1,6 +1,5 @@
 """The ledger and its filter, the reverse index, and the verdicts of the values that stand in the repository."""
 
-import os
 import re
 import shutil
 
@@ -192,18 +191,6 @@ def test_any_rows_give_statements_or_a_clear_error(tmp_path_factory, rows):
         assert all(isinstance(statement.text, str) for statement in read_statements(path).values())
     except BookError as error:
         assert "statements.yml" in str(error)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not path:
-        pytest.skip("no Chromium here: install it, or name it in CHROMIUM")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
