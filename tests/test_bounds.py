@@ -673,13 +673,12 @@ def test_the_floor_leaves_the_network_alone():
 
 @pytest.mark.parametrize("function", [osm.backward_step, osm.mean_transport, osm.certificate])
 def test_diverged_signals_are_refused(function):
-    signals = make_signals("random_walk", "star", 5, "tanh", 3, "mse", 0)
     for name in ("preactivations", "backward"):
         for bad in (math.nan, math.inf):
-            tensors = [tensor.clone() for tensor in getattr(signals, name)]
-            tensors[-1][2, 0] = bad
+            signals = make_signals("random_walk", "star", 5, "tanh", 3, "mse", 0)
+            getattr(signals, name)[-1][2, 0] = bad
             with pytest.raises(ValueError, match="layer 2 have non-finite entries"):
-                function(dataclasses.replace(signals, **{name: tensors}))
+                function(signals)
 
 
 @pytest.mark.parametrize("function", [osm.backward_step, osm.mean_transport, osm.certificate])

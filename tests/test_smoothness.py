@@ -337,3 +337,10 @@ def test_a_finite_signal_whose_sum_overflows_is_accepted():
     huge = torch.full((7, 2), 1.7e308, dtype=torch.float64)
     assert osm.relative_deviation(huge / 1e160, propagation_of("path")) < 1e-14
     assert osm.mean(huge / 8, propagation_of("path")).isfinite().all()
+
+
+def test_measures_can_be_differentiated():
+    P = propagation_of("karate", "random_walk")
+    X = signal(P.num_nodes, 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: osm.energy(x, P), X)
+    assert torch.autograd.gradcheck(lambda x: osm.backward_deviation(x, P), X)

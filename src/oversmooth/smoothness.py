@@ -372,11 +372,12 @@ def _moments(x, measure, spare):
     m, c, a = measure
     centre = m.mT @ x
     size = max(1, _BLOCK * x.shape[-2] // max(1, x.numel()))
-    rows = []
+    rows, differentiated = [], x.requires_grad and torch.is_grad_enabled()  # autograd keeps each block's own memory
     for block, scale in zip(x.split(size, -2), c.split(size), strict=True):
-        if block.shape not in spare:
+        if not differentiated and block.shape not in spare:
             spare[block.shape] = torch.empty_like(block)
-        departure = torch.addcmul(block, scale, centre, value=-1, out=spare[block.shape])
+        place = None if differentiated else spare[block.shape]
+        departure = torch.addcmul(block, scale, centre, value=-1, out=place)
         rows.append(torch.linalg.vector_norm(departure, dim=-1))
     rows = rows[0] if len(rows) == 1 else torch.cat(rows, -1)
     return (rows.square() @ a)[..., 0], centre.square().sum((-1, -2))

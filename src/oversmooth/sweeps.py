@@ -129,7 +129,8 @@ def _outcomes(run, waiting, jobs, cluster):
 
 def _in_processes(run, waiting, jobs, dtype):
     unfinished, packed = {index for index, *_ in waiting}, work.pack(run)
-    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+    # A process without work goes home after an hour, not five minutes: cells may take long, and loky warns of it.
+    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, idle_worker_timeout=3600):
         parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered")
         tasks = (joblib.delayed(work.compute_below)(os.getpid(), packed, *task, dtype) for task in waiting)
         try:

@@ -156,4 +156,5 @@ def test_a_table_goes_with_the_figure_that_it_belongs_to():
 def test_every_committed_record_names_its_seeds(chapter):
     record = read_record(Book(REPOSITORY).published(chapter))
     if record:
-        assert record["seeds"] and record["seeds"].items() <= record["parameters"].items()
+        named = {name: value for name, value in record["parameters"].items() if "seed" in name}
+        assert record["seeds"] == named  # where there is none, the page says that the seeds stand in the code
