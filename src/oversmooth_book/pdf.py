@@ -143,7 +143,7 @@ def _target(address: str, page: str, pages: list[str]) -> str:
 def _line(article, numbers: dict[str, int]) -> str:
     """A chapter's line in the table of contents."""
     name = _heading(article)
-    return f'<p><a href="#{article["id"]}">{name}</a><span>{numbers.get(name, "")}</span></p>'
+    return f'<p><a href="#{article["id"]}">{name}</a><span>{numbers.get(_letters(name), "")}</span></p>'
 
 
 def _heading(article) -> str:
@@ -157,14 +157,19 @@ def first_pages(pdf: Path) -> dict[str, int]:
         pdf: with an outline.
 
     Returns:
-        Title of the outline's entry -> page, from 1.
+        Title of the outline's entry, without its spaces -> page, from 1.
     """
     from pypdf import PdfReader
 
     reader, found = PdfReader(pdf), {}
     for entry in _flat(reader.outline):
-        found.setdefault(re.sub(r"\s+", " ", entry.title).strip(), reader.get_destination_page_number(entry) + 1)
+        found.setdefault(_letters(entry.title), reader.get_destination_page_number(entry) + 1)
     return found
+
+
+def _letters(title: str) -> str:
+    """Without spaces: Chromium's outline loses the one at which a heading breaks into two lines."""
+    return re.sub(r"\s+", "", title)
 
 
 def _flat(outline):

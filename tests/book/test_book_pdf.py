@@ -60,8 +60,8 @@ def test_the_outline_has_chapters_and_sections(site, pdf):
         if isinstance(entry, list):
             todo = entry + todo
         else:
-            flat.append(re.sub(r"\s+", " ", entry.title).strip())
-    assert set(titles(site)) <= set(flat) and len(flat) > 3 * len(titles(site))
+            flat.append(re.sub(r"\s+", "", entry.title))  # where a heading wraps, Chromium drops the space
+    assert {title.replace(" ", "") for title in titles(site)} <= set(flat) and len(flat) > 3 * len(titles(site))
 
 
 def test_pages_are_numbered_and_of_one_size(pdf, texts):
@@ -72,8 +72,13 @@ def test_pages_are_numbered_and_of_one_size(pdf, texts):
                enumerate(texts, 1))  # fmt: skip
 
 
-def test_no_sidebar_no_button_and_no_raw_formula_is_printed(texts):
+def test_no_sidebar_no_button_and_no_raw_formula_is_printed(site, texts):
     whole = " ".join(texts)
+    code = " ".join(
+        cell.get_text()
+        for page in contents(read_yaml(REPOSITORY / "_toc.yml"))
+        for cell in soup(site / f"{page}.html").select("article pre")
+    )
     for word in (
         "Skip to main content",
         "Search Ctrl",
@@ -83,7 +88,7 @@ def test_no_sidebar_no_button_and_no_raw_formula_is_printed(texts):
         "\\begin{",
         "Choose a file",
     ):
-        assert word not in whole, word
+        assert whole.count(word) == code.count(word), word
 
 
 def test_every_figure_is_printed(site, pdf):
