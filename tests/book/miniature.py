@@ -113,7 +113,7 @@ def command(book: Book, *arguments: str) -> list[str]:
 def call(book: Book, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """The command line, as a reader calls it."""
     return subprocess.run(
-        command(book, *arguments), capture_output=True, text=True, timeout=240, env={**os.environ, **environment}
+        command(book, *arguments), capture_output=True, text=True, timeout=900, env={**os.environ, **environment}
     )
 
 

@@ -108,7 +108,7 @@ def test_runner_and_worker_killed_together(good):
 def test_runner_interrupted(good, number):
     runner, before = start_busy(good, SPAWNS)
     runner.send_signal(number)
-    text, _ = runner.communicate(timeout=30)
+    text, _ = runner.communicate(timeout=120)
     assert runner.returncode == 130 and "interrupted; nothing half-done is left" in text
     assert processes(good) == []
     assert snapshot(good.build("published") / "runs") == before
