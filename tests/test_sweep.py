@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 import types
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -229,6 +230,24 @@ def test_errors_that_cannot_travel_and_processes_that_die(tmp_path):
 
 
 # ---- the cache
+
+
+KEPT = []
+
+
+def hoards(depth, seed):
+    """A graph that a process keeps: more memory than joblib lets a process grow by before it replaces it."""
+    KEPT.append(np.ones(50_000_000))
+    time.sleep(1.1)  # joblib looks once a second
+    return {"value": depth}
+
+
+def test_a_process_that_is_replaced_for_its_memory_is_no_event():
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        table = osm.sweep(hoards, {"depth": list(range(6))}, [0], jobs=2)
+    assert list(table["value"]) == list(range(6))
+    assert [str(warning.message) for warning in heard] == []
 
 
 def awkward(count, seed):

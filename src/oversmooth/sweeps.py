@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from numbers import Integral
@@ -129,8 +130,9 @@ def _outcomes(run, waiting, jobs, cluster):
 
 def _in_processes(run, waiting, jobs, dtype):
     unfinished, packed = {index for index, *_ in waiting}, work.pack(run)
-    # A process without work goes home after an hour, not five minutes: cells may take long, and loky warns of it.
-    with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, idle_worker_timeout=3600):
+    with warnings.catch_warnings(), joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+        # loky replaces a process that waited for minutes, or that has grown by 300 MB (a graph it keeps), and warns.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered")
         tasks = (joblib.delayed(work.compute_below)(os.getpid(), packed, *task, dtype) for task in waiting)
         try:
