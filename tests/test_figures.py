@@ -14,8 +14,7 @@ import pandas
 import pytest
 
 import oversmooth as osm
-from oversmooth import figures
-from oversmooth.figures import _theme, forward
+from oversmooth.figures import forward, theme
 
 
 def drawn(ax):
@@ -29,7 +28,7 @@ def series(x, y):
 
 def test_band_draws_median_and_range(ax):
     table = pandas.DataFrame({"k": [0, 1, 3], "median": [3, 2, 1], "low": [2, 1, 0.5], "high": [5, 2.5, 4]})
-    figures.band(ax, table, "k", label="tanh", **figures.style("tanh"))
+    theme.band(ax, table, "k", label="tanh", **theme.style("tanh"))
     assert np.array_equal(drawn(ax)["tanh"], series([0, 1, 3], [3, 2, 1]))
     corners = {tuple(corner) for corner in ax.collections[0].get_paths()[0].vertices}
     assert {(0, 2), (1, 1), (3, 0.5), (0, 5), (1, 2.5), (3, 4)} <= corners
@@ -37,7 +36,7 @@ def test_band_draws_median_and_range(ax):
 
 def test_floor_lies_at_its_level(ax):
     ax.set_yscale("log")
-    figures.draw_floor(ax, 1e-16)
+    theme.draw_floor(ax, 1e-16)
     assert ax.get_lines()[0].get_ydata() == [1e-16, 1e-16]
     assert ax.texts[0].get_text() == "rounding (float64)"
     assert ax.patches[0].get_y() + ax.patches[0].get_height() == pytest.approx(1e-16)
@@ -115,7 +114,7 @@ def test_a_figure_leaves_its_table_alone(ax):
 def test_figures_cannot_compute():
     """They import what draws, and nothing that measures."""
     allowed = {"matplotlib", "seaborn", "numpy", "math", "oversmooth.figures", "itertools"}
-    for path in Path(figures.__file__).parent.glob("*.py"):
+    for path in Path(theme.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
@@ -124,8 +123,8 @@ def test_figures_cannot_compute():
 
 
 def test_style_is_the_same_for_the_same_thing():
-    assert figures.style("tanh") == figures.style("tanh") == figures.style(1)
-    looks = [figures.style(k) for k in range(5)]
+    assert theme.style("tanh") == theme.style("tanh") == theme.style(1)
+    looks = [theme.style(k) for k in range(5)]
     for key in ("color", "linestyle", "marker"):
         assert len({str(look[key]) for look in looks}) == 5
 
@@ -168,10 +167,10 @@ def lab(colour, seen=DEFICIENCIES["none"]):
 
 @pytest.mark.parametrize("name", DEFICIENCIES)
 def test_colours_stay_apart_for_every_eye(name):
-    seen = [lab(colour, DEFICIENCIES[name]) for colour in _theme.PALETTE]
+    seen = [lab(colour, DEFICIENCIES[name]) for colour in theme.PALETTE]
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20
 
 
 def test_colours_stay_apart_in_grey():
-    lightness = [lab(colour)[0] for colour in _theme.PALETTE]
+    lightness = [lab(colour)[0] for colour in theme.PALETTE]
     assert (np.diff(lightness) > 8).all()

@@ -10,10 +10,10 @@ from torch_geometric.data import Data
 
 import oversmooth as osm
 from oversmooth.attention import backward_paths, extra_path_bound, node_weights, sequence_rates, sequence_weights
+from oversmooth.moments import backward_moments, feature_moments
 from oversmooth.operator_networks import ATTENTION, NAMES, OperatorNetwork, attention_matrix, trace_operator, value_map
 from oversmooth.operators import adjacency_matrix
 from oversmooth.perron import fixed_propagation, perron
-from oversmooth.smoothness import backward_moments, feature_moments
 from oversmooth_book.experiments import operator_checks as checks
 from oversmooth_book.experiments import operator_tables as tables
 from oversmooth_book.experiments import other_operators as experiment

@@ -57,6 +57,20 @@ def test_only_the_output_layer_is_trained_and_by_adam():
     assert not torch.equal(model.output.lin.weight, fresh.output.lin.weight)
 
 
+def test_descent_ends_at_the_least_loss_it_met():
+    x, twin = (torch.tensor([3.0], dtype=torch.float64, requires_grad=True) for _ in range(2))
+    experiment.descend(iter([x]), lambda: x.square().sum(), steps=4, lr=2.0)
+    optimizer = torch.optim.Adam([twin], lr=2.0)
+    met = [twin.item()]
+    for _ in range(4):
+        optimizer.zero_grad()
+        twin.square().sum().backward()
+        optimizer.step()
+        met.append(twin.item())
+    assert abs(met[-1]) > 1.5 * min(abs(value) for value in met), "the last step is not the best one"
+    assert x.item() == min(met, key=abs)
+
+
 @pytest.mark.parametrize("remedy", ["plain", "residual", "no graph"])
 def test_the_probed_numbers_are_autograds_and_numpys(remedy):
     data, _, train, _ = graphs.problem("CSBM", 0)

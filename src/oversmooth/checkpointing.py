@@ -4,8 +4,8 @@ import math
 
 import torch
 
+from oversmooth.moments import backward_moments, feature_moments, profile_table
 from oversmooth.signals import advance, backward_pass, last_step, output_error
-from oversmooth.smoothness import backward_moments, feature_moments, profile_table
 
 
 class Checkpoints:

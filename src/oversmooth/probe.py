@@ -145,14 +145,15 @@ class Probe:
             ModuleNotFoundError: matplotlib is not installed; the extra ``oversmooth[plot]`` brings it.
         """
         try:
-            from oversmooth import figures
+            from oversmooth.figures.probe import draw_probe_norms, draw_probe_ratios
+            from oversmooth.figures.theme import panels
         except ModuleNotFoundError as error:
             message = f"probe.plot() needs {error.name}: pip install 'oversmooth[plot]'"
             raise ModuleNotFoundError(message, name=error.name) from error
         table = self.table()
-        left, right = figures.panels(columns=2)[1] if axes is None else axes
-        figures.draw_probe_ratios(left, table)
-        figures.draw_probe_norms(right, table)
+        left, right = panels(columns=2)[1] if axes is None else axes
+        draw_probe_ratios(left, table)
+        draw_probe_norms(right, table)
         return left, right
 
     def write(self, writer, step):

@@ -7,8 +7,8 @@ from functools import partial
 
 import torch
 
+from oversmooth.moments import backward_moments, feature_moments
 from oversmooth.probe_norms import NodeWeights, edge_arguments, infer_norm, node_weights
-from oversmooth.smoothness import backward_moments, feature_moments
 
 
 @dataclass

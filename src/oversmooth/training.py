@@ -9,9 +9,9 @@ from oversmooth._validation import require
 from oversmooth.batching import stack, unstack
 from oversmooth.checkpointing import checkpointed_pass
 from oversmooth.losses import check_mask, make_objective
+from oversmooth.moments import backward_moments, feature_moments
 from oversmooth.network import Network
 from oversmooth.signals import backward_pass, forward_pass
-from oversmooth.smoothness import backward_moments, feature_moments
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 # What is recorded of every layer: column name in `layers`, prefix in `table`.

@@ -48,7 +48,7 @@ def start(chapter: str) -> None:
     warnings.filterwarnings("ignore", message="IProgress not found")
     # On a new machine matplotlib announces, after five seconds, that it reads the fonts.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    from oversmooth.figures import set_theme
+    from oversmooth import set_theme
 
     set_theme()
 

@@ -1,6 +1,6 @@
 """Figures of the chapter on backward oversmoothing; tables from `experiments.backward_oversmoothing`."""
 
-from oversmooth.figures._theme import PALETTE, THEORY, band, style
+from oversmooth.figures.theme import PALETTE, THEORY, band, style
 
 LABELS = {
     "identity": "linear",

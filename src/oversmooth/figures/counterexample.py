@@ -2,7 +2,7 @@
 
 from matplotlib.ticker import NullLocator
 
-from oversmooth.figures._theme import PALETTE, THEORY, band, draw_floor, style
+from oversmooth.figures.theme import PALETTE, THEORY, band, draw_floor, style
 
 NAMES = {"mlp": "MLP", "gnn": "GNN"}
 

@@ -1,6 +1,6 @@
 """Figures of the chapter on deflated propagation; tables from `experiments.a_remedy_from_the_theorem`."""
 
-from oversmooth.figures._theme import THEORY, band, draw_floor, style
+from oversmooth.figures.theme import THEORY, band, draw_floor, style
 
 # Name of an operator -> number of its style, and whether it is drawn solid.
 OPERATORS = {

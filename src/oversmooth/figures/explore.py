@@ -1,6 +1,6 @@
 """Figures of the explore page, for readers without its panel; tables from `oversmooth_book.experiments.explore`."""
 
-from oversmooth.figures._theme import THEORY, style
+from oversmooth.figures.theme import THEORY, style
 
 OPERATORS = {"metropolis": "Metropolis", "random_walk": "random walk", "gcn": "GCN", "identity": "MLP ($P = I$)"}
 

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.colors import LogNorm
 
-from oversmooth.figures._theme import DIVERGING, THEORY, band, style
+from oversmooth.figures.theme import DIVERGING, THEORY, band, style
 
 MEASURES = ("relative energy", "energy", "Dirichlet energy", "mean average distance", "effective rank − 1")
 

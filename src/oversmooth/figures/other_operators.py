@@ -1,6 +1,6 @@
 """Figures of the chapter on other operators; tables from `experiments.other_operators` and `operator_checks`."""
 
-from oversmooth.figures._theme import PALETTE, THEORY, band, style
+from oversmooth.figures.theme import PALETTE, THEORY, band, style
 
 OPERATOR_NAMES = {
     "metropolis": "Metropolis",

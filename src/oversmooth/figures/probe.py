@@ -1,6 +1,6 @@
 """What a probe measured: the ratios and the norms, layer by layer."""
 
-from oversmooth.figures._theme import PALETTE, style
+from oversmooth.figures.theme import PALETTE, style
 
 _LINES = {"feature": ("features", 0), "backward": ("errors", 1)}
 

@@ -1,6 +1,6 @@
 """Figures of the chapter on real graphs; tables from `experiments.real_graphs` and `experiments.real_networks`."""
 
-from oversmooth.figures._theme import band, style
+from oversmooth.figures.theme import band, style
 
 WITHOUT = (0, (4, 1.5))  # dashes of everything that does without the graph
 # Networks that differ in both weights and activation -> the number of their style.

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
-from oversmooth.figures._theme import DIVERGING, THEORY, band, style
+from oversmooth.figures.theme import DIVERGING, THEORY, band, style
 
 # Links of the chain -> heading of their column.
 HEADINGS = {

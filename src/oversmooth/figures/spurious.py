@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
-from oversmooth.figures._theme import DIVERGING, PALETTE, SEQUENTIAL, THEORY, band, style
+from oversmooth.figures.theme import DIVERGING, PALETTE, SEQUENTIAL, THEORY, band, style
 
 MODELS = {"gnn": "GNN", "mlp": "MLP"}
 HOW = {"budget": "norm budget", "descent": "gradient descent", "exact": "exact"}

@@ -5,8 +5,8 @@ import torch
 
 import oversmooth as osm
 from oversmooth.attention import backward_paths, extra_path_bound, sequence_rates, sequence_weights
+from oversmooth.moments import backward_moments, feature_moments
 from oversmooth.operator_networks import ATTENTION, trace_operator
-from oversmooth.smoothness import backward_moments, feature_moments
 from oversmooth_book.experiments import other_operators as base
 
 

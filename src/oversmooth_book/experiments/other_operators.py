@@ -11,8 +11,8 @@ import torch
 
 import oversmooth as osm
 from oversmooth.attention import backward_paths, node_weights, sequence_weights
+from oversmooth.moments import backward_moments, feature_moments
 from oversmooth.operator_networks import ATTENTION, NAMES, OperatorNetwork, trace_operator
-from oversmooth.smoothness import backward_moments, feature_moments
 
 WIDTH = 16
 BUDGET = 3.0

@@ -52,7 +52,10 @@ def loss(model, graph, seed):
 
 
 def descend(parameters, objective, steps, lr):
-    """Adam, full batch, with torch's other defaults: the one budget of this chapter.
+    """Adam, full batch, with torch's other defaults: the one budget of this chapter. Ends at the least loss it met.
+
+    A deep network's loss may leap by a hundredfold in one step and come back in the next. Where it stands when the
+    budget is spent is then chance, and rounding decides; the least loss is not.
 
     Args:
         parameters: changed in place.
@@ -60,11 +63,20 @@ def descend(parameters, objective, steps, lr):
         steps: updates.
         lr: step size.
     """
+    parameters = list(parameters)
     optimizer = torch.optim.Adam(parameters, lr=lr, foreach=True)
-    for _ in range(steps):
+    least, kept = float("inf"), [parameter.detach().clone() for parameter in parameters]
+    for step in range(steps + 1):
         optimizer.zero_grad()
-        objective().backward()
-        optimizer.step()
+        value = objective()
+        if value < least:
+            least, kept = float(value.detach()), [parameter.detach().clone() for parameter in parameters]
+        if step < steps:
+            value.backward()
+            optimizer.step()
+    with torch.no_grad():
+        for parameter, best in zip(parameters, kept, strict=True):
+            parameter.copy_(best)
 
 
 def train_output(model, graph, seed, steps, lr):

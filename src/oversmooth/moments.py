@@ -1,0 +1,131 @@
+"""Weighted means and squared deviations of signals, without checks, and their table: what `smoothness` is made of."""
+
+import torch
+
+_BLOCK = 2**18  # entries of a block of rows: what a cache holds
+
+
+def feature_moments(features, propagation, spare=None):
+    """σ(X)² and ‖μ(X)‖², without checks: for signals that come from a pass, diverged ones too.
+
+    Args:
+        features: X, (n, d) or (seeds, n, d).
+        propagation: gives π and the scaling; None means uniform weights.
+        spare: a dictionary that keeps working memory for the next call with this dtype and device; None keeps none.
+
+    Returns:
+        The pair, each a scalar or (seeds,).
+    """
+    return moments(features, feature_measure(features, propagation), {} if spare is None else spare)
+
+
+def backward_moments(backward, propagation, spare=None):
+    """σ(B̃)² and ‖μ(B̃)‖², without checks; see `feature_moments`.
+
+    Args:
+        backward: B, (n, d) or (seeds, n, d).
+        propagation: gives π and the scaling; None means uniform weights.
+        spare: see `feature_moments`.
+
+    Returns:
+        The pair, each a scalar or (seeds,).
+    """
+    return moments(backward, backward_measure(backward, propagation), {} if spare is None else spare)
+
+
+def weighted_mean(x, measure):
+    """μ = Σ_i m_i x_i.
+
+    Args:
+        x: (n, d) or (seeds, n, d).
+        measure: of `feature_measure` or `backward_measure`.
+
+    Returns:
+        (d,) or (seeds, d).
+    """
+    m, _, _ = measure
+    return (m.mT @ x)[..., 0, :]
+
+
+def moments(x, measure, spare):
+    """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation.
+
+    Args:
+        x: (n, d) or (seeds, n, d).
+        measure: of `feature_measure` or `backward_measure`.
+        spare: see `feature_moments`.
+
+    Returns:
+        The pair, each a scalar or (seeds,).
+    """
+    # The departure from μ is formed block by block, in memory that `spare` keeps from call to call: fresh pages, or a
+    # block that no cache holds, would cost as much as the arithmetic.
+    m, c, a = measure
+    centre = m.mT @ x
+    size = max(1, _BLOCK * x.shape[-2] // max(1, x.numel()))
+    rows, differentiated = [], x.requires_grad and torch.is_grad_enabled()  # autograd keeps each block's own memory
+    for block, scale in zip(x.split(size, -2), c.split(size), strict=True):
+        if not differentiated and block.shape not in spare:
+            spare[block.shape] = torch.empty_like(block)
+        place = None if differentiated else spare[block.shape]
+        departure = torch.addcmul(block, scale, centre, value=-1, out=place)
+        rows.append(torch.linalg.vector_norm(departure, dim=-1))
+    rows = rows[0] if len(rows) == 1 else torch.cat(rows, -1)
+    return (rows.square() @ a)[..., 0], centre.square().sum((-1, -2))
+
+
+def feature_measure(x, propagation):
+    """(m, c, a), each (n, 1), for `moments`: with Z = X/scaling, μ = Σ π_i Z_i and σ² = Σ π_i ‖Z_i − μ‖²."""
+    if propagation is None:
+        uniform = x.new_full((x.shape[-2], 1), 1 / x.shape[-2])
+        return uniform, torch.ones_like(uniform), uniform
+    pi, scaling = propagation.measure(x.dtype, x.device)
+    if scaling is None:
+        return pi, torch.ones_like(pi), pi
+    return pi / scaling, scaling, pi / scaling**2
+
+
+def backward_measure(b, propagation):
+    """(m, c, a) for a backward signal: with B̃ = scaling·B/π, μ = Σ π_i B̃_i and σ² = Σ π_i ‖B̃_i − μ‖²."""
+    if propagation is None:
+        ones = b.new_ones(b.shape[-2], 1)
+        return ones, ones / len(ones), ones * len(ones)
+    pi, scaling = propagation.measure(b.dtype, b.device)
+    if scaling is None:
+        return torch.ones_like(pi), pi, 1 / pi
+    return scaling, pi / scaling, scaling**2 / pi
+
+
+def profile_table(features, backward, gradients):
+    """The table of `layer_profile` from its measures.
+
+    Args:
+        features: σ² and ‖μ‖² of each X⁽ᵏ⁾, as `feature_moments` gives them.
+        backward: σ² and ‖μ‖² of each B⁽ᵏ⁾, as `backward_moments` gives them.
+        gradients: ‖∂𝓛/∂W⁽ᵏ⁾‖_F, each a scalar or (seeds,).
+
+    Returns:
+        pandas.DataFrame, a row for each layer (and seed).
+    """
+    import pandas
+
+    columns = {}
+    gradient = torch.stack(gradients)
+    for name, pairs in (("feature", features), ("backward", backward)):
+        # features that all seeds share have one measure for all
+        spread, centre = (
+            torch.stack([value.expand_as(gradient[0]) for value in values]) for values in zip(*pairs, strict=True)
+        )
+        norm = (spread + centre).sqrt()
+        columns[f"{name}_deviation"] = spread.sqrt()
+        columns[f"{name}_norm"] = norm
+        columns[f"{name}_ratio"] = spread.sqrt() / torch.where(norm > 0, norm, 1.0)
+        if name == "backward":
+            columns["backward_mean"] = centre.sqrt()
+    columns["gradient"] = gradient
+    depth, *seeds = gradient.shape
+    layer = torch.arange(depth).repeat_interleave(seeds[0]) if seeds else torch.arange(depth)
+    table = {"layer": layer.numpy(), "depth": depth}
+    if seeds:
+        table["seed"] = torch.arange(seeds[0]).repeat(depth).numpy()
+    return pandas.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})
