@@ -47,7 +47,7 @@ test: setup ## all tests (JOBS processes at once)
 lint: setup ## style and docstrings
 	$(PYTHON) -m ruff check .
 
-bench: setup ## benchmarks, as a table in data/published/benchmarks (six minutes on a quiet machine)
+bench: setup ## benchmarks, as a table in data/published/benchmarks (half an hour on a quiet machine)
 	$(PYTHON) benchmarks/run.py
 
 check: setup ## claims, profiles and committed notebooks, without running them
