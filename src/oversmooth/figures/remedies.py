@@ -45,7 +45,7 @@ def draw_best_constant(ax):
 
 
 def draw_remedy_chain(ax, table):
-    """Which link each remedy breaks: a tile and a number for each; blue tiles hold, red ones are broken.
+    """Which link each remedy breaks: a tile and a number for each; blue tiles hold, orange ones are broken.
 
     Args:
         ax: where.
