@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the chapters whose inputs changed")
     run.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all")
     _add_profile(run)
-    run.add_argument("--jobs", type=_count, help="chapters at work at once")
+    run.add_argument("--jobs", type=_count, help="chapters at work at once (default: one per core, at most four)")
     run.add_argument(
         "--cluster",
         metavar="ADDRESS",

@@ -42,7 +42,7 @@ def run(
         book: the book.
         names: chapters to run; none means all.
         profile: quick, published or full.
-        jobs: chapters at work at once; None means one per two cores, at most four.
+        jobs: chapters at work at once, which share the cores; None means one per core, at most four.
         force: run even what is up to date.
         timeout: seconds for one chapter; None means the profile's own limit.
         say: takes one line of report at a time.
@@ -71,7 +71,7 @@ def run(
         due = _due(book, chosen, profile, claims, force, report, say)
         if due:
             cores = os.cpu_count() or 1
-            workers = max(1, min(jobs or min(4, (cores + 1) // 2), len(due)))
+            workers = max(1, min(jobs or min(4, cores), len(due)))
             pool = _Pool(book, profile, claims, timeout or SECONDS[profile], report, say)
             pool.threads, pool.cluster = max(1, cores // workers), cluster
             pool.work(due, workers)
