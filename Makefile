@@ -59,7 +59,7 @@ compare: setup ## your published-profile run against the published one (and _bui
 release: setup ## the committed book as an archive with checksums, in _build/release
 	$(PYTHON) -m oversmooth_book release
 
-lock: setup ## rewrite requirements.lock and environment.yml from .venv
+lock: ## rewrite requirements.lock and environment.yml from .venv
 	$(PYTHON) scripts/lock.py
 
 clean: ## delete what was built; keep .venv and downloaded graphs

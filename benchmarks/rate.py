@@ -9,7 +9,7 @@ import oversmooth as osm
 
 def main():
     """Report the ratios, after a check that all three agree."""
-    for name in ("Cora", "PubMed"):
+    for name in ("Cora", "minesweeper"):
         data = osm.largest_component(osm.load(name))
         P = osm.Propagation.from_data(data)
         matrix = P._matrix

@@ -152,3 +152,18 @@ def test_what_makes_no_network_is_refused():
         osm.DeepNetwork(P, 3, 2.0, 5)
     with pytest.raises(ValueError, match="edges are dropped from a graph, and the propagation is of kind 'identity'"):
         osm.DeepNetwork(propagation_of(GRAPH, "identity"), 3, 2, 5, remedy="DropEdge")
+
+
+@pytest.mark.parametrize("remedy", ["GCNII", "initial residual"])
+def test_without_a_graph_no_layer_overwrites_its_input(remedy):
+    """GCN2Conv scales the product PX in place, which is X itself where P = I."""
+    data = osm.csbm(num_nodes=30, seed=0)
+    P = osm.Propagation.from_data(data, kind="identity")
+    dense = osm.Propagation.from_matrix(torch.eye(30, dtype=torch.float64))
+    one, other = (osm.DeepNetwork(which, 8, 2, 6, remedy=remedy) for which in (P, dense))
+    losses = [network(data.x).square().sum() for network in (one, other)]
+    assert (losses[0] - losses[1]).abs() < EXACT
+    for loss in losses:
+        loss.backward()
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        assert a.grad is None or (a.grad - b.grad).abs().max() < EXACT

@@ -493,3 +493,13 @@ def test_products_do_not_read_the_memory_that_they_write(seeds, monkeypatch):
 
     monkeypatch.setattr(torch, "empty_like", poisoned)
     torch.testing.assert_close(P @ X, expected, rtol=EXACT, atol=EXACT)
+
+
+def test_a_stationary_distribution_beyond_float64_is_refused():
+    """A line that drifts to one end, and one shortcut that keeps it from being reversible."""
+    size = 30
+    matrix = np.diag(np.full(size - 1, 0.9), 1) + np.diag(np.full(size - 1, 0.1), -1)
+    matrix[0, 0], matrix[-1, -1] = 0.1, 0.9
+    matrix[0, 1], matrix[0, 2] = 0.8, 0.1
+    with pytest.raises(ValueError, match="spans more than float64 resolves"):
+        _ = Propagation.from_matrix(matrix).stationary

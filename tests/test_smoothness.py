@@ -344,3 +344,11 @@ def test_measures_can_be_differentiated():
     X = signal(P.num_nodes, 3).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: osm.energy(x, P), X)
     assert torch.autograd.gradcheck(lambda x: osm.backward_deviation(x, P), X)
+
+
+def test_tiny_signals_of_float32_are_not_taken_for_smooth():
+    """Squares below 1e-45 vanish in float32; the deviation of such a signal does not."""
+    tiny = torch.tensor([[-1e-24], [1e-24]])
+    assert osm.relative_deviation(tiny).item() == 1 and osm.relative_deviation(tiny).dtype == torch.float32
+    assert osm.deviation(tiny).item() == pytest.approx(1e-24) and osm.deviation(tiny).dtype == torch.float32
+    assert osm.backward_deviation(tiny).item() == pytest.approx(2e-24)

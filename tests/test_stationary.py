@@ -170,3 +170,42 @@ def test_errors(change, words):
     net, X, Y = problem()
     with pytest.raises(ValueError, match=words):
         osm.train_last_layer(**({"net": net, "X": X, "y": Y} | change))
+
+
+def test_exact_with_bias_does_not_fit_rounding():
+    """Features that are equal to the last digit: what centring leaves of them is noise, and no label is in it."""
+    data = osm.csbm(seed=0)
+    y = 2.0 * data.y - 1
+    net = osm.Network(osm.Propagation.from_data(data), [8] + 200 * [32] + [1], output_bias=True)
+    trained = osm.train_last_layer(net, data.x, y, how="exact")
+    assert torch.linalg.matrix_norm(trained.weights[-1]) < 1
+    loss = (trained(data.x)[:, 0] - y).square().mean().item()
+    assert loss == pytest.approx(float(y.var(correction=0)), abs=ITERATIVE)
+
+
+def test_features_of_several_seeds_need_a_network_of_several():
+    net, X, Y = problem()
+    with pytest.raises(ValueError, match="build it with seed="):
+        osm.train_last_layer(net, X.expand(3, -1, -1), Y)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("depth", [11, 41])
+def test_the_theorem_needs_a_mean_or_a_bias(depth, bias):
+    """A hidden layer removes the mean of the features: the last layer is stationary, the one before is not."""
+    ring = torch.tensor([[0, 1, 2, 3, 4, 1, 2, 3, 4, 0], [1, 2, 3, 4, 0, 0, 1, 2, 3, 4]])
+    P = osm.Propagation.from_edges(ring, 5)
+    net = osm.Network(P, [2] * depth + [1], activation="identity", output_bias=bias)
+    with torch.no_grad():
+        for weight in net.weights[:-1]:
+            weight.copy_(torch.eye(2, dtype=torch.float64))
+        net.weights[-2].copy_(torch.diag(torch.tensor([0.0, 1.0], dtype=torch.float64)))
+        net.weights[-1].copy_(torch.tensor([[1.0], [0.0]], dtype=torch.float64))
+        if bias:
+            net.bias.fill_(1.0)
+    X = torch.stack([torch.ones(5), torch.tensor([1.0, -1, 0, 1, -1])], 1).double()
+    y = torch.tensor([[2.0], [0], [1], [1], [1]], dtype=torch.float64)
+    gradients = osm.trace(net, X, lambda output: (output - y).square().mean()).gradients
+    small = 30 * P.rate ** (depth - 1)
+    assert gradients[-1].norm() < small
+    assert gradients[-2].norm() < small if bias else gradients[-2].norm() == pytest.approx(2, abs=1e-3)

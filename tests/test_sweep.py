@@ -318,15 +318,22 @@ def table():
     return {"a": FACTOR}
 def helper(x):
     return x + 1
-def run(a, seed):
-    return {"v": [helper(a) * table()["a"] for _ in range(1)][0]}
+class Model:
+    @staticmethod
+    def go():
+        return 1
+EXPONENT = 1
+import own
+def run(a, seed, exponent=EXPONENT):
+    return {"v": [helper(a) * table()["a"] for _ in range(1)][0] ** exponent * Model.go() * own.one()}
 """
+OWN = "def one():\n    return 1\n"
 
 
-def module_of(folder, text):
-    path = folder / "written.py"
+def module_of(folder, text, name="written"):
+    path = folder / f"{name}.py"
     path.write_text(text)
-    module = types.ModuleType("written")
+    module = types.ModuleType(name)
     module.__file__ = str(path)
     exec(compile(text, path, "exec"), module.__dict__)
     return module
@@ -339,18 +346,30 @@ def module_of(folder, text):
         ("FACTOR = 2", "FACTOR = 3", 6),
         ('{"a": FACTOR}', '{"a": FACTOR + 3}', 10),
         ("helper(a) *", "helper(a) +", 4),
+        ("        return 1", "        return 7", 28),
+        ("EXPONENT = 1", "EXPONENT = 2", 16),
         ("import functools", "import functools  # nothing the result depends on", 4),
     ],
 )
 def test_the_cache_sees_what_the_function_calls_and_reads(tmp_path, monkeypatch, old, new, value):
     (tmp_path / "cache").mkdir()
     (tmp_path / "code").mkdir()
+    monkeypatch.setitem(sys.modules, "own", module_of(tmp_path / "code", OWN, "own"))
     for text in (MODULE, MODULE.replace(old, new)):
         module = module_of(tmp_path / "code", text)
         monkeypatch.setitem(sys.modules, "written", module)
         got = osm.sweep(module.run, {"a": [1]}, [0], cache=tmp_path / "cache")
     assert got["v"].tolist() == [value]
-    assert len(list((tmp_path / "cache").iterdir())) == (1 if "nothing" in new else 2)
+
+
+def test_the_cache_sees_another_module_of_the_users(tmp_path, monkeypatch):
+    (tmp_path / "code").mkdir()
+    for text in (OWN, OWN.replace("return 1", "return 5")):
+        monkeypatch.setitem(sys.modules, "own", module_of(tmp_path / "code", text, "own"))
+        module = module_of(tmp_path / "code", MODULE)
+        monkeypatch.setitem(sys.modules, "written", module)
+        got = osm.sweep(module.run, {"a": [1]}, [0], cache=tmp_path / "cache")
+    assert got["v"].tolist() == [20]
 
 
 def test_another_library_is_another_key(tmp_path, monkeypatch):

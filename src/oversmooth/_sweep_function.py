@@ -5,16 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import sys
+import sysconfig
 import types
+from pathlib import Path
 
 import numpy as np
 import torch
 
+_HERE = Path(__file__).resolve().parent
 _PLAIN = (str, bytes, bool, int, float, complex, type(None), os.PathLike, np.generic, torch.dtype, range, slice)
 
 
 def describe(run) -> dict:
-    """The function's name, its text and that of the functions of its module it calls, and the values it reads.
+    """The function's name, its text and that of all it calls outside installed packages, and the values it reads.
 
     Args:
         run: a function, or a functools.partial of one.
@@ -47,6 +51,7 @@ def _add(function, found: dict) -> None:
             "define the function in a file or a notebook, or use no cache"
         ) from None
     enclosed = inspect.getclosurevars(function).nonlocals
+    found[f"{name}: defaults"] = _text_of("defaults", [function.__defaults__, function.__kwdefaults__], function, found)
     read = {key: function.__globals__[key] for key in _names(function.__code__) if key in function.__globals__}
     for key, value in {**read, **enclosed}.items():
         found[f"{name}: {key}"] = _text_of(key, value, function, found)
@@ -57,12 +62,35 @@ def _names(code) -> list[str]:
     return sorted({*code.co_names, *(name for inner in nested for name in _names(inner))})
 
 
+def _add_class(kind: type, found: dict) -> None:
+    for member in (*vars(kind).values(), *kind.__bases__):
+        member = getattr(member, "__func__", getattr(member, "fget", member))  # behind staticmethod, property and such
+        if inspect.isfunction(member) and member.__module__ == kind.__module__:
+            _add(member, found)
+        elif isinstance(member, type) and member.__module__ == kind.__module__:
+            _add_class(member, found)
+
+
+def _add_file(module: str | None, found: dict) -> None:
+    """The whole text of a module of the user's own; what is installed, and this library, the key names by version."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None or not path.endswith(".py") or Path(path).resolve().is_relative_to(_HERE):
+        return
+    if not any(Path(path).is_relative_to(folder) for folder in sysconfig.get_paths().values()):
+        found[f"file of {module}"] = Path(path).read_text(encoding="utf-8")
+
+
 def _text_of(name, value, function, found: dict) -> str:
     """A value as text that is the same in every process."""
     value = inspect.unwrap(value) if callable(value) else value  # behind functools.cache, for one
-    if inspect.isfunction(value) and value.__module__ == getattr(function, "__module__", None):
-        _add(value, found)
     if isinstance(value, (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type, np.ufunc)):
+        home = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+        if home != getattr(function, "__module__", None):
+            _add_file(home, found)
+        elif inspect.isfunction(value):
+            _add(value, found)
+        elif isinstance(value, type):
+            _add_class(value, found)
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}"
     if isinstance(value, dict):
         value = list(value.items())

@@ -115,7 +115,7 @@ class DeepNetwork(nn.Module):
             require(isinstance(size, Integral) and size >= 1, f"{name} is {size!r}; an integer, at least 1, is needed")
         self.remedy, self.propagation = _find(remedy), propagation
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(seed))
+            torch.default_generator.manual_seed(int(seed))  # torch.manual_seed would reach the GPUs' generators, too
             self.layers = nn.ModuleList(
                 _layer(self.remedy, k, features if k == 0 else width, width, activation) for k in range(depth - 1)
             )
@@ -198,7 +198,8 @@ def _spreading(conv):
 
 def _product(edge_index, x, **_):
     """PX, where a layer would sum messages over the edges."""
-    return edge_index @ x
+    product = edge_index @ x
+    return product.clone() if product is x else product  # P = I: GCN2Conv scales what it gets in place
 
 
 def _initialise(network):

@@ -90,7 +90,7 @@ def make_objective(kind, targets, mask, network):
     if kind == "mse":
         targets = _regression_targets(targets, nodes, width, weight)
     else:
-        _require_classes(targets, nodes, width)
+        targets = _class_targets(targets, nodes, width)
     mask = check_mask("mask", mask, nodes)
     share = mask.to(weight.device, weight.dtype)[:, None] / mask.sum()
     return Objective(kind, targets.to(weight.device), share)
@@ -133,7 +133,7 @@ def _regression_targets(targets, nodes, width, weight):
     return targets
 
 
-def _require_classes(targets, nodes, width):
+def _class_targets(targets, nodes, width):
     require(
         targets.shape == (nodes,) and not targets.is_floating_point() and targets.dtype != torch.bool,
         f"cross_entropy needs y as ({nodes},) integers, one class for each node; got {tuple(targets.shape)} "
@@ -141,3 +141,4 @@ def _require_classes(targets, nodes, width):
     )
     low, high = int(targets.min()), int(targets.max())
     require(low >= 0 and high < width, f"y has classes {low} to {high}, the {width} outputs stand for 0 to {width - 1}")
+    return targets.long()

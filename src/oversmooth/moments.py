@@ -56,7 +56,7 @@ def moments(x, measure, spare):
         spare: see `feature_moments`.
 
     Returns:
-        The pair, each a scalar or (seeds,).
+        The pair, each a scalar or (seeds,); in float64 where float32 would underflow.
     """
     # The departure from μ is formed block by block, in memory that `spare` keeps from call to call: fresh pages, or a
     # block that no cache holds, would cost as much as the arithmetic.
@@ -71,7 +71,23 @@ def moments(x, measure, spare):
         departure = torch.addcmul(block, scale, centre, value=-1, out=place)
         rows.append(torch.linalg.vector_norm(departure, dim=-1))
     rows = rows[0] if len(rows) == 1 else torch.cat(rows, -1)
-    return (rows.square() @ a)[..., 0], centre.square().sum((-1, -2))
+    found = (rows.square() @ a)[..., 0], centre.square().sum((-1, -2))
+    # Squares of float32 vanish below 1e-22, and a vanished signal would pass for a smooth one.
+    if x.dtype == wide(x) or differentiated or not bool((sum(found) < 1e-30).any()):
+        return found
+    return moments(x.to(wide(x)), [part.to(wide(x)) for part in measure], {})
+
+
+def wide(x):
+    """The widest real dtype of a tensor's device: float64, but float32 on Apple's GPUs, which have no other.
+
+    Args:
+        x: a tensor.
+
+    Returns:
+        The dtype.
+    """
+    return torch.float32 if x.device.type == "mps" else torch.float64
 
 
 def feature_measure(x, propagation):

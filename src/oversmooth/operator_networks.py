@@ -63,7 +63,7 @@ class OperatorNetwork(nn.Module):
         self.register_buffer("edge_weight", weights)
         *values, head = Network(_no_graph(data), widths, weight_scale=weight_scale, seed=seed).weights
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # torch_geometric draws from the global state, which fork_rng puts back
+            torch.default_generator.manual_seed(seed)  # torch_geometric draws from it; fork_rng puts it back
             self.layers = nn.ModuleList(_layer(operator, *value.shape).double() for value in values)
         with torch.no_grad():
             for layer, value in zip(self.layers, values, strict=True):

@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from oversmooth.moments import backward_moments, feature_moments
+from oversmooth.moments import backward_moments, feature_moments, wide
 from oversmooth.probe_norms import NodeWeights, edge_arguments, infer_norm, node_weights
 
 
@@ -206,7 +206,7 @@ class Recorder:
         with torch.no_grad():
             rows = _rows(gradient.detach())
             used = rows.ne(0).any(-1).sum()
-            entry.error = used.sqrt() * torch.linalg.vector_norm(rows.to(_working(rows)))
+            entry.error = used.sqrt() * torch.linalg.vector_norm(rows.to(wide(rows)))
 
     def _parameter_arrived(self, layer, index, gradient):
         # Comes once, after the errors of all calls; gradients accumulated before this backward pass are not in it.
@@ -214,7 +214,7 @@ class Recorder:
         with torch.no_grad():
             gradient = gradient.detach()
             values = gradient.coalesce().values() if gradient.is_sparse else gradient
-            square = torch.linalg.vector_norm(values.to(_working(values))).square()
+            square = torch.linalg.vector_norm(values.to(wide(values))).square()
         for record in layer.pending:
             record.squares[index] = square
 

@@ -188,7 +188,8 @@ class Propagation:
 
         λ = ‖D^{1/2} (P − 1πᵀ) D^{-1/2}‖₂ with D = diag(π): the second largest absolute eigenvalue where P is
         reversible. 1.0 if the graph is disconnected or P is periodic, and a warning says so. Dense up to 512 nodes,
-        then by Lanczos, whose residual (at most 5e-9) bounds the error.
+        then by Lanczos, stopped at a residual of 5e-9: some singular value is that near, and a random start makes it
+        the largest.
 
         Source: theory.md, section 1.
         """

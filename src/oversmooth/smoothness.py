@@ -65,7 +65,8 @@ def deviation(features, propagation=None):
 
     Source: theory.md, section 1.
     """
-    return energy(features, propagation).sqrt()
+    _check("features", features, propagation)
+    return feature_moments(features, propagation)[0].sqrt().to(features.dtype)
 
 
 def energy(features, propagation=None):
@@ -93,7 +94,7 @@ def energy(features, propagation=None):
     Source: paper.md, Setting; theory.md, section 1.
     """
     _check("features", features, propagation)
-    return feature_moments(features, propagation)[0]
+    return feature_moments(features, propagation)[0].to(features.dtype)
 
 
 def relative_deviation(features, propagation=None):
@@ -123,7 +124,7 @@ def relative_deviation(features, propagation=None):
     _check("features", features, propagation)
     spread, centre = feature_moments(features, propagation)
     total = spread + centre
-    return (spread / torch.where(total > 0, total, 1.0)).sqrt()
+    return (spread / torch.where(total > 0, total, 1.0)).sqrt().to(features.dtype)
 
 
 def backward_mean(backward, propagation=None):
@@ -177,7 +178,7 @@ def backward_deviation(backward, propagation=None):
     Source: theory.md, section 1.
     """
     _check("backward", backward, propagation)
-    return backward_moments(backward, propagation)[0].sqrt()
+    return backward_moments(backward, propagation)[0].sqrt().to(backward.dtype)
 
 
 def dirichlet_energy(features, edge_index):

@@ -72,7 +72,13 @@ def _by_linear_system(matrix):
     system[0, :] = 1.0
     right = np.zeros(matrix.shape[0])
     right[0] = 1.0
-    return splu(system.tocsc()).solve(right)
+    pi = splu(system.tocsc()).solve(right)
+    require(
+        pi.min() > 1e-12 * pi.max(),
+        f"the stationary distribution of this matrix spans more than float64 resolves (from {pi.max():.1g} down to "
+        f"{pi.min():.1g}); measure with uniform weights (propagation=None), or use a reversible propagation",
+    )
+    return pi
 
 
 def is_symmetric(matrix):

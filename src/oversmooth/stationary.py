@@ -47,6 +47,10 @@ def train_last_layer(net, X, y, how="budget", budget=3.0, mask=None, steps=1000)
     require(budget > 0, f"budget is {budget}; a norm must be positive")
     require(isinstance(steps, int) and steps >= 0, f"steps is {steps!r}; a number of updates is needed")
     net.check(X)
+    require(
+        X.dim() == 2 or net.num_seeds is not None,
+        "features hold several seeds, the network has one set of weights: build it with seed=[0, 1, …]",
+    )
     targets = make_objective("mse", y, mask, net).targets.double()
     mask = check_mask("mask", mask, net.propagation.num_nodes)
     trained = copy.deepcopy(net)
@@ -56,9 +60,11 @@ def train_last_layer(net, X, y, how="budget", budget=3.0, mask=None, steps=1000)
     if how == "descent":
         W, bias = _descend(F, Y, net.weights[-1].detach().double(), net.bias, steps)
     else:
+        # What centring leaves of equal features is rounding of their size: the cutoff is taken before.
+        cutoff = max(F.shape[-2:]) * torch.finfo(F.dtype).eps * torch.linalg.matrix_norm(F, 2)
         if centre is not None:
             F, Y = F - centre[0], Y - centre[1]
-        W = _least_squares(F, Y, budget if how == "budget" else None)
+        W = _least_squares(F, Y, budget if how == "budget" else None, cutoff)
         bias = None if centre is None else centre[1] - centre[0] @ W
     with torch.no_grad():
         trained.weights[-1].copy_(W)
@@ -67,11 +73,10 @@ def train_last_layer(net, X, y, how="budget", budget=3.0, mask=None, steps=1000)
     return trained
 
 
-def _least_squares(F, Y, budget):
-    """The W that minimises ‖F W − Y‖²: of least norm, or under ‖W‖_F ≤ budget."""
+def _least_squares(F, Y, budget, cutoff):
+    """The W that minimises ‖F W − Y‖²: of least norm, or under ‖W‖_F ≤ budget. Singular values up to cutoff are 0."""
     U, s, Vt = torch.linalg.svd(F, full_matrices=False)
-    cutoff = max(F.shape[-2:]) * torch.finfo(F.dtype).eps * s[..., :1]
-    s = torch.where(s > cutoff, s, 0.0)
+    s = torch.where(s > cutoff[..., None], s, 0.0)
     C = s[..., None] * (U.mT @ Y)
     squares = s.square()[..., None]
     tau = torch.zeros_like(squares[..., :1, :]) if budget is None else _multiplier(squares, C, budget)

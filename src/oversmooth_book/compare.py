@@ -10,7 +10,7 @@ from oversmooth_book.layout import Book, BookError
 from oversmooth_book.notebooks import read_notebook
 from oversmooth_book.pages import drawn_tables
 from oversmooth_book.profiles import ChapterProfile, missing_graphs, read_profiles
-from oversmooth_book.records import INPUTS, changes, outputs_differ, read_record
+from oversmooth_book.records import INPUTS, changes, fingerprints, outputs_differ, read_record
 
 NO_CAUSE = "Nothing on record tells the two runs apart."
 
@@ -56,7 +56,7 @@ def compare(book: Book) -> tuple[list[Comparison], bool]:
     claims = read_claims(book.chapters / "claims.yml")
     chapters = read_profiles(book.chapters / "profiles.yml").values()
     found = [_compare_chapter(book, chapter, claims) for chapter in chapters]
-    not_run = [comparison for comparison in found if comparison.note.startswith("not run yet")]
+    not_run = [comparison for comparison in found if comparison.note.startswith(("not run yet", "stale"))]
     return found, not (not_run or any(comparison.count(DIFFERS) for comparison in found))
 
 
@@ -65,15 +65,28 @@ def _compare_chapter(book: Book, chapter: ChapterProfile, claims: dict) -> Compa
     mine, theirs = book.run("published", name), book.published(name)
     if not (theirs / "record.json").is_file():
         comparison.note = "nothing published yet"
-    elif (missing := missing_graphs(chapter)) and not mine.is_dir():
+    elif missing := missing_graphs(chapter):
         comparison.note = f"NOT RUN: no raw files of {', '.join(missing)} here"
     elif not mine.is_dir():
         comparison.note = f"not run yet: python -m oversmooth_book run {name}"
+    elif stale := _changed_since(book, chapter, claims, mine):
+        comparison.note = f"stale (changed: {', '.join(stale)}): python -m oversmooth_book run {name}"
     else:
         comparison.differences = differences(mine, theirs, chapter, claims)
         comparison.causes = causes(mine, theirs)
         comparison.figures = _figures(mine, name)
     return comparison
+
+
+def _changed_since(book: Book, chapter: ChapterProfile, claims: dict, mine: Path) -> list[str]:
+    """What a run depends on and has changed since; a run without a record is compared as it is."""
+    record = read_record(mine)
+    if record is None:
+        return []
+    prints = fingerprints(book, chapter, "published", claims)
+    return changes(
+        record["fingerprints"], prints | {"claims": record["fingerprints"].get("claims")}
+    )  # judged anew here
 
 
 def _figures(mine: Path, name: str) -> dict[str, list[str]]:

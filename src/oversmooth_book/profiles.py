@@ -1,5 +1,6 @@
 """profiles.yml: the parameters of every chapter in every profile, and the graphs a chapter needs."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,10 +96,31 @@ def is_literal(value) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def missing_graphs(chapter: ChapterProfile) -> list[str]:
-    """The graphs a chapter needs whose raw files cannot be found on this machine."""
+def missing_graphs(chapter: ChapterProfile, download: bool = False) -> list[str]:
+    """The graphs a chapter needs whose raw files cannot be found on this machine.
+
+    Args:
+        chapter: the chapter.
+        download: whether to fetch them first, if no folder was named for them and there is a network.
+
+    Returns:
+        Their names.
+
+    Raises:
+        BookError: if what was fetched is not the recorded file.
+    """
     if not chapter.needs:
         return []
     import oversmooth
 
-    return [name for name in chapter.needs if not oversmooth.available(name)]
+    missing = [name for name in chapter.needs if not oversmooth.available(name)]
+    if download and not os.environ.get("OVERSMOOTH_DATA"):
+        for name in missing:
+            try:
+                oversmooth.load(name)
+            except OSError:  # no network: told by whoever asked
+                continue
+            except ValueError as error:
+                raise BookError(f"{chapter.name}: {error}") from None
+        missing = [name for name in missing if not oversmooth.available(name)]
+    return missing

@@ -220,8 +220,10 @@ def code_version(book: Book) -> tuple[str | None, bool]:
     if head is None:
         return None, True
     watched = ("src", "chapters", "requirements.lock", "pyproject.toml")
-    lines = (_git(book, "status", "--porcelain", "--untracked-files=all", "--", *watched) or "").splitlines()
-    return head.strip(), any(_source_changed(book, line[3:].strip('"')) for line in lines)
+    answer = _git(book, "status", "--porcelain", "--untracked-files=all", "--", *watched)
+    if answer is None:
+        return head.strip(), True
+    return head.strip(), any(_source_changed(book, line[3:].strip('"')) for line in answer.splitlines())
 
 
 def has_changes(book: Book, *names: str) -> bool:

@@ -59,6 +59,12 @@ def test_another_machine_s_rounding_is_no_difference(book):
     assert any(cause.startswith("Machine: cores 96 here") for cause in comparison.causes)
 
 
+def test_a_run_of_other_code_is_stale_and_certifies_nothing(book):
+    (book.root / "src" / "lib.py").write_text("one = 2\n")
+    answer = call(book, "compare")
+    assert answer.returncode == 1 and "stale (changed: src/): python -m oversmooth_book run tiny" in answer.stdout
+
+
 def test_a_real_edited_run_differs_and_the_cause_is_named(book):
     """A parameter and the code change, the chapter runs again: nothing here is written by hand."""
     text = (book.chapters / "profiles.yml").read_text()

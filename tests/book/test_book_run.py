@@ -163,6 +163,22 @@ def test_missing_data_is_said_and_is_no_failure(book, tmp_path):
     assert "NOT RUN N1" in answer.stdout and "PASS    T1" in answer.stdout
 
 
+def test_a_finished_run_survives_a_day_without_its_data(good, tmp_path):
+    write_profiles(good, tiny="{published: {num_steps: 3, scale: 1.5, seeds: [0, 1]}, needs: [Cora]}")
+    before = snapshot(good.build("published") / "runs")
+    answer = call(good, "run", OVERSMOOTH_DATA=str(tmp_path))
+    assert answer.returncode == 0 and "NOT RUN T1" in answer.stdout
+    assert snapshot(good.build("published") / "runs") == before
+
+
+def test_runs_again_when_another_version_is_installed(good):
+    path = good.run("published", "tiny") / "record.json"
+    record = json.loads(path.read_text())
+    record["versions"]["torch"] = "0.0"
+    path.write_text(json.dumps(record))
+    assert reason(good) == "changed: the installed versions"
+
+
 def test_unknown_chapter_and_unknown_profile(book):
     answer = call(book, "run", "smooth")
     assert answer.returncode == 1 and "unknown chapter smooth; the book has tiny" in answer.stderr

@@ -17,12 +17,20 @@ NETWORKS = {
     "Glorot, tanh": ("tanh", "glorot", 1.0),
     "Glorot, ReLU": ("relu", "glorot", 1.0),
     "He, ReLU": ("relu", "glorot", 2**0.5),
+    "orthogonal, ELU": ("elu", "orthogonal", 1.0),
+    "four times orthogonal, tanh": ("tanh", "orthogonal", 4.0),
 }
+
+# Whose norm is followed forward.
+FORWARD = ("orthogonal, identity", "orthogonal, tanh", "Glorot, tanh", "Glorot, ReLU", "He, ReLU")
 
 # Whose backward signal is shown: graph, name of the network.
 BACKWARD = (
     ("CSBM", "orthogonal, tanh"),
+    ("Cora", "orthogonal, identity"),
     ("Cora", "orthogonal, tanh"),
+    ("Cora", "orthogonal, ELU"),
+    ("Cora", "four times orthogonal, tanh"),
     ("Cora", "Glorot, tanh"),
     ("Cora", "Glorot, ReLU"),
 )
@@ -62,7 +70,7 @@ def two_factors(graphs, depth, width, num_seeds):
         num_seeds: networks of each kind.
 
     Returns:
-        A row for each graph, network of `NETWORKS`, where (graph, no graph), seed and layer k:
+        A row for each graph, network of `FORWARD`, where (graph, no graph), seed and layer k:
         deviation σ(X⁽ᵏ⁾) and norm (mean square of the rows, root), as shares of layer 0.
     """
     seeds, tables = list(range(num_seeds)), []
@@ -71,7 +79,8 @@ def two_factors(graphs, depth, width, num_seeds):
         X = read_in(data.x, width, seeds)
         for where, kind in (("graph", "metropolis"), ("no graph", "identity")):
             P = osm.Propagation.from_data(data, kind=kind)
-            for network, (activation, init, scale) in NETWORKS.items():
+            for network in FORWARD:
+                activation, init, scale = NETWORKS[network]
                 widths = [width] * (depth + 1)
                 net = osm.Network(P, widths, activation=activation, weight_scale=scale, seed=seeds, init=init)
                 table = _shares(net, X)
