@@ -19,6 +19,8 @@ from torch_geometric.data import Data
 from torch_geometric.datasets import HeterophilousGraphDataset, Planetoid
 
 from oversmooth import graphs, ogbfiles, rawfiles
+from oversmooth_book.layout import BookError
+from oversmooth_book.profiles import ChapterProfile, missing_graphs
 
 # name -> nodes, directed edges, features, classes, isolated nodes, nodes of the largest component
 PUBLISHED = {
@@ -393,6 +395,29 @@ def test_a_download_that_cannot_be_stored_is_a_clear_error(served, cora_copy, tm
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FileNotFoundError, match="OVERSMOOTH_DATA"):
         graphs.load("Cora", tmp_path / "file")
+
+
+def test_a_chapters_graphs_are_fetched_unless_a_folder_was_named(served, cora_copy, tmp_path, monkeypatch):
+    chapter = ChapterProfile("tiny", {}, needs=("Cora",))
+    served(cora_copy / "Planetoid/Cora/raw")
+    monkeypatch.setattr(rawfiles, "data_root", lambda root=None: tmp_path / "new")
+    monkeypatch.setenv("OVERSMOOTH_DATA", str(tmp_path / "new"))
+    assert missing_graphs(chapter, download=True) == ["Cora"]
+    monkeypatch.delenv("OVERSMOOTH_DATA")
+    assert missing_graphs(chapter) == ["Cora"] and missing_graphs(chapter, download=True) == []
+
+
+def test_a_chapters_graphs_are_missing_offline_and_refused_when_altered(served, cora_copy, tmp_path, monkeypatch):
+    chapter = ChapterProfile("tiny", {}, needs=("Cora",))
+    monkeypatch.delenv("OVERSMOOTH_DATA", raising=False)
+    monkeypatch.setattr(rawfiles, "data_root", lambda root=None: tmp_path / "new")
+    monkeypatch.setattr(Planetoid, "url", "http://127.0.0.1:9")
+    assert missing_graphs(chapter, download=True) == ["Cora"]
+    file = cora_copy / "Planetoid/Cora/raw/ind.cora.ty"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    served(file.parent)
+    with pytest.raises(BookError, match=r"tiny: .*gave another file than the recorded one"):
+        missing_graphs(chapter, download=True)
 
 
 def test_where_the_root_is_looked_for(monkeypatch, tmp_path):
