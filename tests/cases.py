@@ -2,6 +2,7 @@
 
 import networkx as nx
 import numpy as np
+import pandas
 import torch
 
 from oversmooth import Activation, Network, Propagation
@@ -9,6 +10,28 @@ from oversmooth import Activation, Network, Propagation
 EXACT = 1e-10
 ITERATIVE = 1e-6
 KINDS = ("metropolis", "max_degree", "random_walk", "gcn", "identity")
+
+
+def close(actual, expected, tolerance=EXACT, absolute=None):
+    """True if each entry agrees to the tolerance, relative and absolute alike unless told otherwise; else says where.
+
+    Shapes must be equal; two tensors must be of one dtype and device, too.
+    """
+    absolute = tolerance if absolute is None else absolute
+    if isinstance(actual, torch.Tensor) and isinstance(expected, torch.Tensor):
+        torch.testing.assert_close(actual, expected, rtol=tolerance, atol=absolute)
+        return True
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=absolute, equal_nan=False)
+    return True
+
+
+def close_tables(actual, expected, tolerance=EXACT, absolute=None, **options):
+    """The same of two tables: the same rows, columns and labels; missing entries only where both have one."""
+    absolute = tolerance if absolute is None else absolute
+    pandas.testing.assert_frame_equal(actual, expected, rtol=tolerance, atol=absolute, **options)
+    return True
 
 
 def edge_index_of(graph):

@@ -3,6 +3,9 @@
 import pytest
 import torch
 
+# The helpers' own asserts show their values, as those of the tests do.
+pytest.register_assert_rewrite("cases")
+
 
 @pytest.fixture
 def random_state_untouched():

@@ -2,10 +2,9 @@
 
 from copy import deepcopy
 
-import pandas
 import pytest
 import torch
-from cases import WAVE, propagation_of, signal, unfriendly_network
+from cases import WAVE, close, close_tables, propagation_of, signal, unfriendly_network
 
 import oversmooth as osm
 from oversmooth import checkpointing, signals
@@ -29,7 +28,7 @@ def alone(output):
 def test_streamed_profile_is_the_profile_of_the_trace(activation, depth):
     network, X = unfriendly_network(activation, widths=WIDTHS[depth], output_bias=True), signal(7, 3)
     plain = osm.layer_profile(osm.trace(network, X, alone))
-    pandas.testing.assert_frame_equal(osm.streamed_profile(network, X, alone), plain, rtol=1e-12, atol=0)
+    assert close_tables(osm.streamed_profile(network, X, alone), plain, 1e-12, 0)
     assert (plain["gradient"] > 0).any()
 
 
@@ -40,7 +39,7 @@ def test_streamed_profile_of_a_batch(batched, graph):
     X = signal(P.num_nodes, 3, None if batched == "weights" else 2)
     network = unfriendly_network("tanh", P, seed=4 if batched == "features" else [4, 1])
     plain = osm.layer_profile(osm.trace(network, X, each))
-    pandas.testing.assert_frame_equal(osm.streamed_profile(network, X, each), plain, rtol=1e-12, atol=0)
+    assert close_tables(osm.streamed_profile(network, X, each), plain, 1e-12, 0)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5, 12])
@@ -51,9 +50,9 @@ def test_checkpointed_training_is_training(activation, depth, seed):
     X, y, twin = signal(7, 3), signal(7, 3, seed=1), deepcopy(network)
     options = {"steps": 4, "record_every": 2, "lr": 0.01}
     plain, lean = osm.fit(network, X, y, **options).table, osm.fit(twin, X, y, checkpoint=True, **options).table
-    pandas.testing.assert_frame_equal(lean, plain, rtol=1e-12, atol=0)
+    assert close_tables(lean, plain, 1e-12, 0)
     for one, other in zip(network.parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
+        assert close(one, other, 1e-12, 0)
 
 
 @pytest.mark.parametrize(("depth", "layers"), [(16, 8), (36, 12), (100, 20)])

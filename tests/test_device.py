@@ -1,9 +1,8 @@
 """The device of the input decides: CUDA against the CPU where there is a CUDA device, and an error for a mixture."""
 
-import pandas
 import pytest
 import torch
-from cases import ITERATIVE, propagation_of, signal, unfriendly_network
+from cases import ITERATIVE, close, close_tables, propagation_of, signal, unfriendly_network
 
 import oversmooth as osm
 
@@ -16,8 +15,7 @@ def cubes(output):
 
 
 def same(actual, expected):
-    assert actual.device.type == "cuda"
-    torch.testing.assert_close(actual.cpu(), expected, rtol=ITERATIVE, atol=1e-12)
+    return actual.device.type == "cuda" and close(actual.cpu(), expected, ITERATIVE, 1e-12)
 
 
 def test_a_mixture_of_devices_is_named():
@@ -37,10 +35,10 @@ def test_a_pass_on_cuda_is_the_pass_on_the_cpu(kind, seeds):
     there = osm.trace(network.to("cuda"), X.cuda(), cubes)
     for name in ("features", "propagated", "preactivations", "backward", "gradients"):
         for actual, expected in zip(getattr(there, name), getattr(here, name), strict=True):
-            same(actual, expected)
+            assert same(actual, expected)
     tables = [osm.layer_profile(there), osm.streamed_profile(network, X.cuda(), cubes)]
     for table in tables:
-        pandas.testing.assert_frame_equal(table, osm.layer_profile(here), rtol=ITERATIVE, atol=1e-12)
+        assert close_tables(table, osm.layer_profile(here), ITERATIVE, 1e-12)
 
 
 @needs_cuda
@@ -55,9 +53,9 @@ def test_training_on_cuda_is_training_on_the_cpu(loss, checkpoint):
     options = {"loss": loss, "steps": 5, "checkpoint": checkpoint, "mask": mask, "test_mask": ~mask}
     expected = osm.fit(here, X, y, **options).table
     actual = osm.fit(there.to("cuda"), X.cuda(), y, **options).table
-    pandas.testing.assert_frame_equal(actual, expected, rtol=ITERATIVE, atol=1e-12)
+    assert close_tables(actual, expected, ITERATIVE, 1e-12)
     for one, other in zip(there.weights, here.weights, strict=True):
-        same(one.detach(), other.detach())
+        assert same(one.detach(), other.detach())
 
 
 @needs_cuda
@@ -65,6 +63,6 @@ def test_training_on_cuda_is_training_on_the_cpu(loss, checkpoint):
 def test_measures_and_products_follow_their_signal(kind):
     P, X = propagation_of("karate", kind), signal(34, 3, 2)
     for measure in (osm.mean, osm.deviation, osm.energy, osm.relative_deviation, osm.backward_deviation):
-        same(measure(X.cuda(), P), measure(X, P))
-    same(P @ X.cuda(), P @ X)
-    same(P.adjoint(X[0].cuda()), P.adjoint(X[0]))
+        assert same(measure(X.cuda(), P), measure(X, P))
+    assert same(P @ X.cuda(), P @ X)
+    assert same(P.adjoint(X[0].cuda()), P.adjoint(X[0]))

@@ -6,17 +6,13 @@ from itertools import pairwise
 
 import pytest
 import torch
-from cases import EXACT, MATRICES, WAVE, propagation_of, signal, unfriendly_network
+from cases import MATRICES, WAVE, close, propagation_of, signal, unfriendly_network
 from torch import nn
 
 from oversmooth import ACTIVATIONS, Network, Propagation
 
 pytestmark = pytest.mark.usefixtures("random_state_untouched")
 PATH = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
-
-
-def close(actual, expected, tolerance=EXACT):
-    torch.testing.assert_close(actual, torch.as_tensor(expected, dtype=actual.dtype), rtol=tolerance, atol=tolerance)
 
 
 def set_weights(network, values):
@@ -33,7 +29,7 @@ def test_three_nodes_by_hand():
     with torch.no_grad():
         network.bias.fill_(0.5)
     X = torch.tensor([[1.0], [2.0], [6.0]], dtype=torch.float64)
-    close(network(X).detach(), [[2 * 9 / 4 + 0.5], [2 * 17 / 6 + 0.5], [2 * 7 / 2 + 0.5]])
+    assert close(network(X).detach(), [[2 * 9 / 4 + 0.5], [2 * 17 / 6 + 0.5], [2 * 7 / 2 + 0.5]])
 
 
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, WAVE], ids=lambda a: a if isinstance(a, str) else a.name)
@@ -45,7 +41,7 @@ def test_forward_equals_dense_matrices(activation, bias):
         Y = P @ Y @ W
         if k < network.depth - 1:
             Y = network.activation.function(Y)
-    close(network(X).detach(), (Y + network.bias if bias else Y).detach())
+    assert close(network(X).detach(), (Y + network.bias if bias else Y).detach())
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "elu"])
@@ -59,7 +55,7 @@ def test_identity_propagation_is_a_multi_layer_perceptron(activation):
             linear.bias = nn.Parameter(network.bias.detach())
         modules += [linear, {"tanh": nn.Tanh, "relu": nn.ReLU, "elu": nn.ELU}[activation]()]
     X = signal(34, 3)
-    close(network(X).detach(), nn.Sequential(*modules[:-1])(X).detach())
+    assert close(network(X).detach(), nn.Sequential(*modules[:-1])(X).detach())
 
 
 def test_autograd_passes_through_the_network():
@@ -72,7 +68,7 @@ def test_orthogonal_weights_have_one_singular_value(widths):
     network = Network(propagation_of("path"), widths, weight_scale=1.7, seed=3)
     for W, shape in zip(network.weights, pairwise(widths), strict=True):
         assert tuple(W.shape) == shape
-        close(torch.linalg.svdvals(W.detach()), [1.7] * min(shape))
+        assert close(torch.linalg.svdvals(W.detach()), [1.7] * min(shape))
 
 
 def test_orthogonal_weights_are_uniformly_distributed():
@@ -104,9 +100,9 @@ def test_batch_of_seeds_equals_single_seeds(init):
         assert all(torch.equal(many[at], one) for many, one in zip(batch.weights, single.weights, strict=True))
         with torch.no_grad():
             single.bias.copy_(batch.bias[at, 0])
-        close(batch(X)[at].detach(), single(X).detach())
+        assert close(batch(X)[at].detach(), single(X).detach())
         own = torch.stack([X, 2 * X, X - 1])
-        close(batch(own)[at].detach(), single(own[at]).detach())
+        assert close(batch(own)[at].detach(), single(own[at]).detach())
 
 
 def test_seeds_are_reproducible_and_different():

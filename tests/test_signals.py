@@ -3,7 +3,7 @@
 import pytest
 import reference
 import torch
-from cases import EXACT, MATRICES, UNSMOOTHING, WAVE, propagation_of, signal, unfriendly_network
+from cases import EXACT, MATRICES, UNSMOOTHING, WAVE, close, propagation_of, signal, unfriendly_network
 from torch.nn import functional
 
 from oversmooth import ACTIVATIONS, Network, Propagation, trace
@@ -21,8 +21,8 @@ LOSSES = {
 }
 
 
-def assert_equals_autograd(signals, network, X, loss, at=None):
-    """Compare a pass, or the part of a batch at one seed, with the naive twin."""
+def equals_autograd(signals, network, X, loss, at=None):
+    """The naive twin of a pass, or of the part of a batch at one seed, if they are equal; else says where not."""
     pick = (lambda tensor: tensor) if at is None else (lambda tensor: tensor[at])
     own_weights = [W if W.dim() == 2 else W[at] for W in network.weights]
     bias = network.bias if network.bias is None or network.bias.dim() == 1 else network.bias[at, 0]
@@ -36,7 +36,7 @@ def assert_equals_autograd(signals, network, X, loss, at=None):
             torch.testing.assert_close(
                 pick(ours), theirs, rtol=EXACT, atol=EXACT, msg=lambda m, name=name, k=k: f"{name}[{k}]: {m}"
             )
-    torch.testing.assert_close(pick(signals.output), twin["preactivations"][-1], rtol=EXACT, atol=EXACT)
+    assert close(pick(signals.output), twin["preactivations"][-1])
     return twin
 
 
@@ -44,8 +44,8 @@ def assert_equals_autograd(signals, network, X, loss, at=None):
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, WAVE], ids=lambda a: a if isinstance(a, str) else a.name)
 def test_equals_autograd_for_every_activation_and_loss(activation, loss):
     network, X = unfriendly_network(activation), signal(7, 3)
-    twin = assert_equals_autograd(trace(network, X, LOSSES[loss]), network, X, LOSSES[loss])
-    torch.testing.assert_close(trace(network, X, LOSSES[loss]).loss, twin["loss"], rtol=EXACT, atol=EXACT)
+    twin = equals_autograd(trace(network, X, LOSSES[loss]), network, X, LOSSES[loss])
+    assert close(trace(network, X, LOSSES[loss]).loss, twin["loss"])
     assert max(float(g.abs().max()) for g in twin["gradients"]) > 1e-3  # zeros would agree whatever the code
 
 
@@ -54,7 +54,7 @@ def test_equals_autograd_on_every_matrix(name):
     P = Propagation.from_matrix((MATRICES | UNSMOOTHING)[name])
     network, X = unfriendly_network("elu", P, output_bias=True), signal(P.num_nodes, 3)
     loss = lambda output: output.pow(2).mean() + output[0].sum()  # noqa: E731
-    assert_equals_autograd(trace(network, X, loss), network, X, loss)
+    assert equals_autograd(trace(network, X, loss), network, X, loss)
 
 
 @pytest.mark.parametrize("kind", ["metropolis", "random_walk", "gcn", "identity"])
@@ -63,14 +63,14 @@ def test_equals_autograd_on_graphs(name, kind):
     P = propagation_of(name, kind)
     network, X = unfriendly_network("tanh", P), signal(P.num_nodes, 3)
     loss = lambda output: output.exp().mean()  # noqa: E731
-    assert_equals_autograd(trace(network, X, loss), network, X, loss)
+    assert equals_autograd(trace(network, X, loss), network, X, loss)
 
 
 @pytest.mark.parametrize("widths", [(3, 3), (1, 1), (3, 1, 3), (2, 7, 1)])
 def test_equals_autograd_at_small_depth_and_width(widths):
     network, X = unfriendly_network(widths=widths, output_bias=True), signal(7, widths[0])
     loss = lambda output: output.pow(2).sum()  # noqa: E731
-    assert_equals_autograd(trace(network, X, loss), network, X, loss)
+    assert equals_autograd(trace(network, X, loss), network, X, loss)
 
 
 @pytest.mark.parametrize("batched", ["weights", "features", "both"])
@@ -86,9 +86,9 @@ def test_batches_equal_their_parts(batched, activation):
         for name in LISTS:
             assert all(tensor.shape[0] == 2 and tensor.dim() == 3 for tensor in getattr(signals, name))
         for at in range(2):
-            twin = assert_equals_autograd(signals, network, X, single, at)
+            twin = equals_autograd(signals, network, X, single, at)
             if signals.loss.dim():
-                torch.testing.assert_close(signals.loss[at], twin["loss"], rtol=EXACT, atol=EXACT)
+                assert close(signals.loss[at], twin["loss"])
 
 
 def test_mean_over_a_batch_divides_the_error():
@@ -97,7 +97,7 @@ def test_mean_over_a_batch_divides_the_error():
     averaged = trace(network, X, lambda output: torch.stack([loss(one) for one in output]).mean())
     summed = trace(network, X, lambda output: torch.stack([loss(one) for one in output]).sum())
     for half, whole in zip(averaged.gradients, summed.gradients, strict=True):
-        torch.testing.assert_close(2 * half, whole, rtol=EXACT, atol=EXACT)
+        assert close(2 * half, whole)
 
 
 def test_three_nodes_by_hand():
@@ -121,7 +121,7 @@ def test_three_nodes_by_hand():
     }
     for name, values in expected.items():
         for actual, value in zip(getattr(signals, name), values, strict=True):
-            torch.testing.assert_close(actual[:, 0], torch.tensor(value, dtype=torch.float64), rtol=EXACT, atol=EXACT)
+            assert close(actual[:, 0], torch.tensor(value, dtype=torch.float64))
     assert float(signals.loss) == pytest.approx(13.5, abs=EXACT)
 
 
@@ -153,7 +153,7 @@ def test_works_without_gradients_enabled_and_keeps_its_weights():
     with torch.no_grad():
         signals = trace(network, X, LOSSES["masked"])
         assert not torch.is_grad_enabled()
-    assert_equals_autograd(signals, network, X, LOSSES["masked"])
+    assert equals_autograd(signals, network, X, LOSSES["masked"])
     kept = [weight.clone() for weight in signals.weights]
     with torch.no_grad():
         for weight in network.weights:
