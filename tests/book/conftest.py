@@ -1,10 +1,6 @@
-import shutil
-
 import pytest
 from browsing import address, browser, copy, site, visit  # noqa: F401
-from miniature import call, commit_all, make_book
-
-from oversmooth_book.layout import Book
+from miniature import call, commit_all, copy_book, make_book
 
 
 @pytest.fixture
@@ -24,5 +20,4 @@ def ran(tmp_path_factory):
 @pytest.fixture
 def good(ran, tmp_path):
     """A copy of that book and its run, to change."""
-    shutil.copytree(ran[0].root, tmp_path / "good")
-    return Book(tmp_path / "good")
+    return copy_book(ran[0], tmp_path / "good")

@@ -92,6 +92,12 @@ def add_chapter(book: Book, name: str, *cells: str, profile="{published: {}}") -
         file.write(f"  - file: chapters/{name}\n")
 
 
+def copy_book(book: Book, root: Path, *without: str) -> Book:
+    """The same book, its runs and its history in another folder, to change; ``without`` names what is left behind."""
+    shutil.copytree(book.root, root, ignore=shutil.ignore_patterns(*without))
+    return Book(root)
+
+
 def git(book: Book, *arguments: str) -> str:
     identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
     answer = subprocess.run(["git", *identity, *arguments], cwd=book.root, capture_output=True, text=True, check=True)
@@ -115,6 +121,15 @@ def call(book: Book, *arguments: str, **environment: str) -> subprocess.Complete
     return subprocess.run(
         command(book, *arguments), capture_output=True, text=True, timeout=900, env={**os.environ, **environment}
     )
+
+
+def refusal(book: Book, *arguments: str) -> str:
+    """What `publish` says as it refuses; chapters and published data stay as they were."""
+    before = snapshot(book.chapters), snapshot(book.root / "data")
+    answer = call(book, "publish", *arguments)
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    assert (snapshot(book.chapters), snapshot(book.root / "data")) == before, "a refused publish changed the book"
+    return answer.stderr
 
 
 def processes(book: Book) -> list[psutil.Process]:

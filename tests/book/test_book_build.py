@@ -6,7 +6,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from miniature import REPOSITORY, add_chapter, call, commit_all, make_book, snapshot, write_chapter, write_claims
+from miniature import (
+    REPOSITORY,
+    add_chapter,
+    call,
+    commit_all,
+    copy_book,
+    make_book,
+    snapshot,
+    write_chapter,
+    write_claims,
+)
 
 from oversmooth_book.layout import Book
 from oversmooth_book.pages import figure_tables
@@ -95,10 +105,7 @@ def test_what_did_not_run_is_not_shown(good, stale):
 
 
 def test_a_broken_reference_fails_the_build_and_the_old_html_stays(built, tmp_path):
-    import shutil
-
-    shutil.copytree(built[0].root, tmp_path / "book")
-    book = Book(tmp_path / "book")
+    book = copy_book(built[0], tmp_path / "book")
     before = snapshot(book.build("published") / "html")
     (book.chapters / "index.md").write_text("# Small\n\n{ref}`nowhere` and [gone](gone.md)\n", encoding="utf-8")
     answer = call(book, "build")

@@ -10,27 +10,24 @@ import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
-from miniature import call, commit_all
+from miniature import call, commit_all, copy_book
 
 from oversmooth_book.compare import compare
 from oversmooth_book.differences import DIFFERS, IDENTICAL, ROUNDING, gaps, table_difference
-from oversmooth_book.layout import Book
 from oversmooth_book.report import write_report
 
 
 @pytest.fixture(scope="module")
 def published(ran, tmp_path_factory):
-    root = tmp_path_factory.mktemp("compared") / "book"
-    shutil.copytree(ran[0].root, root)
-    assert call(Book(root), "publish").returncode == 0
-    commit_all(Book(root))
-    return Book(root)
+    book = copy_book(ran[0], tmp_path_factory.mktemp("compared") / "book")
+    assert call(book, "publish").returncode == 0
+    commit_all(book)
+    return book
 
 
 @pytest.fixture
 def book(published, tmp_path):
-    shutil.copytree(published.root, tmp_path / "book")
-    return Book(tmp_path / "book")
+    return copy_book(published, tmp_path / "book")
 
 
 def states(book):

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from miniature import add_chapter, call, command, processes, snapshot, wait_until
+from miniature import add_chapter, call, command, processes, snapshot, wait_until, write_chapter
 
 from oversmooth_book.layout import recover_folders, replace_folder
 from oversmooth_book.processes import MARK
@@ -50,16 +50,15 @@ def kernel(book):
     return named(book, "ipykernel_launcher")
 
 
-def mend(book):
-    """The chapter stops being busy: the next run must be clean and complete."""
-    from miniature import write_chapter
-
+def mended(book):
+    """True if, once the chapter stops being busy, the next run is clean and complete."""
     write_chapter(book, "busy", "1", parameters="# none", text="# Busy")
     answer = call(book, "run")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "tiny: up to date" in answer.stdout and "busy: done" in answer.stdout
     assert list(book.build("published").glob("scratch/*")) == []
     assert processes(book) == []
+    return True
 
 
 @pytest.mark.parametrize("cell", [BUSY, SPAWNS, HOLDS], ids=["busy", "spawns", "holds"])
@@ -69,7 +68,7 @@ def test_runner_killed(good, cell):
     runner.wait()
     wait_until(lambda: not processes(good), 20)
     assert snapshot(good.build("published") / "runs") == before
-    mend(good)
+    assert mended(good)
 
 
 def test_kernel_killed(good):
@@ -80,7 +79,7 @@ def test_kernel_killed(good):
     assert "FAILED busy: failed: DeadKernelError" in text and "--jobs 1" in text
     assert snapshot(good.build("published") / "runs") == before
     wait_until(lambda: not processes(good), 20)
-    mend(good)
+    assert mended(good)
 
 
 def test_worker_killed(good):
@@ -90,7 +89,7 @@ def test_worker_killed(good):
     assert runner.returncode == 1 and "FAILED busy: its process was killed" in text
     assert snapshot(good.build("published") / "runs") == before
     wait_until(lambda: not processes(good), 20)
-    mend(good)
+    assert mended(good)
 
 
 def test_runner_and_worker_killed_together(good):
@@ -101,7 +100,7 @@ def test_runner_and_worker_killed_together(good):
     runner.wait()
     # The kernel sees its parent go; what it started is left for the next run to end.
     wait_until(lambda: not kernel(good), 20)
-    mend(good)
+    assert mended(good)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -112,7 +111,7 @@ def test_runner_interrupted(good, number):
     assert runner.returncode == 130 and "interrupted; nothing half-done is left" in text
     assert processes(good) == []
     assert snapshot(good.build("published") / "runs") == before
-    mend(good)
+    assert mended(good)
 
 
 def test_time_out_ends_everything(book):

@@ -13,6 +13,7 @@ from miniature import (
     REPOSITORY,
     call,
     commit_all,
+    copy_book,
     make_book,
     write_chapter,
     write_claims,
@@ -138,23 +139,20 @@ def test_the_index_leads_to_claims_chapters_figures_and_tests(ledger):
     ],
 )
 def test_check_names_what_the_index_promises_in_vain(ledger, tmp_path, change, words):
-    shutil.copytree(ledger.root, tmp_path / "book", ignore=shutil.ignore_patterns("_build", ".git"))
-    book = Book(tmp_path / "book")
+    book = copy_book(ledger, tmp_path / "book", "_build", ".git")
     (book.chapters / "statements.yml").write_text(STATEMENTS.replace(*change, 1))
     assert words in "\n".join(check(book))
 
 
 def test_a_statement_that_names_no_claim_of_the_book_stops_the_build(ledger, tmp_path):
-    shutil.copytree(ledger.root, tmp_path / "book")
-    book = Book(tmp_path / "book")
+    book = copy_book(ledger, tmp_path / "book")
     (book.chapters / "statements.yml").write_text(STATEMENTS.replace("[T1]", "[T9]"))
     answer = call(book, "build")
     assert answer.returncode == 1 and "statements.yml: T9: no such claim in claims.yml" in answer.stderr
 
 
 def test_check_names_a_committed_value_that_fails_or_is_missing(ledger, tmp_path):
-    shutil.copytree(ledger.root, tmp_path / "book", ignore=shutil.ignore_patterns(".git"))
-    book = Book(tmp_path / "book")
+    book = copy_book(ledger, tmp_path / "book", ".git")
     shutil.copytree(book.run("published", "tiny"), book.published("tiny"))
     (book.published("tiny") / "claims.json").write_text('{"T1": 0.25, "T2": 1}')
     problems = check(book)
