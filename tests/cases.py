@@ -1,5 +1,9 @@
 """A zoo of graphs, stochastic matrices, activations and networks: small, and unfriendly where it matters."""
 
+import subprocess
+import sys
+import textwrap
+
 import networkx as nx
 import numpy as np
 import pandas
@@ -134,3 +138,12 @@ def unfriendly_network(activation="tanh", propagation="non-reversible", widths=(
         with torch.no_grad():
             network.bias.copy_(torch.linspace(-1, 1, network.bias.numel()).view_as(network.bias))
     return network
+
+
+def in_a_new_process(code, *flags):
+    """What a program prints; it must end well."""
+    done = subprocess.run(
+        [sys.executable, *flags, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

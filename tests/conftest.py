@@ -4,7 +4,7 @@ import pytest
 import torch
 
 # The helpers' own asserts show their values, as those of the tests do.
-pytest.register_assert_rewrite("cases")
+pytest.register_assert_rewrite("bounds_cases", "cases")
 
 
 @pytest.fixture
@@ -13,6 +13,18 @@ def random_state_untouched():
     before = torch.random.get_rng_state()
     yield
     assert torch.equal(before, torch.random.get_rng_state()), "the global random state of torch was moved"
+
+
+@pytest.fixture
+def data():
+    """Two communities and an isolated node, in double precision."""
+    from torch_geometric.data import Data
+
+    import oversmooth as osm
+
+    data = osm.csbm(30, p_in=0.5, p_out=0.1, num_features=5, seed=1)
+    keep = (data.edge_index != 7).all(0)
+    return Data(x=data.x, y=data.y, edge_index=data.edge_index[:, keep])
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """forward_bound: never violated, attained in a named case, and by hand."""
 
+import math
 import warnings
 
 import numpy as np
@@ -123,6 +124,24 @@ def test_batches_equal_their_parts():
     assert close(forward_bound(make(seeds), X[0]), shared, EXACT, 0)
     one_network = torch.stack([forward_bound(singles[0], x) for x in X])
     assert close(forward_bound(singles[0], X), one_network, EXACT, 0)
+
+
+@pytest.mark.parametrize("kind", ["random_walk", "gcn"])
+@pytest.mark.parametrize("seed", [0, [0, 1]])
+def test_the_forward_bound_counts_an_output_bias_where_constants_are_not_constant(kind, seed):
+    P, X = propagation_of("star", kind), signal(6, 2, seed=1)
+    net = Network(P, [2, 3, 2], "relu", weight_scale=0.3, output_bias=True, seed=seed)
+    without = forward_bound(net, X)
+    with torch.no_grad():
+        net.bias.copy_(torch.tensor([5.0, -1.0]))
+    bound = forward_bound(net, X)
+    assert (deviation(net(X).detach(), P) <= bound[..., -1]).all()
+    # in GCN coordinates the bias is c/√d̃ up to a factor, and π ∝ d̃: d̃ = (6, 2, 2, 2, 2, 2), of mean 8/3
+    degree = np.array([6, 2, 2, 2, 2, 2])
+    value, pi = np.sqrt(8 / 3 / degree), degree / 16
+    added = math.sqrt(26 * (pi @ value**2 - (pi @ value) ** 2)) if kind == "gcn" else 0.0
+    assert close(bound[..., -1] - without[..., -1], torch.full_like(bound[..., -1], added))
+    assert torch.equal(bound[..., :-1], without[..., :-1])
 
 
 def test_leaves_no_trace_of_autograd():
