@@ -4,7 +4,7 @@ import pytest
 import torch
 
 # The helpers' own asserts show their values, as those of the tests do.
-pytest.register_assert_rewrite("bounds_cases", "cases")
+pytest.register_assert_rewrite("bounds_cases", "cases", "graph_cases", "sweep_cases")
 
 
 @pytest.fixture
@@ -13,6 +13,16 @@ def random_state_untouched():
     before = torch.random.get_rng_state()
     yield
     assert torch.equal(before, torch.random.get_rng_state()), "the global random state of torch was moved"
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No network: every connection goes to a port of this machine on which nothing listens."""
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
+        monkeypatch.setenv(f"{scheme.upper()}_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("NO_PROXY", "")
 
 
 @pytest.fixture
