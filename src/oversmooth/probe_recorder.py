@@ -206,7 +206,7 @@ class Recorder:
         with torch.no_grad():
             rows = _rows(gradient.detach())
             used = rows.ne(0).any(-1).sum()
-            entry.error = used.sqrt() * torch.linalg.vector_norm(rows.to(wide(rows)))
+            entry.error = used.sqrt() * torch.linalg.vector_norm(rows, dtype=wide(rows))
 
     def _parameter_arrived(self, layer, index, gradient):
         # Comes once, after the errors of all calls; gradients accumulated before this backward pass are not in it.
@@ -214,7 +214,7 @@ class Recorder:
         with torch.no_grad():
             gradient = gradient.detach()
             values = gradient.coalesce().values() if gradient.is_sparse else gradient
-            square = torch.linalg.vector_norm(values.to(wide(values))).square()
+            square = torch.linalg.vector_norm(values, dtype=wide(values)).square()
         for record in layer.pending:
             record.squares[index] = square
 
