@@ -27,6 +27,7 @@ import numpy as np
 import torch
 
 from oversmooth._validation import require
+from oversmooth.modes import leading_modes
 from oversmooth.propagation import Propagation
 
 
@@ -66,7 +67,7 @@ def deflate(propagation, modes=1):
     root = np.sqrt(propagation._pi)
     if modes == 1:
         return Deflated(propagation, propagation.rate, root[:, None], root[:, None])
-    rates, vectors = _leading_modes(propagation, modes)
+    rates, vectors = leading_modes(propagation, modes)
     last = abs(rates[-1])
     require(
         last > 1e-10,
@@ -153,33 +154,3 @@ def _require_deflatable(propagation):
         "λ = 0: P maps every signal to its mean in one step (a complete graph, or one node), so nothing is left "
         "without the constant",
     )
-
-
-def _leading_modes(propagation, count):
-    """The modes of largest modulus besides the constant, whose eigenvalue is moved to 0.
-
-    Args:
-        propagation: reversible P.
-        count: how many.
-
-    Returns:
-        Eigenvalues (count,), falling in modulus, and orthonormal eigenvectors (n, count) of D^{1/2} P D^{-1/2}.
-    """
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
-    from oversmooth.spectrum import DENSE_NODES, is_symmetric
-
-    similar, root = propagation._similar(), np.sqrt(propagation._pi)
-    require(
-        is_symmetric(similar),
-        "P is not reversible, so it has no orthogonal modes to keep; modes=1 needs none",
-    )
-    size = root.size
-    if size <= DENSE_NODES or count > size // 4:
-        rates, vectors = np.linalg.eigh(similar.toarray() - np.outer(root, root))
-    else:
-        operator = LinearOperator((size, size), matvec=lambda x: similar @ x - root * (root @ x), dtype=np.float64)
-        start = np.random.default_rng(0).standard_normal(size)  # else drawn from the global random state
-        rates, vectors = eigsh(operator, k=count, which="LM", v0=start, tol=1e-13)
-    order = np.argsort(-np.abs(rates), kind="stable")[:count]
-    return rates[order], vectors[:, order]

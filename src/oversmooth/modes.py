@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from oversmooth._validation import require, require_signal
+from oversmooth.spectrum import DENSE_NODES, is_symmetric
 
 
 def spectral_deviation(propagation, features, layers):
@@ -34,24 +35,44 @@ def spectral_deviation(propagation, features, layers):
     depths = torch.as_tensor(list(layers))
     whole = depths.numel() > 0 and not depths.is_floating_point() and bool((depths >= 0).all())
     require(whole, f"layers is {list(layers)}; a sequence of integers, each at least 0, is needed")
-    rates, modes = _modes(propagation)
+    rates, modes = leading_modes(propagation, propagation.num_nodes)
     weights, scaling = propagation.measure()
     X = features.detach().double()
     X = X if scaling is None else X / scaling
     centred = X - weights.mT @ X
-    shares = (modes.T @ (weights.sqrt() * centred)).square().sum(-1)
-    return (shares @ rates.abs()[:, None].pow(2 * depths.double())).sqrt()
+    shares = (torch.from_numpy(modes).T @ (weights.sqrt() * centred)).square().sum(-1)
+    return (shares @ torch.from_numpy(rates).abs()[:, None].pow(2 * depths.double())).sqrt()
 
 
-def _modes(propagation):
-    """Eigenvalues (n,) and orthonormal eigenvectors (n, n) of D^{1/2} (P − 1πᵀ) D^{-1/2}, D = diag(π)."""
-    similar = propagation._similar().toarray()
-    skew = np.abs(similar - similar.T).max()
+def leading_modes(propagation, count):
+    """The modes of P of largest modulus, the constant moved to eigenvalue 0: dense, or by Lanczos where few are asked.
+
+    Args:
+        propagation: reversible P.
+        count: how many, up to n.
+
+    Returns:
+        Eigenvalues (count,), falling in modulus, and orthonormal eigenvectors (n, count) of
+        D^{1/2} (P − 1πᵀ) D^{-1/2}, D = diag(π), as numpy arrays.
+
+    Raises:
+        ValueError: P is not reversible.
+    """
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    similar, root = propagation._similar(), np.sqrt(propagation._pi)
     require(
-        skew <= 1e-10,
-        f"P is not reversible (π_i P_ij and π_j P_ji differ by {skew:.1e} after scaling), so it has no orthogonal "
-        "modes; use metropolis, max_degree or random_walk weights, or measure P @ X layer by layer",
+        is_symmetric(similar),
+        "P is not reversible (π_i P_ij ≠ π_j P_ji), so it has no orthogonal modes; use metropolis, max_degree or "
+        "random_walk weights. P @ X layer by layer and deflation with modes=1 need none",
     )
     # Without the constant mode: what rounding leaves of it in a centred signal would outlive all other modes.
-    root = np.sqrt(propagation.stationary.double().numpy())
-    return torch.linalg.eigh(torch.from_numpy(similar - np.outer(root, root)))
+    size = root.size
+    if size <= DENSE_NODES or count > size // 4:
+        rates, vectors = np.linalg.eigh(similar.toarray() - np.outer(root, root))
+    else:
+        operator = LinearOperator((size, size), matvec=lambda x: similar @ x - root * (root @ x), dtype=np.float64)
+        start = np.random.default_rng(0).standard_normal(size)  # else drawn from the global random state
+        rates, vectors = eigsh(operator, k=count, which="LM", v0=start, tol=1e-13)
+    order = np.argsort(-np.abs(rates), kind="stable")[:count]
+    return rates[order], vectors[:, order]
