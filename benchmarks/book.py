@@ -1,12 +1,13 @@
 """The whole book run by its machinery against the same experiments run as plain functions.
 
 The machinery starts kernels, watches them, draws the figures, checks and cleans the notebooks and moves them into
-place; a plain script holds a chapter's cells without those that draw. Both at the published size, one chapter per core
+place; a plain script holds a chapter's cells without their drawing. Both at the published size, one chapter per core
 at a time, on a clone, so that nothing of this checkout changes. This takes twice as long as the book.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -31,11 +32,12 @@ def run(clone, *command):
 
 
 def plain_script(clone, chapter):
-    """The chapter's code cells, without those that draw, as a script."""
+    """The chapter's code cells as a script, each up to where it begins a figure."""
     cells = json.loads((clone / "chapters" / f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
-    cells = [c for c in cells if c["cell_type"] == "code" and "figure" not in c["metadata"].get("mystnb", {})]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     script = clone / f"plain_{chapter}.py"
-    script.write_text("\n\n".join("".join(cell["source"]) for cell in cells), encoding="utf-8")
+    parts = [re.split(r"^figure\b", source, maxsplit=1, flags=re.MULTILINE)[0] for source in sources]
+    script.write_text("\n\n".join(parts), encoding="utf-8")
     return script.name
 
 

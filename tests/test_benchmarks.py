@@ -3,6 +3,8 @@
 import csv
 import importlib
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from oversmooth_book.benchmark_table import benchmark_table
 from oversmooth_book.layout import Book
+from oversmooth_book.profiles import read_profiles
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
@@ -18,12 +21,12 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 def benchmarks(monkeypatch, tmp_path):
     """The driver and the pairs, with a place of their own for the table."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    for name in ("pairs", "run"):
+    for name in ("pairs", "run", "book"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     pairs, run = importlib.import_module("pairs"), importlib.import_module("run")
     monkeypatch.setattr(run, "PLACE", tmp_path / "data" / "published" / "benchmarks")
     yield pairs, run
-    for name in ("pairs", "run"):
+    for name in ("pairs", "run", "book"):
         sys.modules.pop(name, None)
 
 
@@ -60,6 +63,19 @@ def test_the_table_is_written_and_shown(benchmarks, tmp_path):
     assert "| trace | Cora, 64 features | times as fast | 2.35 | 2.25 to 2.5 | ≥ 2.2 | yes |" in text
     assert "exponent \\| of the time" in text and record["commit"][:10] in text
     assert text.count("\n| ") == 3  # the head and two rows
+
+
+def test_a_chapter_as_a_plain_script_lacks_its_drawing_and_no_name(benchmarks, tmp_path):
+    book = importlib.import_module("book")
+    shutil.copytree(FOLDER.parent / "chapters", tmp_path / "chapters", ignore=shutil.ignore_patterns("*.md", "*.png"))
+    chapters = read_profiles(FOLDER.parent / "chapters" / "profiles.yml")
+    scripts = [tmp_path / book.plain_script(tmp_path, chapter) for chapter in chapters]
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        assert "book.start(" in text and "osm.draw_" not in text and "osm.panels(" not in text, script.name
+    check = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", *map(str, scripts)]
+    found = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout  # a script that breaks off would time nothing
 
 
 def test_every_module_is_run_or_left_out_on_purpose(benchmarks):
