@@ -131,17 +131,29 @@ def test_sweeps_have_a_row_for_every_case():
     assert len(cases) == 3 * (2 + 3 + 3) and set(cases["modes"]) == {1, 2, 3}
 
 
-def test_cora_runs_take_the_published_split(monkeypatch):
+def test_runs_on_a_real_graph_take_its_published_split(monkeypatch):
     tiny = osm.csbm(60, p_in=0.5, p_out=0.1, seed=1)
     tiny.train_mask = torch.arange(60) % 3 == 0
     tiny.test_mask = torch.arange(60) % 3 == 1
     monkeypatch.setattr(training, "load", lambda name: tiny)
-    table = training.depths_on_cora([3], 2, 1, jobs=1).set_index("name")
-    net = osm.Network(osm.Propagation.from_data(tiny, kind="deflated"), [8, 16, 16, 2], seed=0, output_bias=True)
+    table = training.depths_on_graphs(["any"], [3], 2, 1, jobs=1).set_index("name")
+    assert list(table["modes"]) == [1, 1, 1] and set(table["depth"]) == {3}
+    Q = osm.Propagation.from_data(tiny, kind="deflated", base="random_walk")
+    net = osm.Network(Q, [8, 16, 16, 2], seed=0, output_bias=True)
     options = {"mask": tiny.train_mask, "test_mask": tiny.test_mask, "lr": 0.003, "steps": 2}
     last = osm.fit(net, tiny.x, tiny.y, "cross_entropy", **options).table.iloc[-1]
-    found = table.loc["deflated", ["loss", "accuracy"]].to_list()
-    assert found == pytest.approx([last["loss"], last["test_accuracy"]])
+    shares = np.bincount(tiny.y[tiny.train_mask]) / int(tiny.train_mask.sum())
+    found = table.loc["deflated, random walk", ["loss", "accuracy"]].iloc[0].to_list()
+    assert found == pytest.approx([last["loss"] / -(shares * np.log(shares)).sum(), last["test_accuracy"]])
+
+
+def test_real_graphs_without_a_split_or_without_test_nodes():
+    data, labelled, test = training.real_problem("karate")
+    assert int(labelled.sum()) == 4 and (labelled ^ test).all()
+    data, labelled, test = training.real_problem("digits")
+    sizes = np.bincount(data.y)
+    assert np.bincount(data.y[labelled]).tolist() == [round(size / 10) for size in sizes]
+    assert not (labelled & test).any() and abs(int(test.sum()) - (len(test) - int(labelled.sum())) / 2) <= len(sizes)
 
 
 def test_the_moved_trap_is_a_regression_on_the_second_mode():
@@ -194,10 +206,11 @@ def test_certified_networks_and_their_ratios():
 def test_label_shares_add_up(monkeypatch):
     tiny = osm.csbm(60, p_in=0.5, p_out=0.1, seed=1)
     monkeypatch.setattr(experiment, "load", lambda name: tiny)
-    table = experiment.spectra(count=59)
-    cora = table[(table["graph"] == "Cora") & (table["base"] == "random_walk")]
-    assert cora["cumulative"].iloc[-1] == pytest.approx(1) and cora["relative"].iloc[0] == 1
-    assert cora["share"].iloc[0] > 0.5
+    table = experiment.spectra(["tiny"], count=100)  # more than there are
+    assert set(table["mode"]) == set(range(2, 61)) and set(table["classes"]) == {2}
+    walk = table[(table["graph"] == "tiny") & (table["base"] == "random_walk")]
+    assert walk["cumulative"].iloc[-1] == pytest.approx(1) and walk["relative"].iloc[0] == 1
+    assert walk["share"].iloc[0] > 0.5
 
 
 @pytest.fixture
@@ -258,20 +271,20 @@ def test_modes_figure(ax):
 
 
 def test_spectrum_figure(ax):
-    table = pandas.DataFrame({"graph": "Cora", "base": "random_walk", "mode": [2, 3], "relative": [1.0, 0.5]})
+    table = pandas.DataFrame({"graph": ["a", "a", "b"], "mode": [2, 3, 2], "relative": [1.0, 0.5, 0.9]})
     osm.draw_label_spectrum(ax, table, "relative", "relative")
-    assert lines(ax)["Cora, random walk"] == [[2, 1], [3, 0.5]]
+    assert lines(ax) == {"a": [[2, 1], [3, 0.5]], "b": [[2, 0.9]]}
 
 
 def test_conditions_figure(ax):
     cases = [(c, s) for c in (2, 3) for s in (0.02, 0.5)]
     rows = [
-        {"operator": name, "classes": c, "share": s, "median": 0.5, "low": 0.4, "high": 0.6}
+        {"operator": name, "group": f"{c} classes", "case": f"{s:.0%}", "median": 0.5, "low": 0.4, "high": 0.6}
         for c, s in cases
         for name in ("plain", "deflated", "more")
         if not (name == "more" and c == 2)
     ]
-    osm.draw_conditions(ax, pandas.DataFrame(rows))
+    osm.draw_conditions(ax, pandas.DataFrame(rows), "share")
     assert [text.get_text() for text in ax.get_xticklabels()] == ["2%", "50%", "2%", "50%"]
     assert {text.get_text() for text in ax.texts} == {"2 classes", "3 classes"}
 

@@ -1,6 +1,6 @@
 """Figures of the chapter on deflated propagation; tables from `experiments.a_remedy_from_the_theorem`."""
 
-from oversmooth.figures.theme import THEORY, band, draw_floor, style
+from oversmooth.figures.theme import PALETTE, THEORY, band, draw_floor, style
 
 # Name of an operator -> number of its style, and whether it is drawn solid.
 OPERATORS = {
@@ -105,45 +105,40 @@ def draw_modes_kept(ax, table):
 
 
 def draw_label_spectrum(ax, table, column, ylabel):
-    """One property of the leading modes against their number, for every graph and propagation.
+    """One property of the leading modes against their number, for every graph.
 
     Args:
         ax: where.
-        table: columns graph, base, mode and the one drawn.
+        table: columns graph, mode and the one drawn; one propagation.
         column: which.
         ylabel: the axis' label.
     """
-    number = {"block model": 0, "Cora": 1}
-    for (graph, base), rows in table.groupby(["graph", "base"], sort=False):
-        walk = base == "random_walk"
-        look = style(number[graph]) | (
-            {"linestyle": "-"} if walk else {"linestyle": DASHES, "markerfacecolor": "white"}
-        )
-        label = f"{graph}, {'random walk' if walk else 'Metropolis'}"
-        ax.plot(rows["mode"], rows[column], label=label, **look, markevery=4)
+    for k, (graph, rows) in enumerate(table.groupby("graph", sort=False)):
+        look = style(k) if k < len(PALETTE) else {"color": "0.5", "linestyle": "-", "marker": "X"}
+        ax.plot(rows["mode"], rows[column], label=graph, **look, markevery=4)
     ax.set_xscale("log")
     ax.set_xticks([2, 5, 10, 20, 40], ["2", "5", "10", "20", "40"])
     ax.minorticks_off()
     ax.set(xlabel="mode $j$", ylabel=ylabel)
 
 
-def draw_conditions(ax, table):
-    """Test accuracy for every number of classes and share of labels: a point with its range for every operator.
+def draw_conditions(ax, table, xlabel):
+    """Test accuracy in groups of cases: a point with its range for every operator.
 
     Args:
         ax: where.
-        table: columns classes, share, operator, median, low, high.
+        table: columns group, case, operator, median, low, high.
+        xlabel: the axis' label.
     """
-    cases = list(dict.fromkeys(zip(table["classes"], table["share"], strict=True)))
+    cases = list(dict.fromkeys(zip(table["group"], table["case"], strict=True)))
     for k, (name, rows) in enumerate(table.groupby("operator", sort=False)):
-        at = [cases.index(case) + 0.18 * (k - 1) for case in zip(rows["classes"], rows["share"], strict=True)]
+        at = [cases.index(case) + 0.18 * (k - 1) for case in zip(rows["group"], rows["case"], strict=True)]
         errors = [rows["median"] - rows["low"], rows["high"] - rows["median"]]
         look = style((1, 2, 0)[k]) | {"linestyle": "none"}
         ax.errorbar(at, rows["median"], yerr=errors, capsize=3, label=name, **look)
-    ax.set_xticks(range(len(cases)), [f"{share:.0%}" for _, share in cases])
-    names = dict.fromkeys(classes for classes, _ in cases)
-    for classes in names:
-        middle = sum(k for k, case in enumerate(cases) if case[0] == classes) / sum(c == classes for c, _ in cases)
-        ax.annotate(f"{classes} classes", (middle, 0.06), ha="center", fontsize=10, color="0.3")
+    ax.set_xticks(range(len(cases)), [case for _, case in cases])
+    for group in dict.fromkeys(group for group, _ in cases):
+        places = [k for k, case in enumerate(cases) if case[0] == group]
+        ax.annotate(group, (sum(places) / len(places), 0.06), ha="center", fontsize=10, color="0.3")
     ax.set_ylim(0, 1.05)
-    ax.set(xlabel="share of nodes with a label", ylabel="test accuracy")
+    ax.set(xlabel=xlabel, ylabel="test accuracy")

@@ -10,11 +10,12 @@ import pandas
 import torch
 
 import oversmooth as osm
+from oversmooth.modes import leading_modes
 from oversmooth_book.experiments import over_seeds
 from oversmooth_book.experiments.deflated_training import (
     comparison,
     conditions,
-    depths_on_cora,
+    depths_on_graphs,
     depths_trained,
     modes_kept,
 )
@@ -28,7 +29,7 @@ __all__ = [
     "certified",
     "comparison",
     "conditions",
-    "depths_on_cora",
+    "depths_on_graphs",
     "depths_trained",
     "modes_kept",
     "moved_trap",
@@ -53,11 +54,8 @@ def second_modes(propagation, count=2):
     Returns:
         λ_j (count,), falling in modulus; u_j (n, count), orthonormal in the π inner product.
     """
-    from oversmooth.modes import _modes
-
-    rates, vectors = _modes(propagation)
-    order = torch.argsort(rates.abs(), descending=True, stable=True)[:count]
-    return rates[order], vectors[:, order] / propagation.stationary.sqrt()[:, None]
+    rates, vectors = leading_modes(propagation, count)
+    return torch.from_numpy(rates), torch.from_numpy(vectors) / propagation.stationary.sqrt()[:, None]
 
 
 def certified(num_cases):
@@ -258,27 +256,30 @@ def trap_slope(table, first):
     return float(np.polyfit(rows["depth"], np.log(rows["gradient"]), 1)[0] / np.log(rows["ratio"].iloc[0]))
 
 
-def spectra(count=40):
-    """Where the labels stand in the spectrum, on block models and on Cora.
+def spectra(graphs, count=40):
+    """Where the labels stand in the spectrum.
 
     Args:
-        count: how many modes, after the constant, by falling |λ_j|.
+        graphs: names for `real_graphs.load`.
+        count: how many modes at most, after the constant, by falling |λ_j|.
 
     Returns:
-        A row for each graph, base and mode j = 2, 3, …: rate |λ_j|, relative |λ_j/λ_2|, share (of the variance of the
-        one-hot labels, in the π inner product, in this mode), cumulative share, fourth m₄ = Σ_i π_i u_i⁴.
+        A row for each graph, base and mode j = 2, 3, …: classes (their number), rate |λ_j|, relative |λ_j/λ_2|, share
+        (of the variance of the one-hot labels, in the π inner product, in this mode), cumulative share, fourth
+        m₄ = Σ_i π_i u_i⁴.
     """
-    graphs = {"block model": osm.csbm(), "Cora": load("Cora")}
     tables = []
-    for graph, data in graphs.items():
+    for graph in graphs:
+        data = load(graph)
         for base in ("metropolis", "random_walk"):
             P = osm.Propagation.from_data(data, kind=base)
-            rates, modes = second_modes(P, count)
+            rates, modes = second_modes(P, min(count, data.num_nodes - 1))
             weights, _ = P.measure()
             labels = torch.nn.functional.one_hot(data.y).double()
             labels = labels - weights.mT @ labels
             shares = ((weights * modes).mT @ labels).square().sum(1) / (weights * labels.square()).sum()
             columns = {"rate": rates.abs(), "share": shares, "fourth": (weights * modes**4).sum(0)}
-            table = pandas.DataFrame({"graph": graph, "base": base, "mode": range(2, count + 2), **columns})
+            keys = {"graph": graph, "base": base, "classes": labels.shape[1], "mode": range(2, len(rates) + 2)}
+            table = pandas.DataFrame(keys | columns)
             tables.append(table.assign(relative=table["rate"] / table["rate"][0], cumulative=table["share"].cumsum()))
     return pandas.concat(tables, ignore_index=True)

@@ -12,6 +12,7 @@ import torch
 import oversmooth as osm
 from oversmooth_book.experiments.deflated_operators import Filter, Rotation
 from oversmooth_book.experiments.real_graphs import load
+from oversmooth_book.experiments.real_training import label_entropy
 from oversmooth_book.experiments.remedies import descend
 
 WIDTH = 16
@@ -47,18 +48,48 @@ def problem(classes, share, seed):
         seed: of the graph and of the choice.
 
     Returns:
-        (data, labelled, test): the others in two halves, of which this is the second; masks (n,).
+        (data, labelled, test), masks (n,).
     """
     data = osm.largest_component(osm.csbm(**BLOCKS[classes], seed=seed))
+    return data, *labelled_and_test(data.y, share, seed)
+
+
+@functools.cache
+def real_problem(graph):
+    """A real graph and its published split; the digits have none: a tenth of their labels, as in `problem`.
+
+    Args:
+        graph: name for `real_graphs.load`.
+
+    Returns:
+        (data, labelled, test), masks (n,): all others where the split names no test nodes.
+    """
+    data = load(graph)
+    if "train_mask" not in data:
+        return data, *labelled_and_test(data.y, 0.1, 0)
+    return data, data.train_mask, data.test_mask if "test_mask" in data else ~data.train_mask
+
+
+def labelled_and_test(labels, share, seed):
+    """A share of every class, and half of the others.
+
+    Args:
+        labels: (n,) integers.
+        share: of each class's nodes that are labelled; at least one is.
+        seed: of the choice.
+
+    Returns:
+        (labelled, test): the others in two halves, of which this is the second; masks (n,).
+    """
     generator = torch.Generator().manual_seed(seed)
-    labelled, test = (torch.zeros(data.num_nodes, dtype=torch.bool) for _ in range(2))
-    for c in range(classes):
-        nodes = torch.nonzero(data.y == c)[:, 0]
+    labelled, test = (torch.zeros(len(labels), dtype=torch.bool) for _ in range(2))
+    for c in range(int(labels.max()) + 1):
+        nodes = torch.nonzero(labels == c)[:, 0]
         nodes = nodes[torch.randperm(len(nodes), generator=generator)]
         count = max(1, round(share * len(nodes)))
         labelled[nodes[:count]] = True
         test[nodes[(count + len(nodes)) // 2 :]] = True
-    return data, labelled, test
+    return labelled, test
 
 
 def operator(name, data, modes=1):
@@ -231,35 +262,44 @@ def comparison(depths, shares, rates, steps, seeds, jobs=2):
     return table.merge(best, on=[*keys, "lr"])
 
 
-def on_cora(name, depth, steps, weights, seed):
-    """Train a batch of networks on Cora's largest component with its published split: a run for `osm.sweep`.
+def on_graph(graph, name, modes, depth, steps, weights, seed):
+    """Train a batch of networks on a real graph's largest component: a run for `osm.sweep`.
 
     Args:
+        graph: see `real_problem`.
         name: of the operator.
+        modes: how many a deflated operator keeps.
         depth: number of weight matrices.
         steps: of Adam, step size 0.003.
         weights: number of networks.
         seed: not used; graph and split are given.
 
     Returns:
-        A dictionary for each network, as in `batch`.
+        A dictionary for each network, as in `batch`, with the loss as a share of the entropy of the labels.
     """
-    data = load("Cora")
-    net = _network(operator(name, data), data, depth, weights)
-    return _fitted(net, data, data.train_mask, data.test_mask, steps, 0.003)
+    data, labelled, test = real_problem(graph)
+    net = _network(operator(name, data, modes), data, depth, weights)
+    entropy = label_entropy(data.y[labelled])
+    return [row | {"loss": row["loss"] / entropy} for row in _fitted(net, data, labelled, test, steps, 0.003)]
 
 
-def depths_on_cora(depths, steps, weights, jobs=2):
-    """Loss and accuracy on Cora, plain and deflated, against depth.
+def depths_on_graphs(graphs, depths, steps, weights, jobs=2):
+    """Loss and accuracy on real graphs against depth: plain, deflated, and with one mode for each class but one.
 
     Args:
+        graphs: see `real_problem`.
         depths: numbers of weight matrices.
         steps: of Adam.
         weights: number of networks.
         jobs: processes.
 
     Returns:
-        What `on_cora` returned, for each operator and depth.
+        What `on_graph` returned, for each graph, operator and depth.
     """
-    grid = {"name": ["plain", "deflated"], "depth": list(depths), "steps": [steps], "weights": [weights]}
-    return osm.sweep(on_cora, grid, [0], jobs)
+    cells, walk = [], "deflated, random walk"
+    for graph in graphs:
+        classes = int(load(graph).y.max()) + 1
+        for name, modes in (("plain, random walk", 1), (walk, 1), (walk, classes - 1)):
+            cell = {"graph": graph, "name": name, "modes": modes, "steps": steps, "weights": weights}
+            cells += [cell | {"depth": depth} for depth in depths]
+    return osm.sweep(on_graph, cells, [0], jobs)
