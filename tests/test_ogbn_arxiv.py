@@ -32,9 +32,14 @@ def arxiv(tmp_path):
     return tmp_path, tables, splits
 
 
+def packed(text):
+    """Compressed, without the time of day: parameters must be the same in every process that collects them."""
+    return gzip.compress(text.encode(), mtime=0)
+
+
 def write_table(path, table):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress("".join(",".join(map(str, row)) + "\n" for row in table).encode()))
+    path.write_bytes(packed("".join(",".join(map(str, row)) + "\n" for row in table)))
 
 
 def test_ogbn_arxiv_is_read_from_its_raw_files(arxiv, offline):
@@ -64,18 +69,19 @@ def test_ogbn_arxiv_that_is_not_there_is_named(arxiv):
     ("path", "content", "words"),
     [
         ("raw/edge", b"no gzip", "edge.csv.gz cannot be read"),
-        ("raw/edge", gzip.compress(b"1,2\n" * 94)[:-9], "edge.csv.gz cannot be read"),
-        ("raw/edge", gzip.compress(b"1,2\n" * 93), r"edge has shape \(93, 2\), num-edge-list says 94"),
-        ("raw/edge", gzip.compress(b"1,40\n" * 94), "edge names node 40, the nodes are 0 to 39"),
-        ("raw/edge", gzip.compress(b"1,-1\n" * 94), "edge needs whole numbers from 0"),
+        ("raw/edge", packed("1,2\n" * 94)[:-9], "edge.csv.gz cannot be read"),
+        ("raw/edge", packed("1,2\n" * 93), r"edge has shape \(93, 2\), num-edge-list says 94"),
+        ("raw/edge", packed("1,40\n" * 94), "edge names node 40, the nodes are 0 to 39"),
+        ("raw/edge", packed("1,-1\n" * 94), "edge needs whole numbers from 0"),
         ("raw/edge", pickle.dumps([1]), "edge.csv.gz cannot be read"),
-        ("raw/node-feat", gzip.compress(b"1,2\n" * 39), "node-feat has 39 rows, num-node-list says 40"),
-        ("raw/node-feat", gzip.compress(b"1,x\n" * 40), "node-feat.csv.gz cannot be read"),
-        ("raw/node-feat", gzip.compress(b"1,\n" * 40), "no finite number"),
-        ("raw/node-label", gzip.compress(b"1.5\n" * 40), "node-label needs whole numbers"),
-        ("split/time/train", gzip.compress(b"1\n1\n"), "train_mask: each node"),
-        ("split/time/train", gzip.compress("".join(f"{k}\n" for k in range(40)).encode()), "the splits overlap"),
+        ("raw/node-feat", packed("1,2\n" * 39), "node-feat has 39 rows, num-node-list says 40"),
+        ("raw/node-feat", packed("1,x\n" * 40), "node-feat.csv.gz cannot be read"),
+        ("raw/node-feat", packed("1,\n" * 40), "no finite number"),
+        ("raw/node-label", packed("1.5\n" * 40), "node-label needs whole numbers"),
+        ("split/time/train", packed("1\n1\n"), "train_mask: each node"),
+        ("split/time/train", packed("".join(f"{k}\n" for k in range(40))), "the splits overlap"),
     ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",
 )
 def test_ogbn_arxiv_damaged_is_refused(arxiv, path, content, words):
     root, _, _ = arxiv
