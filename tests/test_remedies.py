@@ -1,6 +1,7 @@
 """The remedies chapter's experiments, tables and figures, on small cases and by another road."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -158,6 +159,18 @@ def test_intervals_are_students():
     half = 4.302653 * np.std([0.1, 0.2, 0.6], ddof=1) / math.sqrt(3)  # t for 2 degrees of freedom, from a printed table
     assert found.loc[0, ["low", "mean", "high"]].tolist() == pytest.approx([0.3 - half, 0.3, 0.3 + half], rel=1e-6)
     assert found.loc[1, ["low", "mean", "high", "seeds"]].tolist() == [1, 1, 1, 2]
+
+
+def test_what_the_chapter_says_of_its_full_table_is_in_it():
+    place = Path(__file__).parent.parent / "data" / "published" / "remedies" / "full" / "tables" / "real_losses.csv"
+    losses = pandas.read_csv(place).query("depth == 64").pivot(index="remedy", columns="graph", values="mean")
+    mines, cora = losses["minesweeper"], losses["Cora"]
+    at_the_constant = ["plain", "orthogonal", "large weights", "LayerNorm", "DropEdge"]
+    assert (mines[at_the_constant] - 1).abs().max() < 0.001
+    assert mines[["PairNorm", "mean subtraction"]].min() > 1.03 and cora["PairNorm"] > 0.5
+    for graph in (mines, cora):
+        assert set(graph.nsmallest(2).index) == {"residual", "jumping knowledge"}
+        assert graph.nsmallest(3).iloc[2] - graph.nsmallest(2).iloc[1] > 0.03
 
 
 def test_lines_are_the_tables_and_plain_is_grey(ax):
