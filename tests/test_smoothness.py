@@ -1,5 +1,8 @@
 """Measures of smoothness against loops over nodes, pairs and edges, and in their limits."""
 
+import functools
+
+import cases
 import numpy as np
 import pytest
 import reference
@@ -9,6 +12,7 @@ from cases import EXACT, GRAPHS, MATRICES, edge_index_of, propagation_of, signal
 import oversmooth as osm
 
 pytestmark = pytest.mark.usefixtures("random_state_untouched")
+close = functools.partial(cases.close, absolute=0)
 WEIGHINGS = {
     "uniform": None,
     "metropolis": propagation_of("karate"),
@@ -17,10 +21,6 @@ WEIGHINGS = {
     "reversible": osm.Propagation.from_matrix(MATRICES["reversible"]),
     "non-reversible": osm.Propagation.from_matrix(MATRICES["non-reversible"]),
 }
-
-
-def close(actual, expected, tolerance=EXACT):
-    np.testing.assert_allclose(np.asarray(actual), np.asarray(expected), rtol=tolerance, atol=0)
 
 
 def weights_of(P, nodes):
@@ -49,42 +49,42 @@ def weighing(request):
 def test_energy_deviation_and_mean_equal_loops(weighing):
     P, pi, X = weighing
     Z = coordinates(X, P)
-    close(osm.mean(X, P), reference.mean(Z, pi))
-    close(osm.energy(X, P), reference.energy(Z, pi))
-    close(osm.energy(X, P), reference.pair_energy(Z, pi))
-    close(osm.deviation(X, P), reference.energy(Z, pi) ** 0.5)
+    assert close(osm.mean(X, P), reference.mean(Z, pi))
+    assert close(osm.energy(X, P), reference.energy(Z, pi))
+    assert close(osm.energy(X, P), reference.pair_energy(Z, pi))
+    assert close(osm.deviation(X, P), reference.energy(Z, pi) ** 0.5)
     norm = sum(p * (z**2).sum() for p, z in zip(pi, Z, strict=True))
-    close(osm.mean(X, P).square().sum() + osm.energy(X, P), norm)
-    close(osm.relative_deviation(X, P), (reference.energy(Z, pi) / norm) ** 0.5)
+    assert close(osm.mean(X, P).square().sum() + osm.energy(X, P), norm)
+    assert close(osm.relative_deviation(X, P), (reference.energy(Z, pi) / norm) ** 0.5)
 
 
 def test_backward_measures_equal_loops(weighing):
     P, pi, B = weighing
     tilde = backward_coordinates(B, P)
-    close(osm.backward_deviation(B, P), reference.energy(tilde, pi) ** 0.5)
-    close(osm.backward_mean(B, P), reference.mean(tilde, pi))
+    assert close(osm.backward_deviation(B, P), reference.energy(tilde, pi) ** 0.5)
+    assert close(osm.backward_mean(B, P), reference.mean(tilde, pi))
     if P is None or P.scaling is None:
-        close(osm.backward_mean(B, P), B.sum(0))  # theory.md: μ(B̃) = Σ_i B_i
+        assert close(osm.backward_mean(B, P), B.sum(0))  # theory.md: μ(B̃) = Σ_i B_i
 
 
 def test_uniform_energy_is_the_measure_of_the_paper():
     X = signal(11, 3)
-    close(osm.energy(X), sum(float(((x - y) ** 2).sum()) for x in X for y in X) / (2 * 11**2))
+    assert close(osm.energy(X), sum(float(((x - y) ** 2).sum()) for x in X for y in X) / (2 * 11**2))
 
 
 def test_by_hand():
     """π = (2, 3, 2)/7 and x = (1, 2, 6): μ = 20/7, σ² = (2·13²+3·6²+2·22²)/343 = 1414/343."""
     P = osm.Propagation.from_edges(torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), 3, kind="random_walk")
     x = torch.tensor([[1.0], [2.0], [6.0]], dtype=torch.float64)
-    close(osm.mean(x, P), [20 / 7])
-    close(osm.energy(x, P), 1414 / 343)
-    close(osm.mean(x), [3])
-    close(osm.energy(x), 14 / 3)
+    assert close(osm.mean(x, P), [20 / 7])
+    assert close(osm.energy(x, P), 1414 / 343)
+    assert close(osm.mean(x), [3])
+    assert close(osm.energy(x), 14 / 3)
     edges = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
-    close(osm.dirichlet_energy(x, edges), 2 * (1 + 16) / 3)
+    assert close(osm.dirichlet_energy(x, edges), 2 * (1 + 16) / 3)
     plane = torch.tensor([[1.0, 0.0], [0.0, 5.0], [3.0, 3.0]], dtype=torch.float64)
-    close(osm.mean_average_distance(plane, edges), 2 * (1 + 1 - 0.5**0.5) / 3)
-    close(osm.effective_rank(torch.diag(torch.tensor([3.0, 1.0], dtype=torch.float64))), 4 / 3**0.75)
+    assert close(osm.mean_average_distance(plane, edges), 2 * (1 + 1 - 0.5**0.5) / 3)
+    assert close(osm.effective_rank(torch.diag(torch.tensor([3.0, 1.0], dtype=torch.float64))), 4 / 3**0.75)
 
 
 def test_batches_equal_their_parts(weighing):
@@ -94,8 +94,8 @@ def test_batches_equal_their_parts(weighing):
     for measure in measures:
         parts = torch.stack([measure(x, P) for x in batch])
         assert measure(batch, P).shape == parts.shape
-        close(measure(batch, P), parts)
-    close(osm.effective_rank(batch), torch.stack([osm.effective_rank(x) for x in batch]))
+        assert close(measure(batch, P), parts)
+    assert close(osm.effective_rank(batch), torch.stack([osm.effective_rank(x) for x in batch]))
 
 
 def test_what_each_operator_leaves_alone_is_smooth():
@@ -105,7 +105,7 @@ def test_what_each_operator_leaves_alone_is_smooth():
         if kind == "gcn":
             fixed = torch.tensor([[(len(GRAPHS["karate"][i]) + 1) ** 0.5] for i in range(34)], dtype=torch.float64)
             assert osm.deviation(fixed) > 0.1 and osm.relative_deviation(fixed) > 0.1  # not constant, yet smooth
-        close(P @ fixed, fixed)
+        assert close(P @ fixed, fixed)
         assert osm.deviation(fixed, P) < 1e-14 * fixed.norm()
         assert osm.relative_deviation(fixed, P) < 1e-14
 
@@ -115,7 +115,7 @@ def test_the_backward_limit_is_smooth(kind):
     """Pᵀ leaves π alone (for GCN √d̃ again), so a backward signal ∝ π has deviation 0."""
     P = propagation_of("karate", kind)
     fixed = (P.stationary if kind != "gcn" else P.stationary.sqrt())[:, None] * torch.tensor([[1.0, -3.0]])
-    close(P.adjoint(fixed), fixed)
+    assert close(P.adjoint(fixed), fixed)
     assert osm.backward_deviation(fixed, P) < 1e-14
     if kind == "random_walk":
         assert osm.deviation(fixed, P) > 1e-3  # the unweighted reading of B would not see it
@@ -127,8 +127,8 @@ def test_propagation_contracts_both_ways():
         X = signal(P.num_nodes, 3, 500)
         assert (osm.deviation(P @ X, P) <= P.rate * osm.deviation(X, P) * (1 + EXACT)).all()
         assert (osm.backward_deviation(P.adjoint(X), P) <= P.rate * osm.backward_deviation(X, P) * (1 + EXACT)).all()
-        close(osm.mean(P @ X, P) + 10, osm.mean(X, P) + 10)
-        close(osm.backward_mean(P.adjoint(X), P) + 10, osm.backward_mean(X, P) + 10)
+        assert close(osm.mean(P @ X, P) + 10, osm.mean(X, P) + 10)
+        assert close(osm.backward_mean(P.adjoint(X), P) + 10, osm.backward_mean(X, P) + 10)
 
 
 def test_relative_deviation_limits(weighing):
@@ -137,15 +137,15 @@ def test_relative_deviation_limits(weighing):
     constant = torch.ones_like(X) * scale
     assert osm.relative_deviation(constant, P) < 1e-14
     assert osm.relative_deviation(torch.zeros_like(X), P) == 0
-    close(osm.relative_deviation(X - osm.mean(X, P) * scale, P), 1)
-    close(osm.relative_deviation(-7 * X, P), osm.relative_deviation(X, P))
+    assert close(osm.relative_deviation(X - osm.mean(X, P) * scale, P), 1)
+    assert close(osm.relative_deviation(-7 * X, P), osm.relative_deviation(X, P))
 
 
 def test_nearly_constant_signals_keep_their_digits(weighing):
     P, pi, X = weighing
     scale = 1.0 if P is None or P.scaling is None else torch.from_numpy(P.scaling)[:, None]
     noise = 2.0**-30 * torch.round(1024 * X) / 1024  # 1 + noise is exact
-    close(osm.energy((1 + noise) * scale, P), reference.energy(noise.numpy(), pi), 1e-6)
+    assert close(osm.energy((1 + noise) * scale, P), reference.energy(noise.numpy(), pi), 1e-6)
 
 
 # --- edges -------------------------------------------------------------------------------------------------------
@@ -167,8 +167,8 @@ EDGES = {
 def test_edge_measures_equal_loops(name, width):
     X = signal(34, width) + 0.5
     X[3] = X[0] = 0
-    close(osm.dirichlet_energy(X, EDGES[name]), reference.dirichlet_energy(X, EDGES[name]))
-    close(osm.mean_average_distance(X, EDGES[name]), reference.mean_average_distance(X, EDGES[name]))
+    assert close(osm.dirichlet_energy(X, EDGES[name]), reference.dirichlet_energy(X, EDGES[name]))
+    assert close(osm.mean_average_distance(X, EDGES[name]), reference.mean_average_distance(X, EDGES[name]))
 
 
 def test_no_edges_and_zero_signals():
@@ -179,22 +179,23 @@ def test_no_edges_and_zero_signals():
         assert measure(signal(1, 2), torch.tensor([[0], [0]])) < 1e-15
     one_row = torch.zeros(34, 2, dtype=torch.float64)
     one_row[0] = 1
-    close(osm.mean_average_distance(one_row, KARATE), 2 * len(GRAPHS["karate"][0]) / 34)
+    assert close(osm.mean_average_distance(one_row, KARATE), 2 * len(GRAPHS["karate"][0]) / 34)
 
 
 @pytest.mark.parametrize("noise", [1e-4, 1e-9, 1e-13])
 def test_edge_measures_of_nearly_constant_signals(noise):
     X = 1 + noise * signal(34, 3)
-    close(osm.dirichlet_energy(X, KARATE), reference.dirichlet_energy(X, KARATE), 1e-8)
-    close(osm.mean_average_distance(X, KARATE), reference.mean_average_distance(X, KARATE), max(1e-8, 1e-14 / noise))
+    assert close(osm.dirichlet_energy(X, KARATE), reference.dirichlet_energy(X, KARATE), 1e-8)
+    tolerance = max(1e-8, 1e-14 / noise)
+    assert close(osm.mean_average_distance(X, KARATE), reference.mean_average_distance(X, KARATE), tolerance)
 
 
 def test_edge_measures_where_only_components_differ():
     """Each component almost constant, far from the other: no centring helps, differences along edges do."""
     edges = edge_index_of(GRAPHS["two components"])
     X = 1e-9 * signal(7, 2) + torch.tensor([[1.0, 0.0]] * 4 + [[-1.0, 1.0]] * 3, dtype=torch.float64)
-    close(osm.dirichlet_energy(X, edges), reference.dirichlet_energy(X, edges), 1e-8)
-    close(osm.mean_average_distance(X, edges), reference.mean_average_distance(X, edges), 1e-5)
+    assert close(osm.dirichlet_energy(X, edges), reference.dirichlet_energy(X, edges), 1e-8)
+    assert close(osm.mean_average_distance(X, edges), reference.mean_average_distance(X, edges), 1e-5)
 
 
 def test_dirichlet_energy_of_a_long_smooth_ramp(monkeypatch):
@@ -202,7 +203,7 @@ def test_dirichlet_energy_of_a_long_smooth_ramp(monkeypatch):
     n = 3001
     edges = torch.stack([torch.arange(n - 1), torch.arange(1, n)])
     ramp = torch.arange(n, dtype=torch.float64)[:, None] / 7 + 1e3
-    close(osm.dirichlet_energy(ramp, edges), (n - 1) / 49 / n, 1e-9)
+    assert close(osm.dirichlet_energy(ramp, edges), (n - 1) / 49 / n, 1e-9)
 
 
 def test_edge_measures_in_float32():
@@ -212,7 +213,7 @@ def test_edge_measures_in_float32():
         (osm.mean_average_distance, reference.mean_average_distance),
     ):
         assert measure(X, KARATE).dtype == torch.float32
-        close(measure(X, KARATE), twin(X, KARATE), 1e-5)
+        assert close(measure(X, KARATE), twin(X, KARATE), 1e-5)
 
 
 # --- effective rank ----------------------------------------------------------------------------------------------
@@ -229,20 +230,20 @@ def test_effective_rank_of_a_known_spectrum(singular, shape):
     share = np.array(singular) / np.sum(singular)
     expected = np.exp(-sum(p * np.log(p) for p in share if p > 0))
     X = torch.from_numpy(left @ np.diag(singular) @ right.T)
-    close(osm.effective_rank(X), expected, 1e-9)
+    assert close(osm.effective_rank(X), expected, 1e-9)
     if min(singular) > 0 or max(singular) == 1:
-        close(osm.effective_rank(X), reference.effective_rank(X), 1e-9)
+        assert close(osm.effective_rank(X), reference.effective_rank(X), 1e-9)
 
 
 def test_effective_rank_of_collapsed_and_empty_signals():
     assert osm.effective_rank(torch.zeros(5, 3, dtype=torch.float64)) == 0
-    close(osm.effective_rank(torch.ones(50, 8, dtype=torch.float64)), 1, 1e-12)
-    close(osm.effective_rank(1 + 1e-9 * signal(50, 8)), reference.effective_rank(1 + 1e-9 * signal(50, 8)))
+    assert close(osm.effective_rank(torch.ones(50, 8, dtype=torch.float64)), 1, 1e-12)
+    assert close(osm.effective_rank(1 + 1e-9 * signal(50, 8)), reference.effective_rank(1 + 1e-9 * signal(50, 8)))
     mixed = torch.stack([torch.zeros(6, 2, dtype=torch.float64), signal(6, 2), torch.ones(6, 2, dtype=torch.float64)])
-    close(osm.effective_rank(mixed), [0, reference.effective_rank(mixed[1]), 1])
+    assert close(osm.effective_rank(mixed), [0, reference.effective_rank(mixed[1]), 1])
     X = signal(20, 4)
-    close(osm.effective_rank(X), reference.effective_rank(X))
-    close(osm.effective_rank(X.float()), reference.effective_rank(X), 1e-5)
+    assert close(osm.effective_rank(X), reference.effective_rank(X))
+    assert close(osm.effective_rank(X.float()), reference.effective_rank(X), 1e-5)
 
 
 # --- the profile of a pass ---------------------------------------------------------------------------------------
@@ -274,7 +275,7 @@ def test_layer_profile_equals_the_single_measures(name, seed):
             "gradient": np.linalg.norm(W.numpy()),
         }
         for column, value in expected.items():
-            close(row[column], float(value))
+            assert close(row[column], float(value))
         assert set(expected) | {"layer", "depth", "seed"} >= set(table.columns)
     assert table["layer"].tolist() == [k for k in range(network.depth) for _ in seeds]
 
