@@ -23,7 +23,7 @@ PLACE = ROOT / "data" / "published" / "benchmarks"
 MODULES = ["trace", "fit", "smoothness", "rate", "growth", "probe", "gpu", "imports", "memory", "book"]
 
 
-def write(seconds):
+def write(started, seconds):
     """The table and its record: where, when and with what it was measured."""
     from oversmooth_book.layout import find_book
     from oversmooth_book.records import code_version, versions
@@ -38,7 +38,7 @@ def write(seconds):
     record = {
         "commit": commit,
         "dirty": dirty,
-        "started": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(seconds, 1),
         "versions": versions(),
         "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "system": platform.system()},
@@ -51,11 +51,11 @@ def write(seconds):
 def main():
     """Run what is asked for; a target that is missed is told here and in the table."""
     warnings.filterwarnings("ignore", category=UserWarning, module="torch")  # torch's and PyG's notes on sparse tensors
-    chosen, start = sys.argv[1:] or MODULES, time.perf_counter()
+    chosen, started, start = sys.argv[1:] or MODULES, datetime.datetime.now(datetime.UTC), time.perf_counter()
     for name in chosen:
         importlib.import_module(name).main()
     if chosen == MODULES:
-        write(time.perf_counter() - start)
+        write(started, time.perf_counter() - start)
     for row in pairs.ROWS:
         if row.met == "no":
             print(f"missed: {row.group}, {row.case}: {row.quantity} {row.median:.3g}, target {row.target}")

@@ -1,6 +1,7 @@
 """The benchmarks' table: what a row says, how it is written, and how its page shows it."""
 
 import csv
+import datetime
 import importlib
 import json
 import shutil
@@ -53,16 +54,21 @@ def test_the_table_is_written_and_shown(benchmarks, tmp_path):
     assert "Nothing has been measured" in benchmark_table(book)
     pairs.report("trace", "Cora, 64 features", "times as fast", (2.25, 2.3456, 2.5), "≥ 2.2")
     pairs.report("growth", "nodes", "exponent | of the time", (0.9, 1.25, 1.3), "≤ 1.1")
-    run.write(12.3)
+    pairs.report("trace", "Cora, 1433 features", "times as fast", (2.0, 2.1, 2.2), "≥ 2.2")
+    started = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    run.write(started, 12.3)
     with (run.PLACE / "table.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["median"] for row in rows] == ["2.35", "1.25"] and [row["met"] for row in rows] == ["yes", "no"]
+    found = [(row["median"], row["met"]) for row in rows]
+    assert found == [("2.35", "yes"), ("1.25", "no"), ("2.1", "no")]
     record = json.loads((run.PLACE / "record.json").read_text(encoding="utf-8"))
+    assert record["started"] == "2026-01-02T03:04:05Z"
     assert record["versions"]["torch"] and record["machine"]["cores"] >= 1 and len(record["commit"]) == 40
     text = benchmark_table(book)
-    assert "| trace | Cora, 64 features | times as fast | 2.35 | 2.25 to 2.5 | ≥ 2.2 | yes |" in text
-    assert "exponent \\| of the time" in text and record["commit"][:10] in text
-    assert text.count("\n| ") == 3  # the head and two rows
+    first = "| **trace**: times as fast | Cora, 64 features | 2.35 | 2.25 to 2.5 | ≥ 2.2 | yes |"
+    again = "| **trace**: times as fast | Cora, 1433 features | 2.1 | 2 to 2.2 | ≥ 2.2 | **no** |"
+    assert f"{first}\n{again}\n| **growth**: exponent \\| of the time" in text and record["commit"][:10] in text
+    assert text.count("\n| ") == 4  # the head and three rows
 
 
 def test_a_chapter_as_a_plain_script_lacks_its_drawing_and_no_name(benchmarks, tmp_path):
