@@ -1,10 +1,5 @@
 """The deflation chapter's experiments, on small cases and by another road; its figures draw what their tables hold."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 import pytest
@@ -211,15 +206,6 @@ def test_label_shares_add_up(monkeypatch):
     walk = table[(table["graph"] == "tiny") & (table["base"] == "random_walk")]
     assert walk["cumulative"].iloc[-1] == pytest.approx(1) and walk["relative"].iloc[0] == 1
     assert walk["share"].iloc[0] > 0.5
-
-
-@pytest.fixture
-def ax():
-    with matplotlib.rc_context():
-        osm.set_theme()
-        _, ax = osm.panels()
-        yield ax
-        plt.close("all")
 
 
 def lines(ax):
