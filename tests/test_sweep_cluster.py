@@ -3,10 +3,12 @@
 import functools
 import math
 import os
+import queue
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -122,6 +124,24 @@ def test_a_cell_that_kills_its_worker_and_a_cluster_of_one(small, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
     got = osm.sweep(where, {"depth": [1, 2]}, [0], cluster=small.address)
     assert os.getpid() not in set(got["process"]) and len(set(got["process"])) == 1
+
+
+def test_an_abort_does_not_wait_for_what_another_thread_took(cluster):
+    class Taken(queue.Queue):
+        """Says that an item is there, as a queue does whose last item another thread takes in the next moment."""
+
+        def empty(self):
+            return False
+
+    with _sweep_cluster.connected(cluster.address) as client:
+        backend = _sweep_cluster._Backend(client=client)
+        backend.waiting_futures.queue, arrived = Taken(), backend.waiting_futures.queue
+        backend.waiting_futures.add(client.submit(time.sleep, 60))
+        abort = threading.Thread(target=backend.abort_everything, daemon=True)
+        abort.start()
+        abort.join(timeout=20)
+        backend.waiting_futures.queue = arrived
+        assert not abort.is_alive() and backend.waiting_futures.count() == 0
 
 
 def test_a_scheduler_that_goes_away(small, tmp_path):

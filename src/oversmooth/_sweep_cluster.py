@@ -153,14 +153,23 @@ def found_versions(client, needed: dict) -> dict[str, dict]:
 
 
 class _Backend(DaskDistributedBackend):
-    """joblib's Dask backend, except that a cell Dask gives up is a result: joblib would wait for it for ever.
+    """joblib's Dask backend, except where that would wait for ever: for a cell given up, and after a failure.
 
-    Dask gives a cell up when several workers have died over it, most often for lack of memory.
+    Dask gives a cell up when several workers have died over it, most often for lack of memory: that is a result here.
     """
 
     def effective_n_jobs(self, n_jobs):
         """The cluster's threads, or 2: with 1, joblib would leave the cluster and compute in this process."""
         return max(2, super().effective_n_jobs(n_jobs))
+
+    def abort_everything(self, ensure_ready=True):
+        """Expect no more cells. What has arrived is left to the client's thread, which drops it.
+
+        joblib empties the queue itself, while that thread takes from it: between its look and its get the last item
+        may go, and it waits for the next one, with the lock that the other thread needs.
+        """
+        with self.waiting_futures.lock:
+            self.waiting_futures.futures.clear()
 
     def submit(self, func, callback=None):
         future = super().submit(func, callback)
