@@ -59,6 +59,11 @@ def where(depth, seed):
     return {"process": os.getpid()}
 
 
+def slow_where(depth, seed):
+    time.sleep(0.2)
+    return {"process": os.getpid()}
+
+
 def counted(log, value, seed):
     with open(log, "a") as file:
         file.write(f"{value} {seed}\n")
@@ -73,3 +78,13 @@ def slowly(log, value, seed):
     time.sleep(0.25)
     counted(log, value, seed)
     return {"v": value / 3 + seed}
+
+
+def rounded_otherwise(scale, seed):
+    """Numbers whose last bits another machine may change, by each way that leads to one."""
+    data = osm.csbm(num_nodes=60, seed=1)
+    P = osm.Propagation.from_data(data)
+    net = osm.Network(P, [data.num_features, 6, 6, 1], "tanh", scale, seed=seed)
+    signals = osm.trace(net, data.x, lambda output: (output - 1).square().mean((-1, -2)))
+    largest = np.linalg.norm(P.to_dense().numpy(), 2)
+    return {"loss": float(signals.loss), "gradient": float(signals.gradients[0].norm()), "largest": float(largest)}

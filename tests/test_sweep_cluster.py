@@ -14,7 +14,18 @@ from pathlib import Path
 
 import pytest
 from dask_cluster import Cluster
-from sweep_cases import GRID, dies, fails_at_two, measure, measured, same, slow_first, where
+from sweep_cases import (
+    GRID,
+    dies,
+    fails_at_two,
+    measure,
+    measured,
+    rounded_otherwise,
+    same,
+    slow_first,
+    slow_where,
+    where,
+)
 
 import oversmooth as osm
 from oversmooth import _sweep_cluster
@@ -34,6 +45,22 @@ def test_a_cluster_gives_the_same_table(cluster):
     assert same(measured(), osm.sweep(measure, GRID, range(3), cluster=cluster.address))
     got = osm.sweep(where, {"depth": list(range(6))}, [0], cluster=cluster.address)
     assert set(got["process"]) <= {worker.pid for worker in cluster.workers}
+
+
+def test_workers_compute_as_the_caller_does_whatever_they_were_started_as(cluster, monkeypatch):
+    (other,) = cluster.add(OVERSMOOTH_ROUNDING="3")
+    grid, tables = {"scale": [1.0, 2.0]}, []
+    try:
+        ran = set(osm.sweep(slow_where, {"depth": list(range(9))}, [0], cluster=cluster.address)["process"])
+        assert other.pid in ran and len(ran) > 1
+        for replica in ("1", ""):
+            monkeypatch.setenv("OVERSMOOTH_ROUNDING", replica)
+            tables.append(osm.sweep(rounded_otherwise, grid, range(4)))
+            assert same(tables[-1], osm.sweep(rounded_otherwise, grid, range(4), cluster=cluster.address))
+    finally:
+        other.kill()
+        other.wait()
+    assert not tables[0].equals(tables[1])
 
 
 def test_the_environment_may_name_the_cluster_and_nothing_is_printed(cluster, monkeypatch, capfd, tmp_path):

@@ -4,6 +4,7 @@ The public names load on first use, so ``import oversmooth`` stays as cheap as `
 """
 
 import importlib
+import os
 
 __version__ = "0.1.0"
 
@@ -123,3 +124,7 @@ def __getattr__(name):
 
 def __dir__():
     return [*globals(), *__all__]
+
+
+if os.environ.get("OVERSMOOTH_ROUNDING"):
+    importlib.import_module("oversmooth._rounding").enter()

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from oversmooth._paths import expanded
+from oversmooth._sweep_cell import arithmetic
 from oversmooth._sweep_function import describe
 from oversmooth._sweep_versions import versions
 
@@ -19,10 +21,10 @@ class Cache:
     """A folder of finished cells of one function."""
 
     def __init__(self, folder, run):
-        self.folder = Path(folder).expanduser()
+        self.folder = expanded(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         text = describe(run)
-        self.name, self.key = text["name"], _digest(_json([text, versions(), str(torch.get_default_dtype())]))
+        self.name, self.key = text["name"], _digest(_json([text, versions(), str(arithmetic())]))
 
     def read(self, cells: list) -> dict[int, list[dict]]:
         """Position -> rows of the cells that are here and sound."""

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from oversmooth import _rounding
+
 # Thread counts, default dtype and global generators belong to the process: one cell at a time.
 _ALONE = threading.RLock()
 
@@ -30,10 +32,16 @@ class Outcome:
     error: Exception | None = None
 
 
-def compute(run, index: int, cell: dict, seed: int, dtype: torch.dtype) -> Outcome:
+def arithmetic() -> tuple:
+    """How this process computes, and so every cell: its default dtype and its rounding replica."""
+    return torch.get_default_dtype(), _rounding.setting()
+
+
+def compute(run, index: int, cell: dict, seed: int, arithmetic: tuple) -> Outcome:
     """Run one cell with one thread and generators of its own; an error is a result, so that the others go on."""
+    dtype, replica = arithmetic
     try:
-        with _ALONE, _settings(seed, dtype):
+        with _ALONE, _settings(seed, dtype), _rounding.rounded(replica):
             return Outcome(index, rows=_rows(run(**cell, seed=seed), cell, seed))
     except Exception as error:
         return Outcome(index, error=error)
@@ -59,13 +67,13 @@ def pack(run) -> bytes:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def compute_packed(packed: bytes, index: int, cell: dict, seed: int, dtype: torch.dtype) -> Outcome:
+def compute_packed(packed: bytes, index: int, cell: dict, seed: int, arithmetic: tuple) -> Outcome:
     """As `compute`, in another process than the caller's."""
     try:
         run = _unpacked(packed)
     except Exception as error:
         return _sendable(Outcome(index, error=error))
-    return _sendable(compute(run, index, cell, seed, dtype))
+    return _sendable(compute(run, index, cell, seed, arithmetic))
 
 
 def compute_below(parent: int, *task) -> Outcome:

@@ -15,7 +15,7 @@ from oversmooth._sweep_versions import versions
 PATIENCE = 10  # seconds for a scheduler to answer and for a first worker to appear
 
 
-def outcomes(run, waiting: list, dtype, address: str):
+def outcomes(run, waiting: list, arithmetic: tuple, address: str):
     """The outcome of every waiting cell, as the cluster's workers finish them."""
     needed, packed = versions(), work.pack(run)
     with connected(address) as client:
@@ -26,7 +26,7 @@ def outcomes(run, waiting: list, dtype, address: str):
         )
         # The function goes as bytes with each cell, since joblib would leave a larger object on one worker,
         # and with that worker it would be lost.
-        cells = (joblib.delayed(compute_checked)(packed, *task, dtype, needed) for task in waiting)
+        cells = (joblib.delayed(compute_checked)(packed, *task, arithmetic, needed) for task in waiting)
         for outcome in parallel(cells):
             if not isinstance(outcome, work.Outcome):  # what joblib passes on when Dask cancels a cell
                 raise CancelledError("its cells were cancelled")
@@ -39,12 +39,12 @@ def check(address: str) -> None:
         check_workers(client, address)
 
 
-def compute_checked(packed: bytes, index: int, cell: dict, seed: int, dtype, needed: dict) -> work.Outcome:
+def compute_checked(packed: bytes, index: int, cell: dict, seed: int, arithmetic: tuple, needed: dict) -> work.Outcome:
     """As `compute_packed`, if this worker has the caller's versions: workers may join after the first check."""
     differing = difference(needed, versions())
     if differing:
         return work.Outcome(index, error=ValueError(f"a worker has other versions: {differing}"))
-    return work.compute_packed(packed, index, cell, seed, dtype)
+    return work.compute_packed(packed, index, cell, seed, arithmetic)
 
 
 def difference(needed: dict, found: dict) -> str:

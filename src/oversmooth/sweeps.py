@@ -10,7 +10,6 @@ from concurrent.futures import BrokenExecutor
 from numbers import Integral
 
 import joblib
-import torch
 
 from oversmooth import _sweep_cell as work
 from oversmooth._sweep_cache import Cache
@@ -43,7 +42,8 @@ def sweep(
     The table is the same, bit for bit in float64, for any `jobs` and on a cluster of like processors: each cell
     runs with one thread (two would add in another order), with torch's and NumPy's global generators set to its
     seed (and put back), and rows stand in the grid's order, whatever finished first. One thread a process is also
-    the fastest: the threads of two processes on two cores wait for one another.
+    the fastest: the threads of two processes on two cores wait for one another. With OVERSMOOTH_ROUNDING=N set, every
+    cell is computed as rounding replica N, wherever it runs, and kept apart in the cache.
 
     Args:
         run: called as run(**cell, seed=s); returns one row (a dictionary), a list of rows, or a DataFrame, with
@@ -55,7 +55,7 @@ def sweep(
         cluster: address of a Dask scheduler, "tcp://host:port", whose workers compute instead; default:
             $OVERSMOOTH_CLUSTER, else none.
         cache: a folder. Each cell is written there as soon as it is finished; the next call with the same function,
-            cell, seed and versions reads it. None: keep nothing.
+            cell, seed, replica and versions reads it. None: keep nothing.
 
     Returns:
         A DataFrame: the cell's columns, `seed`, then what `run` returned, as pandas.DataFrame makes it of the rows.
@@ -114,27 +114,27 @@ def _seeds(seeds) -> list[int]:
 
 
 def _outcomes(run, waiting, jobs, cluster):
-    dtype = torch.get_default_dtype()
+    arithmetic = work.arithmetic()
     if not waiting:
         return
     if cluster is not None:
         from oversmooth import _sweep_cluster
 
-        yield from _sweep_cluster.outcomes(run, waiting, dtype, cluster)
+        yield from _sweep_cluster.outcomes(run, waiting, arithmetic, cluster)
     elif jobs == 1:
         for index, cell, seed in waiting:
-            yield work.compute(run, index, cell, seed, dtype)
+            yield work.compute(run, index, cell, seed, arithmetic)
     else:
-        yield from _in_processes(run, waiting, jobs, dtype)
+        yield from _in_processes(run, waiting, jobs, arithmetic)
 
 
-def _in_processes(run, waiting, jobs, dtype):
+def _in_processes(run, waiting, jobs, arithmetic):
     unfinished, packed = {index for index, *_ in waiting}, work.pack(run)
     with warnings.catch_warnings(), joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
         # loky replaces a process that waited for minutes, or that has grown by 300 MB (a graph it keeps), and warns.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered")
-        tasks = (joblib.delayed(work.compute_below)(os.getpid(), packed, *task, dtype) for task in waiting)
+        tasks = (joblib.delayed(work.compute_below)(os.getpid(), packed, *task, arithmetic) for task in waiting)
         try:
             for outcome in parallel(tasks):
                 unfinished.remove(outcome.index)

@@ -21,7 +21,7 @@ def measures(num_layers, seed=0):
     """Five measures of smoothness, layer by layer, in five situations, on the two-class graph and on digits.
 
     relative energy is the squared `oversmooth.relative_deviation`, in the operator's own coordinates; the energies
-    are plain, with uniform weights. Every measure is divided by its value at layer 0, unless that is 0.
+    are plain, with uniform weights. Every measure is divided by its value at layer 0, unless rounding is all of that.
 
     Args:
         num_layers: the last layer.
@@ -39,7 +39,8 @@ def measures(num_layers, seed=0):
             network = random_network(P, start, activation, scale, num_layers, seed, start.shape[1])
             features = osm.trace(network, start, torch.sum).features
             for name, values in _measured(features, P, data.edge_index).items():
-                values = values / (values[0] or 1.0)
+                # Where layer 0 is at the floor, rounding would be divided by rounding.
+                values = values / values[0] if abs(values[0]) > 1e-12 else values
                 key = {"situation": situation, "graph": graph, "measure": name}
                 rows += [{**key, "layer": k, "value": value} for k, value in enumerate(values)]
     return pandas.DataFrame(rows)
