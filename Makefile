@@ -9,7 +9,7 @@ NOTEBOOK_TESTS := tests/book/test_nbval.py
 READY := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book quick pdf test lint bench check compare release lock clean
+.PHONY: help setup book data quick pdf test lint bench check compare release lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ $(READY): requirements.lock pyproject.toml scripts/oversmooth-book
 book: setup ## run the chapters and build the book (PROFILE=quick, published or full)
 	$(PYTHON) -m oversmooth_book run --profile $(PROFILE)
 	$(PYTHON) -m oversmooth_book build --profile $(PROFILE)
+
+data: setup ## download the public graphs that the book needs (a call that broke off goes on where it stopped)
+	$(PYTHON) -m oversmooth_book fetch
 
 quick: ## the same, in under three minutes
 	@$(MAKE) --no-print-directory book PROFILE=quick

@@ -1,21 +1,21 @@
 """Public graphs: their published statistics, their downloads, and the ways their files can be wrong."""
 
-import functools
-import http.server
 import os
 import pickle
 import shutil
-import threading
+import socket
+import sys
+import termios
 import warnings
 
+import pooch
 import pytest
 import torch
 from graph_cases import networkx_graph, raw_root, snapshot, tidy
+from mirrors import Mirror, small_files
 from torch_geometric.datasets import HeterophilousGraphDataset, Planetoid
 
 from oversmooth import graphs, rawfiles
-from oversmooth_book.layout import BookError
-from oversmooth_book.profiles import ChapterProfile, missing_graphs
 
 # name -> nodes, directed edges, features, classes, isolated nodes, nodes of the largest component
 PUBLISHED = {
@@ -38,25 +38,25 @@ def cora_copy(tmp_path):
 
 @pytest.fixture
 def served(monkeypatch):
-    """Serves a folder on loopback in the place of Planetoid's address."""
-    servers = []
+    """Serves a folder on loopback in the place of Planetoid's address; one further attempt, after a second."""
+    mirrors = []
 
-    def serve(folder):
-        class Quiet(http.server.SimpleHTTPRequestHandler):
-            def log_message(self, *_):
-                pass
-
-        handler = functools.partial(Quiet, directory=str(folder))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        monkeypatch.setattr(Planetoid, "url", f"http://127.0.0.1:{server.server_port}")
+    def serve(folder, dataset=Planetoid):
+        mirrors.append(Mirror(folder))
+        monkeypatch.setattr(dataset, "url", mirrors[-1].url)
+        return mirrors[-1]
 
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(rawfiles, "RETRIES", 1)
     yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    for mirror in mirrors:
+        mirror.close()
+
+
+@pytest.fixture
+def small_cora(served, tmp_path, monkeypatch):
+    """A mirror of small files in the place of Cora's, so that no test of a download needs the published ones."""
+    return served(small_files(tmp_path / "source", monkeypatch) / "Planetoid/Cora/raw")
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -185,43 +185,122 @@ def test_missing_files_are_downloaded_checked_and_kept(served, cora_copy, tmp_pa
     assert [p.name for p in (root / "Planetoid/Cora").iterdir()] == ["raw"]
 
 
-def test_an_altered_download_is_refused_and_nothing_kept(served, cora_copy, tmp_path):
-    file = cora_copy / "Planetoid/Cora/raw/ind.cora.ty"
+def test_an_altered_download_is_refused_and_nothing_of_it_kept(small_cora, tmp_path):
+    file = small_cora.folder / "ind.cora.x"
+    recorded = rawfiles.RAW_SHA256["Planetoid/Cora/raw/ind.cora.x"]
     file.write_bytes(file.read_bytes()[:-1] + b"!")
-    served(file.parent)
-    with pytest.raises(ValueError, match=r"ind\.cora\.ty gave another file than the recorded one"):
+    with pytest.raises(ValueError) as caught:
         graphs.load("Cora", tmp_path / "new")
-    assert not (tmp_path / "new").exists()
+    message = str(caught.value)
+    assert f"{small_cora.url}/ind.cora.x gave another file than the recorded one" in message
+    assert recorded in message and rawfiles._sha256(file) in message
+    assert caught.value.__suppress_context__ and not (tmp_path / "new").exists()
 
 
-def test_a_download_that_cannot_be_stored_is_a_clear_error(served, cora_copy, tmp_path):
-    served(cora_copy / "Planetoid/Cora/raw")
+def test_a_download_that_cannot_be_stored_is_a_clear_error(small_cora, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FileNotFoundError, match="OVERSMOOTH_DATA"):
-        graphs.load("Cora", tmp_path / "file")
+        graphs.fetch("Cora", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_a_chapters_graphs_are_fetched_unless_a_folder_was_named(served, cora_copy, tmp_path, monkeypatch):
-    chapter = ChapterProfile("tiny", {}, needs=("Cora",))
-    served(cora_copy / "Planetoid/Cora/raw")
-    monkeypatch.setattr(rawfiles, "data_root", lambda root=None: tmp_path / "new")
-    monkeypatch.setenv("OVERSMOOTH_DATA", str(tmp_path / "new"))
-    assert missing_graphs(chapter, download=True) == ["Cora"]
-    monkeypatch.delenv("OVERSMOOTH_DATA")
-    assert missing_graphs(chapter) == ["Cora"] and missing_graphs(chapter, download=True) == []
+def test_what_came_before_a_failure_is_kept_and_not_asked_for_again(small_cora, tmp_path):
+    raw = tmp_path / "new/Planetoid/Cora/raw"
+    small_cora.breaks["ind.cora.graph"] = 2
+    with pytest.raises(FileNotFoundError, match=r"graph, ind\.cora\.test\.index\. They.*Connection broken"):
+        graphs.fetch("Cora", tmp_path / "new")
+    kept = sorted(raw.iterdir())
+    assert [file.name for file in kept] == [f"ind.cora.{end}" for end in ("allx", "ally", "tx", "ty", "x", "y")]
+    assert all(file.read_bytes() == (small_cora.folder / file.name).read_bytes() for file in kept)
+    small_cora.asked.clear()
+    graphs.fetch("Cora", tmp_path / "new")
+    assert small_cora.asked == ["ind.cora.graph", "ind.cora.test.index"] and graphs.available("Cora", tmp_path / "new")
 
 
-def test_a_chapters_graphs_are_missing_offline_and_refused_when_altered(served, cora_copy, tmp_path, monkeypatch):
-    chapter = ChapterProfile("tiny", {}, needs=("Cora",))
-    monkeypatch.delenv("OVERSMOOTH_DATA", raising=False)
-    monkeypatch.setattr(rawfiles, "data_root", lambda root=None: tmp_path / "new")
-    monkeypatch.setattr(Planetoid, "url", "http://127.0.0.1:9")
-    assert missing_graphs(chapter, download=True) == ["Cora"]
-    file = cora_copy / "Planetoid/Cora/raw/ind.cora.ty"
-    file.write_bytes(file.read_bytes()[:-1] + b"!")
-    served(file.parent)
-    with pytest.raises(BookError, match=r"tiny: .*gave another file than the recorded one"):
-        missing_graphs(chapter, download=True)
+def test_an_answer_that_breaks_off_is_asked_for_again(small_cora, tmp_path):
+    small_cora.breaks["ind.cora.y"] = 1
+    graphs.fetch("Cora", tmp_path / "new")
+    assert graphs.available("Cora", tmp_path / "new")
+    assert small_cora.asked.count("ind.cora.y") == 2 and len(small_cora.asked) == 9
+
+
+def test_a_file_that_is_not_there_is_asked_for_once(small_cora, tmp_path):
+    (small_cora.folder / "ind.cora.allx").unlink()
+    with pytest.raises(FileNotFoundError, match=r"could not be downloaded from http.*\(404 Client Error"):
+        graphs.fetch("Cora", tmp_path / "new")
+    assert small_cora.asked == ["ind.cora.x", "ind.cora.tx", "ind.cora.allx"]
+
+
+def test_no_network_is_told_at_once(tmp_path, monkeypatch, offline):
+    attempts, attempt = [], rawfiles._get
+    monkeypatch.setattr(rawfiles, "_get", lambda *call: attempts.append(call) or attempt(*call))
+    with pytest.raises(FileNotFoundError, match=r"could not be downloaded from https://github\.com/.* proxy"):
+        graphs.fetch("Cora", tmp_path)
+    assert len(attempts) == 1 and not list(tmp_path.iterdir())
+
+
+def test_an_address_that_is_none_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(Planetoid, "url", "http://[nowhere")
+    with pytest.raises(FileNotFoundError, match=r"could not be downloaded from http://\[nowhere \("):
+        graphs.fetch("Cora", tmp_path)
+
+
+def test_a_source_that_does_not_answer_is_given_up(served, tmp_path, monkeypatch):
+    monkeypatch.setattr(rawfiles, "DOWNLOAD_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        monkeypatch.setattr(Planetoid, "url", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        with pytest.raises(FileNotFoundError, match=r"timed out\. \(read timeout=0\.2\)"):
+            graphs.fetch("Cora", tmp_path)
+
+
+def test_without_pooch_the_message_says_what_to_install(small_cora, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(FileNotFoundError, match="the package pooch is not installed: pip install pooch"):
+        graphs.fetch("Cora", tmp_path)
+    assert not small_cora.asked
+
+
+def test_a_bar_on_a_terminal_and_nothing_elsewhere(served, tmp_path, monkeypatch, capfd, caplog):
+    folder = small_files(tmp_path / "source", monkeypatch) / "HeterophilousGraphDataset/minesweeper/raw"
+    served(folder, HeterophilousGraphDataset)
+    level = pooch.get_logger().level
+    pooch.get_logger().addHandler(caplog.handler)
+    graphs.fetch("minesweeper", tmp_path / "one")
+    pooch.get_logger().removeHandler(caplog.handler)
+    assert capfd.readouterr() == ("", "") and not caplog.records and pooch.get_logger().level == level
+    screen, terminal = os.openpty()
+    termios.tcsetwinsize(screen, (24, 80))
+    os.set_blocking(screen, False)
+    with open(terminal, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        graphs.fetch("minesweeper", tmp_path / "two")
+        shown = os.read(screen, 4096).decode()
+    os.close(screen)
+    # The bar knows the file's name and size, and wipes itself away in the end.
+    assert (
+        "minesweeper.npz:   0%" in shown and f"0.00/{(folder / 'minesweeper.npz').stat().st_size / 1000:.2f}k" in shown
+    )
+    assert shown.endswith(" \r")
+
+
+def test_fetch_checks_what_is_here_and_reads_nothing(small_cora, tmp_path):
+    graphs.fetch("Cora", tmp_path / "new")  # small files, which no reader of graphs would take
+    file = tmp_path / "new/Planetoid/Cora/raw/ind.cora.x"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"ind\.cora\.x is not the published file of Cora"):
+        graphs.fetch("Cora", tmp_path / "new")
+    graphs.fetch("karate", tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="They are not downloaded"):
+        graphs.fetch("ogbn-arxiv", tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_missing_files_are_named_relative_to_the_root(small_cora, tmp_path):
+    assert graphs.missing_files("CORA", tmp_path) == list(rawfiles.files_of("Planetoid", "Cora"))
+    graphs.fetch("Cora", tmp_path)
+    (tmp_path / "Planetoid/Cora/raw/ind.cora.ty").unlink()
+    assert graphs.missing_files("cora", tmp_path) == ["Planetoid/Cora/raw/ind.cora.ty"]
+    assert graphs.missing_files("digits", tmp_path) == [] != graphs.missing_files("ogbn-arxiv", tmp_path)
 
 
 def test_where_the_root_is_looked_for(monkeypatch, tmp_path):
@@ -246,6 +325,6 @@ def test_every_public_graph_has_recorded_sums():
 
 
 def test_unknown_names_list_the_known_ones():
-    for call in (graphs.load, graphs.available):
+    for call in (graphs.load, graphs.available, graphs.fetch, graphs.missing_files):
         with pytest.raises(ValueError, match=r"Cora, CiteSeer.*roman_empire.*karate; got 'corra'"):
             call("corra")

@@ -157,12 +157,27 @@ def load(name: str, root: str | os.PathLike | None = None) -> Data:
         return {"digits": digits, "karate": karate}[key]()
     if key == "ogbn_arxiv":
         return _ogbn_arxiv(rawfiles.data_root(root))
-    family, folder = _PUBLIC_GRAPHS[key]
-    dataset, root = getattr(torch_geometric.datasets, family), rawfiles.data_root(root)
-    rawfiles.download_missing(family, folder, root, dataset.url)
     with tempfile.TemporaryDirectory() as scratch:
-        rawfiles.copy_checked(family, folder, root, Path(scratch))
-        return _tidy(_read(dataset, Path(scratch) / family, folder))
+        return _tidy(_read(*_fetch(key, rawfiles.data_root(root), Path(scratch))))
+
+
+def fetch(name: str, root: str | os.PathLike | None = None) -> None:
+    """What `load(name, root)` does before it reads a graph: download missing files, and check every one.
+
+    Args:
+        name: as for `load`.
+        root: as for `load`.
+
+    Raises:
+        ValueError: if the name is unknown, or a raw file is damaged or altered (the message names it).
+        FileNotFoundError: if files are missing and cannot be downloaded (the message names them all).
+    """
+    key, root = _key(name), rawfiles.data_root(root)
+    if key in _PUBLIC_GRAPHS:
+        with tempfile.TemporaryDirectory() as scratch:
+            _fetch(key, root, Path(scratch))
+    elif missing_files(name, root):
+        ogbfiles.read(root)  # says where they come from
 
 
 def available(name: str, root: str | os.PathLike | None = None) -> bool:
@@ -177,10 +192,23 @@ def available(name: str, root: str | os.PathLike | None = None) -> bool:
     Returns:
         True or False.
     """
+    return not missing_files(name, root)
+
+
+def missing_files(name: str, root: str | os.PathLike | None = None) -> list[str]:
+    """The raw files of a graph that are not at hand.
+
+    Args:
+        name: as for `load`.
+        root: as for `load`.
+
+    Returns:
+        Paths relative to the root; none for digits and karate, which need no file.
+    """
     key, root = _key(name), rawfiles.data_root(root)
     if key == "ogbn_arxiv":
-        return not ogbfiles.missing_files(root)
-    return key not in _PUBLIC_GRAPHS or not rawfiles.missing_files(*_PUBLIC_GRAPHS[key], root)
+        return ogbfiles.missing_files(root)
+    return rawfiles.missing_files(*_PUBLIC_GRAPHS[key], root) if key in _PUBLIC_GRAPHS else []
 
 
 def largest_component(data: Data) -> Data:
@@ -207,6 +235,15 @@ def _key(name: str) -> str:
 def _ogbn_arxiv(root: Path) -> Data:
     arrays = {name: torch.from_numpy(array) for name, array in ogbfiles.read(root).items()}
     return _tidy(Data(edge_index=arrays.pop("edges"), **arrays))
+
+
+def _fetch(key: str, root: Path, scratch: Path) -> tuple[type, Path, str]:
+    # Checked copies in the scratch folder, and what `_read` needs to read them.
+    family, folder = _PUBLIC_GRAPHS[key]
+    dataset = getattr(torch_geometric.datasets, family)
+    rawfiles.download_missing(family, folder, root, dataset.url)
+    rawfiles.copy_checked(family, folder, root, scratch)
+    return dataset, scratch / family, folder
 
 
 def _read(dataset: type, root: Path, name: str) -> Data:
