@@ -5,10 +5,12 @@ import pandas
 import pytest
 import torch
 from cases import EXACT, GRAPHS, edge_index_of, propagation_of, signal
+from torch_geometric.data import Data
 
 import oversmooth as osm
 from oversmooth_book.experiments import a_remedy_from_the_theorem as experiment
 from oversmooth_book.experiments import deflated_operators as operators
+from oversmooth_book.experiments import deflated_spectra as spectra
 from oversmooth_book.experiments import deflated_training as training
 
 
@@ -200,12 +202,53 @@ def test_certified_networks_and_their_ratios():
 
 def test_label_shares_add_up(monkeypatch):
     tiny = osm.csbm(60, p_in=0.5, p_out=0.1, seed=1)
-    monkeypatch.setattr(experiment, "load", lambda name: tiny)
+    monkeypatch.setattr(spectra, "load", lambda name: tiny)
     table = experiment.spectra(["tiny"], count=100)  # more than there are
     assert set(table["mode"]) == set(range(2, 61)) and set(table["classes"]) == {2}
     walk = table[(table["graph"] == "tiny") & (table["base"] == "random_walk")]
     assert walk["cumulative"].iloc[-1] == pytest.approx(1) and walk["relative"].iloc[0] == 1
     assert walk["share"].iloc[0] > 0.5
+
+
+def cycle(n):
+    nodes = torch.arange(n)
+    ahead = torch.stack([nodes, (nodes + 1) % n])
+    labels = torch.zeros(n, dtype=torch.int64)
+    labels[[0, 1, n // 2 - 1]] = 1
+    return Data(x=signal(n, 3), y=labels, edge_index=torch.cat([ahead, ahead.flip(0)], dim=1))
+
+
+@pytest.mark.parametrize(("count", "eigenvalues"), [(40, 5), (11, 5), (10, 4), (9, 4), (8, 3), (6, 2)])
+def test_a_double_eigenvalue_is_one_row_and_never_cut(monkeypatch, count, eigenvalues):
+    """On the cycle shares are those of Fourier's waves; with a loop at each node |λ| = 1/3 even has three of them."""
+    monkeypatch.setattr(spectra, "load", lambda name: cycle(12))
+    table = experiment.spectra(["cycle"], count)
+    walk = table[table["base"] == "random_walk"]
+    waves = np.abs(np.fft.fft(cycle(12).y.double().numpy())) ** 2
+    rates = (1 + 2 * np.cos(2 * np.pi * np.arange(12) / 12)) / 3
+    expected = {}
+    for m in range(1, 12):
+        size = round(abs(rates[m]), 12)
+        expected[size] = expected.get(size, 0) + waves[m] / waves[1:].sum()
+    expected = dict(sorted(expected.items(), reverse=True)[: len(walk)])
+    assert len(walk) == eigenvalues
+    assert walk["rate"].tolist() == pytest.approx(list(expected), abs=1e-11)
+    assert walk["share"].tolist() == pytest.approx(list(expected.values()), abs=1e-12)
+    assert walk["cumulative"].to_numpy() == pytest.approx(np.cumsum(list(expected.values())), abs=1e-12)
+
+
+def test_a_share_that_symmetry_forbids_is_zero():
+    """Labels that agree on two twins hold nothing of the mode in which the twins differ."""
+    karate = experiment.spectra(["karate"])
+    walk = karate[karate["base"] == "random_walk"].set_index("mode")
+    assert walk.index[-1] == 34 and (walk["share"] == 0).any() and walk["cumulative"].iloc[-1] == pytest.approx(1)
+
+
+def test_fourth_moment_by_hand():
+    P = osm.Propagation.from_data(cycle(4))
+    spread, local = torch.tensor([1.0, -1, 1, -1]), torch.tensor([2.0, 0, 0, 0])
+    assert experiment.fourth_moment(P, spread.double()) == pytest.approx(1)
+    assert experiment.fourth_moment(P, local.double()) == pytest.approx(4)
 
 
 def lines(ax):

@@ -105,6 +105,9 @@ def test_a_batch_of_seeds_equals_the_seeds_one_by_one():
         transport, tilde = osm.mean_transport(signals), [b / P.stationary[:, None] for b in signals.backward]
         distance = [_norm(t - b, P) / _norm(t, P) for t, b in zip(tilde, transport, strict=True)]
         assert np.allclose(mine["distance"], distance, rtol=1e-9)
+        means = [(P.stationary[:, None] * t).sum(0) for t in tilde]
+        gap = [float((m - b).norm()) / _norm(t, P) for m, b, t in zip(means, transport, tilde, strict=True)]
+        assert np.allclose(mine["mean_departure"], gap, rtol=1e-9, atol=EXACT)
         step = osm.backward_step(signals)
         assert np.allclose(mine["deviation_bound"][:-1], step.deviation_bound, rtol=EXACT)
         assert math.isnan(mine["deviation_bound"].iloc[-1])
@@ -232,6 +235,38 @@ def test_linear_networks_only_get_smoother_and_keep_their_mean():
     assert experiment.rises(table) == 0
     assert table["mean_departure"].max() < 1e-12
     assert experiment.violations(table) == 0
+
+
+def test_where_signs_agree_the_mean_departs_by_rounding_only():
+    """ReLU with unit weights: the mean cancels there, to 1e-7 of the entries, and is no scale for its departure."""
+    data = osm.csbm()
+    table = experiment.measure(data, osm.Propagation.from_data(data), {"relu": ("relu", 1.0)}, 41, 3)
+    for _, rows in table.sort_values("layer").groupby("seed"):
+        linear = rows[(rows["mixed_signs"] > 0).iloc[::-1].cumsum().iloc[::-1] == 0]
+        assert len(linear) > 10
+        assert linear["mean_departure"].max() < 1e-10
+
+
+def test_departures_in_units_of_the_output_by_hand():
+    rows = [("a", 0, 0, 0.5, 2.0), ("a", 0, 1, 0.0, 10.0), ("b", 0, 0, 0.1, 8.0), ("b", 0, 1, 0.0, 4.0)]
+    table = pd.DataFrame(rows, columns=["network", "seed", "layer", "mean_departure", "backward_norm"])
+    assert experiment.output_departure(table.assign(depth=2)) == pytest.approx(0.2)  # b: 0.1 · 8 / 4; a: 0.5 · 2 / 10
+    assert experiment.output_departure(table[table["network"] == "a"].assign(depth=2)) == pytest.approx(0.1)
+
+
+def test_saved_are_the_rows_that_figures_draw():
+    bands = experiment.summary(
+        pd.DataFrame({"network": list(experiment.DRAWN), "layer": 0} | dict.fromkeys(experiment.QUANTITIES, 1.0)),
+        ["network", "layer"],
+        experiment.QUANTITIES,
+    )
+    kept = experiment.drawn(bands, experiment.RELU_NETWORKS)
+    assert kept.groupby("network")["quantity"].agg(set).to_dict() == {
+        "relu": {"backward_ratio", "backward_deviation", "deviation_bound", "mixed_signs"},
+        "relu, scale √2": {"backward_ratio", "backward_deviation", "deviation_bound"},
+    }
+    assert set(experiment.DRAWN) == {*experiment.NETWORKS, *experiment.RELU_NETWORKS}
+    assert {name for names in experiment.DRAWN.values() for name in names} < set(experiment.QUANTITIES)
 
 
 def test_extra_measures_keep_the_order_of_the_profile():

@@ -22,18 +22,21 @@ def bands(*networks, **extra):
 def test_twin(ax):
     table = pandas.DataFrame(
         {
-            "network": ["mlp", "mlp", "gnn", "gnn"],
-            "depth": [2, 4, 2, 4],
-            "measured": [0.9, 0.8, 0.1, 0.01],
-            "predicted": [0.85, 0.85, 0.12, 0.013],
+            "network": ["mlp", "mlp", "gnn", "gnn", "gnn"],
+            "depth": [2, 4, 2, 4, 6],
+            "measured": [0.9, 0.8, 0.1, 0.01, np.nan],
+            "predicted": [0.85, 0.85, 0.12, 0.013, 1e-4],
         }
     )
-    osm.draw_twin(ax, table)
+    osm.draw_twin(ax, table, 1e-3)
     found = lines(ax)
     assert np.array_equal(found["MLP ($P = I$)"], [[2, 0.9], [4, 0.8]])
-    assert np.array_equal(found["its twin on the 4-cycle"], [[2, 0.1], [4, 0.01]])
+    points = found["its twin on the 4-cycle"]
+    assert np.array_equal(points[np.isfinite(points[:, 1])], [[2, 0.1], [4, 0.01]])
     assert np.array_equal(found["closed form"], [[2, 0.85], [4, 0.85]])
-    assert any(np.array_equal(data, [[2, 0.12], [4, 0.013]]) for data in found.values())
+    assert any(np.array_equal(data, [[2, 0.12], [4, 0.013], [6, 1e-4]]) for data in found.values())
+    assert any(np.array_equal(data[:, 1], [1e-3, 1e-3]) for data in found.values())
+    assert [text.get_text() for text in ax.texts] == ["rounding (float64)"]
 
 
 def test_depth_with_and_without_prediction(ax):

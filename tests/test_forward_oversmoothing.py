@@ -161,6 +161,16 @@ def test_a_linear_network_on_the_complete_graph_attains_the_bound():
     assert forward_draws._share_of_bound(network, features) == pytest.approx(1, abs=1e-9)
 
 
+def test_what_only_rounding_leaves_uses_nothing_of_the_bound():
+    """On a path of three nodes P sends (1, −2, 1)ᵀ to zero, far below the bound; its mean leaves a rounding."""
+    P = osm.Propagation.from_edges(torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), 3)
+    network = osm.Network(P, [1] * 4, activation="identity", seed=0)
+    features = torch.tensor([[1.0], [-2.0], [1.0]], dtype=torch.float64)
+    left = [float(osm.deviation(P @ (0.1 * features + mean), P)) for mean in (0.7, 3.3)]
+    assert 0 < max(left) < EXACT
+    assert [forward_draws._share_of_bound(network, 0.1 * features + mean) for mean in (0.7, 3.3)] == [0, 0]
+
+
 # The phase diagram
 
 

@@ -126,6 +126,26 @@ def test_summaries():
     assert set(paths["operator"]) == {"gat"} and set(paths["path"]) == {"whole", "fixed"}
 
 
+def test_profiles_of_the_graphs_asked_for(monkeypatch):
+    def pretend(run, grid, seeds, jobs):
+        return pandas.DataFrame([cell | {"seed": seed} for cell in grid for seed in seeds])
+
+    monkeypatch.setattr(experiment.osm, "sweep", pretend)
+    everything = experiment.profiles(["csbm", "karate", "Cora"], 3, 5, 1)
+    counts = everything.groupby("graph_name").size()
+    assert counts.to_dict() == {"csbm": 18 * 3, "karate": 8 * 3, "Cora": 8}
+    assert experiment.profiles(["karate"], 3, 5, 1)["graph_name"].tolist() == ["karate"] * 24
+
+
+def test_only_what_is_drawn_is_kept():
+    columns = {"operator": "gat", "layer": 0, "seed": 0, "forward": 0.5, "backward": 0.4, "extra": 0.1, "uneven": 3.0}
+    cases = [("csbm", "identity"), ("csbm", "tanh"), ("csbm", "relu"), ("karate", "tanh")]
+    table = pandas.DataFrame([columns | {"graph_name": name, "activation": kind} for name, kind in cases])
+    kept = tables.drawn(table).groupby(["graph_name", "activation"])["quantity"].unique().map(list).to_dict()
+    ways = ["forward", "backward"]
+    assert kept == {("csbm", "identity"): ["extra"], ("csbm", "tanh"): ways, ("karate", "tanh"): ways}
+
+
 def test_the_control_only_shrinks():
     table = checks.mlp_control(6, 1)
     assert table["forward"].tolist() == pytest.approx([table["forward"].iloc[0]] * 5, abs=EXACT)

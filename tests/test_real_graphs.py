@@ -10,7 +10,7 @@ import torch
 from torch_geometric.data import Data
 
 import oversmooth as osm
-from oversmooth_book.experiments import lanczos, real_graphs, real_networks, real_training
+from oversmooth_book.experiments import lanczos, over_seeds, real_graphs, real_networks, real_training
 
 EXACT, ITERATIVE = 1e-10, 1e-6
 PUBLIC = ("Cora", "CiteSeer", "minesweeper", "tolokers")
@@ -105,6 +105,15 @@ def test_smoothing_measures_predicts_and_counts():
         assert row["rate"] == pytest.approx(P.rate) and row["half"] < row["tenth"] < row["hundredth"] and row["exact"]
 
 
+def test_the_overview_leaves_blank_what_a_shallower_run_has_not():
+    counts = pandas.DataFrame({"graph": ["a", "b"], "nodes": 5, "components": 1, "largest": 5, "edges": 7})
+    rows = [("a", 8, 0.5), ("a", 32, 0.25), ("b", 8, 0.4), ("b", 32, 0.3), ("b", 64, 0.125)]
+    curves = pandas.DataFrame(rows, columns=["graph", "layer", "measured"]).assign(propagation="metropolis")
+    kinds = [(graph, kind, 0.9) for graph in ("a", "b") for kind in ("metropolis", "random_walk")]
+    shown = real_graphs.overview(counts, curves, pandas.DataFrame(kinds, columns=["graph", "propagation", "rate"]))
+    assert shown["left, k = 64"].to_dict() == {"a": "", "b": "0.12"} and shown.loc["a", "left, k = 32"] == "0.25"
+
+
 def test_large_graphs_are_predicted_by_quadrature_and_say_when_it_is_a_bound(monkeypatch):
     exact, _ = real_graphs.smoothing(["karate"], 12)
     _, dense = real_graphs.smoothing(["karate"], 12)
@@ -182,6 +191,9 @@ def test_two_factors_by_a_naive_pass_and_by_the_spectrum():
     assert row["deviation"] == pytest.approx(np.sqrt(spread), rel=EXACT)
 
 
+WHERE = ("graph", "no graph")
+
+
 def factor_table(curves):
     rows = [
         {"graph": "g", "network": network, "where": where, "seed": seed, "layer": k, "deviation": d, "norm": n}
@@ -192,12 +204,18 @@ def factor_table(curves):
     return pandas.DataFrame(rows)
 
 
+def bands_of(table):
+    """The bands of the deviation and of the norm, as the chapter saves them."""
+    return [over_seeds(table, ["graph", "network", "where", "layer"], value) for value in ("deviation", "norm")]
+
+
 def test_onset_is_the_first_layer_where_the_median_is_low_enough():
     falling = [(1, 1), (0.5, 0.9), (0.1, 0.8), (0.05, 0.7)]
     slow = [(1, 1), (0.9, 1), (0.8, 1), (0.7, 1)]
     table = factor_table({("a", "graph"): [falling, falling, slow], ("b", "graph"): [slow, slow, falling]})
-    assert real_networks.onset(table, "deviation", 0.1).to_dict() == {("g", "a", "graph"): 2, ("g", "b", "graph"): -1}
-    assert real_networks.onset(table, "norm", 0.75)["g", "a", "graph"] == 3
+    deviation, norm = bands_of(table)
+    assert real_networks.onset(deviation, 0.1).to_dict() == {("g", "a", "graph"): 2, ("g", "b", "graph"): -1}
+    assert real_networks.onset(norm, 0.75)["g", "a", "graph"] == 3
 
 
 def test_depths_marks_bounds_and_what_was_not_reached():
@@ -206,22 +224,34 @@ def test_depths_marks_bounds_and_what_was_not_reached():
     summary = pandas.DataFrame(
         [{"graph": "g", "propagation": "metropolis", "half": 3, "tenth": 20, "hundredth": 900, "exact": False}]
     )
-    shown = real_networks.depths(summary, table)
+    shown = real_networks.depths(summary, *bands_of(table))
     tenth, hundredth = shown.loc["a tenth", "g"], shown.loc["a hundredth", "g"]
     assert tenth["smoothing alone"] == "20" and hundredth["smoothing alone"] == "≥ 900"
     assert tenth["shrinking alone, ReLU"] == "2" and hundredth["shrinking alone, ReLU"] == "> 2"
     assert tenth["both, tanh"] == "1" and hundredth["both, tanh"] == "2"
 
 
+def test_depths_of_a_borrowed_graph_end_at_its_own_last_layer():
+    def graph(name, depth):
+        curve = {(network, where): [[(1, 1)] * depth] for network in real_networks.NETWORKS for where in WHERE}
+        return factor_table(curve).assign(graph=name)
+
+    summary = pandas.DataFrame(
+        [{"graph": g, "propagation": "metropolis", "tenth": 20, "hundredth": 900, "exact": True} for g in ("a", "b")]
+    )
+    shown = real_networks.depths(summary, *bands_of(pandas.concat([graph("a", 4), graph("b", 7)])))
+    assert shown.loc["a tenth", "both, tanh"].to_dict() == {"a": "> 3", "b": "> 6"}
+
+
 def test_shrinking_exponent_of_a_power_law():
     curve = [(1, 1), *((k**-0.5, 3 * k**-0.7) for k in range(1, 30))]
     table = factor_table({("orthogonal, tanh", "no graph"): [curve], ("orthogonal, tanh", "graph"): [[(1, 1)] * 30]})
-    assert real_networks.shrinking_exponents(table)["g"] == pytest.approx(-0.7, abs=EXACT)
+    assert real_networks.shrinking_exponents(bands_of(table)[1])["g"] == pytest.approx(-0.7, abs=EXACT)
 
 
 def test_backward_is_the_gradient_that_autograd_finds(monkeypatch):
-    monkeypatch.setattr(real_networks, "BACKWARD", (("karate", "Glorot, tanh"),))
-    table = real_networks.backward(3, 5, 2).set_index(["quantity", "layer"])
+    monkeypatch.setattr(real_networks, "BACKWARD", (("karate", "Glorot, tanh"), ("Cora", "Glorot, tanh")))
+    table = real_networks.backward(["karate"], 3, 5, 2).set_index(["quantity", "layer"])
     data = osm.karate()
     P = osm.Propagation.from_data(data)
     norms = []
@@ -281,7 +311,7 @@ def test_training_reports_shares_of_the_label_entropy(monkeypatch):
     data = osm.karate()
     data.test_mask = ~data.train_mask
     monkeypatch.setattr(real_training, "load", lambda name: data)
-    table = real_training.training(6, width=5, lr=0.05)
+    table = real_training.training(["karate"], 6, width=5, lr=0.05)
     assert table["step"].tolist() == [0, 2, 4, 6] * 2
     net = osm.Network(osm.Propagation.from_data(data), [34, 5, 5, 4], seed=0)
     loss = torch.nn.functional.cross_entropy(net(data.x)[data.train_mask], data.y[data.train_mask])

@@ -115,6 +115,23 @@ def test_one_row_a_network_from_the_sweep_and_step_by_step():
     assert 0 < row["output_loss"] < 2 and row["gradient"] > 0
 
 
+def test_chaotic_networks_are_drawn_more_often_at_the_greatest_depth(monkeypatch):
+    run = []
+    monkeypatch.setattr(experiment, "compare", lambda *arguments: run.append(arguments) or rows(remedy=["x"]))
+    experiment.compare_all([4, 16], 3, [0.01])
+    experiment.compare_all([4, 16], 8, [0.01])
+    assert run == [
+        ("CSBM", [4, 16], 3, [0.01]),
+        ("CSBM", [16], range(3, 8), [0.01], ("BatchNorm", "no graph")),
+        ("CSBM", [4, 16], 8, [0.01]),
+    ]
+
+
+def test_seeds_are_a_number_or_a_range():
+    table = experiment.compare("CSBM", [2], range(4, 6), [0.01], ["plain"], steps=1, jobs=1)
+    assert table["seed"].tolist() == [4, 5]
+
+
 def test_profiles_hold_both_states_and_end_at_size_one():
     table = experiment.profile("CSBM", "mean subtraction", 4, 0, steps=3, lr=0.01)
     assert table["layer"].tolist() == [0, 1, 2, 3] * 2

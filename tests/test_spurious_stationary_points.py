@@ -66,6 +66,7 @@ def test_by_layer_and_summary_are_medians_over_seeds(measured):
         row = layers.loc[("mlp", "trained", quantity, 2)]
         assert (row["low"], row["median"], row["high"]) == (picked.min(), picked.median(), picked.max())
     hidden = last_layer.hidden_gradient(measured)
+    assert set(last_layer.summary(hidden, ["loss"])["quantity"]) == {"loss"}
     row = last_layer.summary(hidden).query("model == 'gnn' and last_layer == 'random' and depth == 2")
     loss = hidden.query("model == 'gnn' and last_layer == 'random' and depth == 2")["loss"]
     assert row.query("quantity == 'loss'")["median"].item() == loss.median()

@@ -7,12 +7,13 @@ from oversmooth.figures.theme import PALETTE, THEORY, band, draw_floor, style
 NAMES = {"mlp": "MLP", "gnn": "GNN"}
 
 
-def draw_twin(ax, table):
+def draw_twin(ax, table, floor):
     """The first layer's gradient against depth: measured as points, closed forms dashed, with float64's floor.
 
     Args:
         ax: where.
-        table: columns network, depth, measured, predicted.
+        table: columns network, depth, measured, predicted; measured is NaN where there is no point.
+        floor: below it rounding may decide a measured gradient.
     """
     names = {"mlp": "MLP ($P = I$)", "gnn": "its twin on the 4-cycle"}
     for k, (name, rows) in enumerate(table.groupby("network", sort=False)):
@@ -20,10 +21,9 @@ def draw_twin(ax, table):
         points = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
         ax.plot(rows["depth"], rows["measured"], **points, label=names[name])
         ax.plot(rows["depth"], rows["predicted"], **THEORY, label=None if k else "closed form")
-    draw_floor(ax, 2.2e-16, label=None)
-    ax.annotate("rounding (float64)", (2, 1.2e-16), va="top", fontsize=9, color="0.3")
+    draw_floor(ax, floor)
     ax.set_yscale("log")
-    ax.set_ylim(1e-18, 10)
+    ax.set_ylim(floor * 1e-4, 10)
     ax.set(xlabel="depth", ylabel=r"$\Vert \partial\mathcal{L} / \partial W^{(0)} \Vert$")
 
 

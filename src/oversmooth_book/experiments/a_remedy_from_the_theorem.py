@@ -1,6 +1,7 @@
-"""The experiments of the chapter on deflated propagation: what the theorem says, and what the spectra say.
+"""The experiments of the chapter on deflated propagation: what the theorem says, and all that the chapter calls.
 
-The depth is the number of weight matrices; weights are orthogonal. Training is in `deflated_training`.
+The depth is the number of weight matrices; weights are orthogonal. Spectra are in `deflated_spectra`, training is in
+`deflated_training`.
 """
 
 import math
@@ -10,19 +11,21 @@ import pandas
 import torch
 
 import oversmooth as osm
-from oversmooth.modes import leading_modes
 from oversmooth_book.experiments import over_seeds
+from oversmooth_book.experiments.deflated_spectra import fourth_moment, second_modes, spectra
 from oversmooth_book.experiments.deflated_training import (
+    MORE,
     comparison,
     conditions,
     depths_on_graphs,
     depths_trained,
     modes_kept,
+    real_bands,
 )
-from oversmooth_book.experiments.real_graphs import load
 
 __all__ = [
     "LOG_2",
+    "MORE",
     "amplitude_bands",
     "amplitude_prediction",
     "amplitudes",
@@ -31,8 +34,10 @@ __all__ = [
     "conditions",
     "depths_on_graphs",
     "depths_trained",
+    "fourth_moment",
     "modes_kept",
     "moved_trap",
+    "real_bands",
     "second_modes",
     "spectra",
     "trap_bands",
@@ -42,20 +47,6 @@ __all__ = [
 WIDTH = 16
 LOG_2 = math.log(2)  # the entropy of two classes of equal size
 ROUNDING = 1e-14  # signals below are rounding, and differ from machine to machine
-
-
-def second_modes(propagation, count=2):
-    """The modes of largest |λ_j| besides the constant.
-
-    Args:
-        propagation: reversible P.
-        count: how many.
-
-    Returns:
-        λ_j (count,), falling in modulus; u_j (n, count), orthonormal in the π inner product.
-    """
-    rates, vectors = leading_modes(propagation, count)
-    return torch.from_numpy(rates), torch.from_numpy(vectors) / propagation.stationary.sqrt()[:, None]
 
 
 def certified(num_cases):
@@ -142,7 +133,7 @@ def amplitude_prediction(propagation, mode, measured, width):
     Returns:
         (layers, seeds), NaN at layer 0.
     """
-    fourth = float((propagation.stationary * mode**4).sum())
+    fourth = fourth_moment(propagation, mode)
     layers = torch.arange(len(measured), dtype=measured.dtype)[:, None]
     predicted = (1 / measured[1] ** 2 + 2 * fourth * (layers - 1) / (width + 2)).clamp(min=1e-300).rsqrt()
     predicted[0] = torch.nan
@@ -254,32 +245,3 @@ def trap_slope(table, first):
     """
     rows = table[(table["operator"] == "deflated") & (table["depth"] >= first)]
     return float(np.polyfit(rows["depth"], np.log(rows["gradient"]), 1)[0] / np.log(rows["ratio"].iloc[0]))
-
-
-def spectra(graphs, count=40):
-    """Where the labels stand in the spectrum.
-
-    Args:
-        graphs: names for `real_graphs.load`.
-        count: how many modes at most, after the constant, by falling |λ_j|.
-
-    Returns:
-        A row for each graph, base and mode j = 2, 3, …: classes (their number), rate |λ_j|, relative |λ_j/λ_2|, share
-        (of the variance of the one-hot labels, in the π inner product, in this mode), cumulative share, fourth
-        m₄ = Σ_i π_i u_i⁴.
-    """
-    tables = []
-    for graph in graphs:
-        data = load(graph)
-        for base in ("metropolis", "random_walk"):
-            P = osm.Propagation.from_data(data, kind=base)
-            rates, modes = second_modes(P, min(count, data.num_nodes - 1))
-            weights, _ = P.measure()
-            labels = torch.nn.functional.one_hot(data.y).double()
-            labels = labels - weights.mT @ labels
-            shares = ((weights * modes).mT @ labels).square().sum(1) / (weights * labels.square()).sum()
-            columns = {"rate": rates.abs(), "share": shares, "fourth": (weights * modes**4).sum(0)}
-            keys = {"graph": graph, "base": base, "classes": labels.shape[1], "mode": range(2, len(rates) + 2)}
-            table = pandas.DataFrame(keys | columns)
-            tables.append(table.assign(relative=table["rate"] / table["rate"][0], cumulative=table["share"].cumsum()))
-    return pandas.concat(tables, ignore_index=True)

@@ -75,16 +75,15 @@ def _extra(signals):
     P, B, H = signals.propagation, signals.backward, signals.preactivations
     mu, spread = [osm.backward_mean(b, P) for b in B], stack(osm.backward_deviation, B, P)
     transport = osm.mean_transport(signals)
-    size = [torch.linalg.vector_norm(b, dim=-1) for b in transport]
-    gap = [torch.linalg.vector_norm(m - b, dim=-1) for m, b in zip(mu, transport, strict=True)]
-    gap, size = torch.stack(gap), torch.stack(size)
+    gap = torch.stack([torch.linalg.vector_norm(m - b, dim=-1) for m, b in zip(mu, transport, strict=True)])
     norm = (torch.stack([m.square().sum(-1) for m in mu]) + spread.square()).sqrt()
     step = osm.backward_step(signals)
     padded = {name: _padded(getattr(step, name)) for name in ("deviation_bound", "departure", "departure_bound")}
     mixed = [((h > 0).any(-2) & (h <= 0).any(-2)).double().mean(-1) for h in H]
     return padded | {
         "preactivation_ratio": stack(osm.relative_deviation, H, P),
-        "mean_departure": gap / size,
+        # of the whole signal: the mean itself may be a sum that cancels, and a share of it would be rounding
+        "mean_departure": gap / norm,
         "distance": (spread.square() + gap.square()).sqrt() / norm,
         "mixed_signs": torch.stack(mixed),
     }

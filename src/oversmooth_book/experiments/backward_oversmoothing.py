@@ -11,15 +11,18 @@ from oversmooth_book.experiments.backward_networks import NETWORKS, RELU_NETWORK
 from oversmooth_book.experiments.backward_operators import norms, stopped
 
 __all__ = [
+    "DRAWN",
     "NETWORKS",
     "QUANTITIES",
     "RELU_NETWORKS",
     "by_depth",
+    "drawn",
     "frozen_backward",
     "interventions",
     "matching_depth",
     "measure",
     "norms",
+    "output_departure",
     "rises",
     "shares",
     "smoothness_map",
@@ -35,6 +38,18 @@ QUANTITIES = (
     *("backward_deviation", "backward_norm", "backward_ratio", "backward_mean"),
     *("distance", "mean_departure", "deviation_bound", "departure", "departure_bound", "mixed_signs"),
 )
+_THREE = ("backward_deviation", "backward_norm", "backward_ratio")
+_LIMIT = ("distance", "mean_departure", "deviation_bound", "departure", "departure_bound")
+_STEP = ("backward_ratio", "backward_deviation", "deviation_bound")
+# What the figures draw of each network. More would be rounding: where slopes agree, the departures are zero.
+DRAWN = {
+    "identity": (*_THREE, "distance"),
+    "tanh": (*_THREE, *_LIMIT),
+    "elu": (*_THREE, *_LIMIT),
+    "tanh, scale 4": _THREE,
+    "relu": (*_STEP, "mixed_signs"),
+    "relu, scale √2": _STEP,
+}
 
 
 def summary(table, by, quantities):
@@ -50,6 +65,21 @@ def summary(table, by, quantities):
     """
     parts = [over_seeds(table, by, name).assign(quantity=name) for name in quantities]
     return pd.concat(parts, ignore_index=True)
+
+
+def drawn(bands, networks):
+    """The rows of `summary` that the figures of some networks draw, by `DRAWN`.
+
+    Args:
+        bands: columns network, layer, quantity, median, low, high.
+        networks: names.
+
+    Returns:
+        pandas.DataFrame: these rows, in the same order.
+    """
+    pairs = zip(bands["network"], bands["quantity"], strict=True)
+    keep = [network in networks and quantity in DRAWN[network] for network, quantity in pairs]
+    return bands[keep].reset_index(drop=True)
 
 
 def smoothness_map(table):
@@ -119,6 +149,23 @@ def rises(table, tolerance=1e-12):
         ratio = part.sort_values("layer")["backward_ratio"].to_numpy()
         count += int((ratio[:-1] > ratio[1:] * (1 + tolerance)).sum())
     return count
+
+
+def output_departure(table):
+    """How far the averages of the errors are from the transported ones, in units of the whole output error.
+
+    That is where the average is taken: of balanced labels it is small, and its rounding is a share of what cancels.
+
+    Args:
+        table: what `measure` returned.
+
+    Returns:
+        The largest ‖μ(B̃⁽ᵏ⁾) − b̄⁽ᵏ⁾‖ / ‖B̃⁽ᴸ⁾‖ over networks, seeds and layers.
+    """
+    keys = ["network", "seed"]
+    output = table[table["layer"] == table["depth"] - 1].set_index(keys)["backward_norm"]
+    gap = (table["mean_departure"] * table["backward_norm"]).groupby([table[key] for key in keys]).max()
+    return float((gap / output).max())
 
 
 def violations(table, tolerance=1e-12):

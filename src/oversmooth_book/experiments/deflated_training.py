@@ -10,6 +10,7 @@ import functools
 import torch
 
 import oversmooth as osm
+from oversmooth_book.experiments import over_seeds
 from oversmooth_book.experiments.deflated_operators import Filter, Rotation
 from oversmooth_book.experiments.real_graphs import load
 from oversmooth_book.experiments.real_training import label_entropy
@@ -25,6 +26,7 @@ OPERATORS = {
     "plain, random walk": ("random_walk", False),
     "deflated, random walk": ("random_walk", True),
 }
+MORE = "deflated, one mode per class but one"  # the operator's name where graphs have many classes
 # Name -> operator and remedy of `osm.REMEDIES`. exp(iP) needs a symmetric P: the random walk in its own coordinates.
 METHODS = {
     "plain": ("plain, random walk", "plain"),
@@ -303,3 +305,22 @@ def depths_on_graphs(graphs, depths, steps, weights, jobs=2):
             cell = {"graph": graph, "name": name, "modes": modes, "steps": steps, "weights": weights}
             cells += [cell | {"depth": depth} for depth in depths]
     return osm.sweep(on_graph, cells, [0], jobs)
+
+
+def real_bands(graphs, depths, steps, weights):
+    """What the figure of the real graphs draws: test accuracy and training loss of `depths_on_graphs`.
+
+    Args:
+        graphs: see there.
+        depths: likewise.
+        steps: likewise.
+        weights: likewise.
+
+    Returns:
+        Two tables, of the accuracy and of the loss: a row for each graph, depth and operator (plain, deflated, `MORE`):
+        median, low, high.
+    """
+    runs = depths_on_graphs(graphs, depths, steps, weights)
+    runs["operator"] = runs["name"].str.replace(", random walk", "").where(runs["modes"] == 1, MORE)
+    keys = ["graph", "depth", "operator"]
+    return [over_seeds(runs, keys, value) for value in ("accuracy", "loss")]

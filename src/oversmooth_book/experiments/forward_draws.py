@@ -17,7 +17,7 @@ def bound_draws(num_draws, seed=0):
 
     Returns:
         A row for each draw: draw, kind, activation, nodes, depth, scale, rate (λ), used: the largest
-        σ(X⁽ᵏ⁾)/bound over the layers k ≥ 1 and the output, where the bound is above rounding; 0 if nowhere.
+        σ(X⁽ᵏ⁾)/bound over the layers k ≥ 1 and the output, where both are above rounding; 0 if nowhere.
     """
     rng = np.random.default_rng(seed)
     return pandas.DataFrame([{"draw": draw, **_bound_draw(rng)} for draw in range(num_draws)])
@@ -57,7 +57,7 @@ def _share_of_bound(network, features):
     # The rms size of each state in the operator's coordinates: rounding is relative to it.
     size = torch.stack([(osm.energy(x, P) + osm.mean(x, P).square().sum()).sqrt() for x in states])
     bound = osm.forward_bound(network, features)[1:]
-    clear = bound > 1e-12 * size
+    clear = torch.minimum(bound, deviation) > 1e-12 * size
     return float((deviation[clear] / bound[clear]).max()) if bool(clear.any()) else 0.0
 
 

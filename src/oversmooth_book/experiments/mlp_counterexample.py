@@ -20,7 +20,10 @@ from oversmooth_book.experiments.counterexample_training import (
 
 __all__ = [
     "DIAL",
+    "ROUNDING",
+    "above_rounding",
     "crossing",
+    "cycle_error",
     "dial",
     "dial_losses",
     "dial_rates",
@@ -35,6 +38,8 @@ __all__ = [
 ]
 
 WIDTH = 32
+# The twin's gradient is a sum of numbers of size one: rounding may decide the digits of a smaller result (M3).
+ROUNDING = 1e-12
 DIAL = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -89,6 +94,37 @@ def twin(depths):
             row = {"network": name, "depth": depth, "measured": found["gradient"], "predicted": predicted}
             rows.append(row | {"error": found["error"]})
     return pandas.DataFrame(rows)
+
+
+def above_rounding(table):
+    """What the twin's figure draws: measured gradients end where float64 can no longer tell them, closed forms do not.
+
+    Args:
+        table: what `twin` returned.
+
+    Returns:
+        The same without error, and with NaN for measured where the closed form is below `ROUNDING`.
+    """
+    measured = table["measured"].where(table["predicted"] > ROUNDING)
+    return table.assign(measured=measured).drop(columns="error")
+
+
+def cycle_error(table, first=8, last=14):
+    """How far the twin's measured gradient is from losing a factor λ = 1/3 per layer.
+
+    Shallower, the closed form itself is no power of 1/3 yet; deeper, the logarithm's sixth digit is rounding.
+
+    Args:
+        table: what `twin` returned.
+        first: the smallest depth of the fit.
+        last: the largest.
+
+    Returns:
+        The relative error of the slope of log gradient against depth.
+    """
+    rows = table[(table["network"] == "gnn") & table["depth"].between(first, last)]
+    slope = np.polyfit(rows["depth"], np.log(rows["measured"]), 1)[0]
+    return float(abs(slope / np.log(1 / 3) - 1))
 
 
 def trained_last_layers(depths, seeds, activation="tanh"):

@@ -50,6 +50,20 @@ def bands(table, by, quantities):
     return table.assign(family=table["operator"].map(FAMILIES))
 
 
+def drawn(table):
+    """What the figures read of the profiles: both ratios of tanh networks, and the second path of linear attention.
+
+    Args:
+        table: profiles.
+
+    Returns:
+        `bands` over graph_name, activation, operator and layer, of forward and backward, and of extra.
+    """
+    by = ["graph_name", "activation", "operator", "layer"]
+    linear, tanh = (table[table["activation"] == name] for name in ("identity", "tanh"))
+    return pd.concat([bands(tanh, by, ["forward", "backward"]), bands(linear, by, ["extra"])], ignore_index=True)
+
+
 def predicted(table, quantity):
     """λ^k (forward) or λ^(L−k) (backward) of the random walk, through its ratio at the middle layer.
 

@@ -54,10 +54,11 @@ def network(graph_name, operator, activation, depth, seed, weight_scale=1.0):
     return OperatorNetwork(operator, data, widths, activation, weight_scale, seed), x, targets
 
 
-def profiles(num_seeds, depth, num_real_seeds):
+def profiles(graphs, num_seeds, depth, num_real_seeds):
     """All profiles: the block model with three activations, karate and Cora with tanh.
 
     Args:
+        graphs: names, some of csbm, karate and Cora.
         num_seeds: draws of the weights on the block model and karate.
         depth: L + 1.
         num_real_seeds: draws on Cora.
@@ -67,12 +68,14 @@ def profiles(num_seeds, depth, num_real_seeds):
     """
     cells = [("csbm", operator, activation) for activation in ("identity", "tanh") for operator in NAMES]
     cells += [("csbm", operator, "relu") for operator in ("gcn", "sum")]
-    cells += [("karate", operator, "tanh") for operator in NAMES]
+    cells += [(graph_name, operator, "tanh") for graph_name in ("karate", "Cora") for operator in NAMES]
     names = ("graph_name", "operator", "activation")
-    grid = [dict(zip(names, cell, strict=True)) | {"depth": depth} for cell in cells]
-    real = [{"graph_name": "Cora", "operator": name, "activation": "tanh", "depth": depth} for name in NAMES]
-    cells = ((real, num_real_seeds), (grid, num_seeds))  # the long ones first, so that both processes end together
-    return pd.concat([osm.sweep(profile, part, range(seeds), jobs=JOBS) for part, seeds in cells], ignore_index=True)
+    grid = [dict(zip(names, cell, strict=True)) | {"depth": depth} for cell in cells if cell[0] in graphs]
+    real = [cell for cell in grid if cell["graph_name"] == "Cora"]
+    small = [cell for cell in grid if cell["graph_name"] != "Cora"]
+    parts = ((real, num_real_seeds), (small, num_seeds))  # the long ones first, so that both processes end together
+    found = [osm.sweep(profile, part, range(seeds), jobs=JOBS) for part, seeds in parts if part]
+    return pd.concat(found, ignore_index=True)
 
 
 def profile(graph_name, operator, activation, depth, seed):

@@ -17,6 +17,7 @@ CASES = {
     "exploding": "exploding",
     "spurious": "spurious stationary point",
 }
+DRAWN = ("pass", "layer", "name", "feature_norm", "feature_ratio", "backward_norm", "backward_ratio", "gradient")
 
 
 class Residual(torch.nn.Module):
@@ -139,7 +140,7 @@ def probed(model, data):
 
 
 def profiles(cases, data, depth, steps):
-    """What the probe measures in several cases, layer by layer.
+    """What the figure draws of the probe's measurements in several cases, layer by layer.
 
     Args:
         cases: some of `CASES`.
@@ -148,10 +149,10 @@ def profiles(cases, data, depth, steps):
         steps: see `plant`.
 
     Returns:
-        pandas.DataFrame: column case, and those of `Probe.table`.
+        pandas.DataFrame: columns case and `DRAWN`, which are those of `Probe.table`.
     """
     tables = [probed(plant(case, data, depth, steps=steps), data).table().assign(case=case) for case in cases]
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)[["case", *DRAWN]]
 
 
 def verdicts(num_seeds, depth, num_nodes, steps=40, cases=tuple(CASES)):

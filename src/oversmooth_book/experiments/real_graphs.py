@@ -116,7 +116,7 @@ def overview(counts, curves, summary):
     for kind, label in {"metropolis": "λ Metropolis", "random_walk": "λ random walk"}.items():
         table[label] = rates[kind].map("{:.4f}".format)
     for layer in dict.fromkeys([8, 32, left.columns.max()]):
-        table[f"left, k = {layer}"] = left[layer].map("{:.2g}".format)
+        table[f"left, k = {layer}"] = left[layer].map("{:.2g}".format, na_action="ignore").fillna("")
     return table.rename_axis(None)
 
 

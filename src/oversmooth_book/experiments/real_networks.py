@@ -34,6 +34,7 @@ BACKWARD = (
     ("Cora", "Glorot, tanh"),
     ("Cora", "Glorot, ReLU"),
 )
+SIGNAL = ("backward_deviation", "backward_norm", "backward_ratio")  # columns of `layer_profile`
 
 
 def orthogonal_network(graphs, depth, width):
@@ -106,25 +107,23 @@ def read_in(features, width, seeds):
     return read / read.square().mean((-1, -2), keepdim=True).sqrt()
 
 
-def onset(table, value="deviation", level=0.1):
+def onset(bands, level=0.1):
     """The first layer at which the median over the seeds is at most `level`, for each kind of network.
 
     Args:
-        table: of `two_factors`.
-        value: its column.
+        bands: of one quantity of `two_factors`, the median over the seeds in its column median.
         level: share of the start.
 
     Returns:
         A Series by graph, network and where; -1 where no layer is that low.
     """
     keys = ["graph", "network", "where"]
-    median = table.groupby([*keys, "layer"], sort=False)[value].median().reset_index()
-    reached = median[median[value] <= level].groupby(keys, sort=False)["layer"].min()
-    everything = pandas.MultiIndex.from_frame(median[keys].drop_duplicates())
+    reached = bands[bands["median"] <= level].groupby(keys, sort=False)["layer"].min()
+    everything = pandas.MultiIndex.from_frame(bands[keys].drop_duplicates())
     return reached.reindex(everything, fill_value=-1)
 
 
-def depths(summary, table):
+def depths(summary, deviation, norm):
     """The depth at which each factor bites, and both together: the second table of the chapter.
 
     Smoothing alone is read from the spectrum, shrinking alone is that of the norm without the graph, all else the
@@ -132,7 +131,8 @@ def depths(summary, table):
 
     Args:
         summary: of `smoothing`, the second table.
-        table: of `two_factors`.
+        deviation: bands of that column of `two_factors`, as for `onset`.
+        norm: likewise.
 
     Returns:
         A row for each level (a tenth, a hundredth) and graph, as text, ready to be shown.
@@ -144,52 +144,52 @@ def depths(summary, table):
         "both, tanh": ("deviation", "Glorot, tanh", "graph"),
         "both, ReLU × √2": ("deviation", "He, ReLU", "graph"),
     }
-    last, rows = table["layer"].max(), []
+    rows, last = [], deviation.groupby("graph", sort=False)["layer"].max()
     alone = summary.set_index(["graph", "propagation"])
     for share, level in {"tenth": 0.1, "hundredth": 0.01}.items():
-        reached = {value: onset(table, value, level) for value in ("deviation", "norm")}
-        for graph in table["graph"].unique():
+        reached = {"deviation": onset(deviation, level), "norm": onset(norm, level)}
+        for graph in last.index:
             spectral = alone.loc[graph, "metropolis"]
             bound = "" if share == "tenth" or spectral["exact"] else "≥ "
             row = {"left": f"a {share}", "graph": graph, "smoothing alone": f"{bound}{spectral[share]}"}
             for label, (value, network, where) in columns.items():
                 depth = reached[value][graph, network, where]
-                row[label] = str(depth) if depth >= 0 else f"> {last}"
+                row[label] = str(depth) if depth >= 0 else f"> {last[graph]}"
             rows.append(row)
     return pandas.DataFrame(rows).set_index(["left", "graph"])
 
 
-def shrinking_exponents(table, network="orthogonal, tanh", start=8):
+def shrinking_exponents(norm, network="orthogonal, tanh", start=8):
     """How the norm falls without the graph: the slope of log norm against log k.
 
     Args:
-        table: of `two_factors`.
+        norm: bands of that column of `two_factors`, the median over the seeds in its column median.
         network: which.
         start: the first layer fitted.
 
     Returns:
         A Series by graph, of the median over the seeds.
     """
-    rows = table[(table["network"] == network) & (table["where"] == "no graph") & (table["layer"] >= start)]
-    median = rows.groupby(["graph", "layer"], sort=False)["norm"].median().reset_index("layer")
-    return median.groupby("graph", sort=False).apply(_log_slope)
+    rows = norm[(norm["network"] == network) & (norm["where"] == "no graph") & (norm["layer"] >= start)]
+    return rows.set_index("graph").groupby("graph", sort=False)[["layer", "median"]].apply(_log_slope)
 
 
-def backward(depth, width, num_seeds):
+def backward(graphs, depth, width, num_seeds):
     """The backward signal of random networks, layer by layer, on Cora and on the book's reference graph.
 
     The loss is the cross-entropy of the classes, on Cora's training nodes, on all nodes of the reference graph.
 
     Args:
+        graphs: names, of those in `BACKWARD`.
         depth: number of weight matrices.
         width: of the hidden layers.
         num_seeds: networks of each kind.
 
     Returns:
-        A row for each graph, network, quantity (a column of `layer_profile`) and layer: median, low, high over seeds.
+        A row for each graph, network, quantity (of `SIGNAL`) and layer: median, low, high over seeds.
     """
     tables = []
-    for name, network in BACKWARD:
+    for name, network in [pair for pair in BACKWARD if pair[0] in graphs]:
         data = load(name)
         P = osm.Propagation.from_data(data)
         widths = [data.num_features, *[width] * (depth - 1), int(data.y.max()) + 1]
@@ -197,13 +197,13 @@ def backward(depth, width, num_seeds):
         net = osm.Network(P, widths, activation, scale, seed=list(range(num_seeds)), init=init)
         profile = osm.layer_profile(osm.trace(net, data.x, _cross_entropy(data)))
         keys = ["graph", "network", "quantity", "layer"]
-        long = profile.melt(["layer", "depth", "seed"], var_name="quantity", value_name="value")
+        long = profile.melt(["layer", "seed"], SIGNAL, "quantity", "value")
         tables.append(over_seeds(long.assign(graph=name, network=network), keys, "value"))
     return pandas.concat(tables, ignore_index=True)
 
 
 def _log_slope(rows):
-    return numpy.polyfit(numpy.log(rows["layer"]), numpy.log(rows["norm"]), 1)[0]
+    return numpy.polyfit(numpy.log(rows["layer"]), numpy.log(rows["median"]), 1)[0]
 
 
 def _cross_entropy(data):

@@ -15,10 +15,11 @@ TRAINED = {
 }
 
 
-def training(steps, width=16, lr=0.003, every=2):
+def training(graphs, steps, width=16, lr=0.003, every=2):
     """Train on the published splits (the first of ten on tolokers) with Adam and masked cross-entropy.
 
     Args:
+        graphs: names, of those in `TRAINED`.
         steps: updates, a multiple of `every`.
         width: of the hidden layers.
         lr: step size.
@@ -30,8 +31,8 @@ def training(steps, width=16, lr=0.003, every=2):
         the test nodes, in the last row: accuracy, for two classes ROC AUC.
     """
     tables = []
-    for graph, (chosen, depths) in TRAINED.items():
-        data = load(graph)
+    for graph in graphs:
+        data, (chosen, depths) = load(graph), TRAINED[graph]
         for network in chosen:
             for depth in depths:
                 keys = {"graph": graph, "network": network, "depth": depth}

@@ -188,16 +188,16 @@ def by_layer(table, depth):
     return pd.concat(parts, ignore_index=True)
 
 
-def summary(hidden):
+def summary(hidden, names=("gradient", "certificate", "loss", "floor")):
     """Medians and ranges over the seeds of what `hidden_gradient` returned.
 
     Args:
-        hidden: columns model, last_layer, depth, seed, gradient, certificate, loss, floor.
+        hidden: columns model, last_layer, depth, seed, and ``names``.
+        names: the quantities.
 
     Returns:
         pandas.DataFrame: columns model, last_layer, depth, quantity, median, low, high.
     """
-    names = ["gradient", "certificate", "loss", "floor"]
     parts = [over_seeds(hidden, ["model", "last_layer", "depth"], name).assign(quantity=name) for name in names]
     return pd.concat(parts, ignore_index=True)
 
