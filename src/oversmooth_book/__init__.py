@@ -1,8 +1,9 @@
 """The book's machinery: run chapters, judge claims, build, compare and publish.
 
-A chapter uses the four names below. The rest is the command line, ``python -m oversmooth_book``.
+A chapter uses the names below. The rest is the command line, ``python -m oversmooth_book``.
 """
 
+from oversmooth_book.borrowing import here, measured, named, tint
 from oversmooth_book.chapter import claim, glue, save_table, start
 
-__all__ = ["claim", "glue", "save_table", "start"]
+__all__ = ["claim", "glue", "here", "measured", "named", "save_table", "start", "tint"]

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from oversmooth_book.benchmark_table import BENCHMARKS_MARK, benchmark_table
 from oversmooth_book.claims import read_claims, read_values
-from oversmooth_book.layout import Book, BookError, recover_folders, replace_folder
+from oversmooth_book.compare import read_borrowed
+from oversmooth_book.layout import Book, BookError, recover_folders, replace_folder, with_home
 from oversmooth_book.ledger import CLAIMS_MARK, claims_table
 from oversmooth_book.notebooks import faults, read_notebook, write_notebook
-from oversmooth_book.pages import API_MARK, Page, api_listing, chapter_notebook
-from oversmooth_book.profiles import ChapterProfile, missing_graphs, read_profiles
+from oversmooth_book.pages import API_MARK, DATA_MARK, Page, api_listing, chapter_notebook, missing_data
+from oversmooth_book.profiles import ChapterProfile, read_profiles
 from oversmooth_book.records import fingerprints, outputs_differ, read_record
 from oversmooth_book.runner import locked, why_due
 from oversmooth_book.statements import STATEMENTS_MARK, read_statements, statement_sections
@@ -43,8 +44,7 @@ def build(book: Book, profile: str = "published", committed: bool = False) -> li
         pages = {name: _page(book, chapter, profile, committed, claims) for name, chapter in chapters.items()}
         for page in pages.values():
             # What only a full run can decide is shown beside a published run, never beside a quick one.
-            shown = page.profile == "published" and not page.note
-            page.full = full_page(book, page.chapter) if shown else None
+            page.full = full_page(book, page.chapter) if page.profile == "published" else None
         source = book.build(profile) / "source"
         failed = _stage(book, source, pages, claims)
         _sphinx(book, source, profile)
@@ -52,17 +52,16 @@ def build(book: Book, profile: str = "published", committed: bool = False) -> li
 
 
 def _page(book: Book, chapter: ChapterProfile, profile: str, committed: bool, claims: dict) -> Page:
-    missing = [] if committed else missing_graphs(chapter)
-    if committed or missing:
-        return _committed_page(book, chapter, missing)
+    if committed:
+        return _committed_page(book, chapter)
     folder = book.run(profile, chapter.name)
     reason = why_due(book, chapter.name, profile, fingerprints(book, chapter, profile, claims))
     if reason:
         raise BookError(
             f"{chapter.name} cannot be shown ({reason}): first call python -m oversmooth_book run --profile {profile}"
         )
-    values = read_values(folder / "claims.json")
-    return Page(chapter, profile, folder, folder / f"{chapter.name}.ipynb", read_record(folder), values)
+    values, borrowed = read_values(folder / "claims.json"), read_borrowed(folder)
+    return Page(chapter, profile, folder, folder / f"{chapter.name}.ipynb", read_record(folder), values, borrowed)
 
 
 def full_page(book: Book, chapter: ChapterProfile) -> Page | None:
@@ -78,25 +77,18 @@ def full_page(book: Book, chapter: ChapterProfile) -> Page | None:
     return Page(chapter, "full", folder, book.notebook(chapter.name), record, values)
 
 
-def _committed_page(book: Book, chapter: ChapterProfile, missing: list[str]) -> Page:
-    """The outputs that stand in the repository; where data are missing they count for the eye, not for the ledger."""
+def _committed_page(book: Book, chapter: ChapterProfile) -> Page:
+    """The outputs that stand in the repository."""
     name, folder = chapter.name, book.published(chapter.name)
     record = read_record(folder)
     wrong = faults(read_notebook(book.notebook(name)))
     altered = outputs_differ(folder, record) if record else []
     wrong += [f"data/published/{name}: {file} is not what the run wrote" for file in altered]
     if wrong or record is None:
-        why = f"needs {', '.join(missing)}, which are not here, and its" if missing else "its"
         what = wrong[0] if wrong else "data/published has no record of it"
-        raise BookError(f"{name}: {why} committed outputs cannot be shown: {what}")
-    note = ""
-    if missing:
-        note = (
-            f"The raw files of {', '.join(missing)} are not on this machine, so this chapter was not run. Its claims "
-            "count as NOT RUN; the outputs below are those committed with the book."
-        )
-    values = {} if missing else read_values(folder / "claims.json")
-    return Page(chapter, record["profile"], folder, book.notebook(name), record, values, note)
+        raise BookError(f"{name}: its committed outputs cannot be shown: {what}")
+    values = read_values(folder / "claims.json")
+    return Page(chapter, record["profile"], folder, book.notebook(name), record, values)
 
 
 def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> list[str]:
@@ -115,6 +107,7 @@ def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> li
         CLAIMS_MARK: lambda: table,
         STATEMENTS_MARK: lambda: statement_sections(statements, claims, pages),
         API_MARK: api_listing,
+        DATA_MARK: lambda: missing_data(pages),
         BENCHMARKS_MARK: lambda: benchmark_table(book),
     }
     for path in book.chapters.glob("*.md"):
@@ -139,7 +132,7 @@ def _sphinx(book: Book, source: Path, profile: str) -> None:
     starter = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", starter, "build", str(source), "--path-output", str(site)]
     command += ["-W", "-n", "--keep-going", "-q"]
-    environment = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    environment = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1", **with_home(book)}
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
     html = site / "_build" / "html"
     if answer.returncode or not (html / "index.html").is_file():

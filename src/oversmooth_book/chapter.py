@@ -1,4 +1,4 @@
-"""What a chapter calls: start, save_table, claim, glue.
+"""What a chapter calls: start, save_table, claim, glue. What it calls where a public graph may be missing: `borrowing`.
 
 Under ``oversmooth-book run`` the tables and values go to the run's folder. A notebook opened by hand, or run by
 nbval, behaves and prints alike, but its tables and values go to a temporary folder that vanishes with the kernel.
@@ -16,8 +16,14 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from oversmooth_book.claims import NOT_RUN, of_chapter, read_claims
+from oversmooth_book.machine import machine
+from oversmooth_book.needs import missing_of
+
 OUTPUT_VARIABLE = "OVERSMOOTH_BOOK_OUTPUT"
 PROFILE_VARIABLE = "OVERSMOOTH_BOOK_PROFILE"
+# What this process's machine is; the runner moves it into the run's record.
+MACHINE_FILE = "machine.json"
 _state = {}
 
 
@@ -41,6 +47,8 @@ def start(chapter: str) -> None:
     shutil.rmtree(_state["folder"], ignore_errors=True)
     (_state["folder"] / "tables").mkdir(parents=True)
     (_state["folder"] / "claims.json").write_text("{}\n", encoding="utf-8")
+    if os.environ.get(OUTPUT_VARIABLE):
+        (_state["folder"] / MACHINE_FILE).write_text(json.dumps(machine()), encoding="utf-8")
     os.environ["TQDM_DISABLE"] = "1"
     # torch announces on first use that sparse CSR is young; the book knows, and nbval would compare the text.
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
@@ -72,11 +80,14 @@ def save_table(name: str, table) -> None:
             f"table {name!r} needs rows and no named index (reset_index), got {len(table)} rows "
             f"and the index {list(table.index.names)}"
         )
-    table.to_csv(_folder() / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+    table.to_csv(run_folder() / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
 
 
 def claim(claim_id: str, value: float) -> None:
     """Record the measured value of a claim and print it beside its threshold and verdict.
+
+    Where the raw files of a graph that the claim ``needs`` are missing, nothing is recorded: the value would repeat
+    the published run's, not check it.
 
     Args:
         claim_id: a row of claims.yml that names this chapter.
@@ -85,11 +96,14 @@ def claim(claim_id: str, value: float) -> None:
     Raises:
         ValueError: if claims.yml has no such row for this chapter, or the value is not a finite number.
     """
-    folder, known = _folder(), _claims(_state["chapter"])
+    folder, known = run_folder(), _claims(chapter_name())
     if claim_id not in known:
         raise ValueError(
             f"claims.yml has no claim {claim_id!r} for chapter {_state['chapter']}; it has {', '.join(known) or 'none'}"
         )
+    if lacking := missing(known[claim_id].needs):
+        print(f"{claim_id}: {NOT_RUN}: needs {', '.join(lacking)}")
+        return
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"claim {claim_id} needs a finite number, got {number}")
@@ -97,8 +111,7 @@ def claim(claim_id: str, value: float) -> None:
     values = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**values, claim_id: number}, indent=1) + "\n", encoding="utf-8")
     row, profile = known[claim_id], os.environ.get(PROFILE_VARIABLE, "published")
-    measured = f"measured {row.show(number)}, " if row.digits else ""
-    print(f"{claim_id}: {measured}needed {row.condition()}: {row.verdict(number, profile)}")
+    print(f"{claim_id}: {row.measured(number)}: {row.verdict(number, profile)}")
 
 
 def glue(name: str, value, spec: str = "") -> None:
@@ -123,15 +136,44 @@ def glue(name: str, value, spec: str = "") -> None:
     display({f"{prefix}text/plain": repr(text)}, metadata=metadata, raw=True)
 
 
-def _folder() -> Path:
+def missing(graphs) -> list[str]:
+    """The graphs whose raw files are not on this machine; nothing is downloaded.
+
+    Args:
+        graphs: names for ``oversmooth.load``, or block models, which are drawn: "CSBM", also with a size behind it.
+
+    Returns:
+        Their names.
+    """
+    return missing_of([name for name in graphs if name.lower().partition(" ")[0] != "csbm"])
+
+
+def run_folder() -> Path:
+    """Where this run's tables and values go.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: if no chapter was started.
+    """
     if not _state:
         raise ValueError("call oversmooth_book.start('<chapter>') first, in the cell after the parameters")
     return _state["folder"]
 
 
+def chapter_name() -> str:
+    """The chapter that was started last.
+
+    Returns:
+        Its name.
+    """
+    run_folder()
+    return _state["chapter"]
+
+
 @functools.cache
 def _claims(chapter: str) -> dict:
-    from oversmooth_book.claims import of_chapter, read_claims
     from oversmooth_book.layout import find_book
 
     return {row.id: row for row in of_chapter(read_claims(find_book().chapters / "claims.yml"), chapter)}

@@ -1,10 +1,12 @@
 """check: everything that can be told without running a chapter."""
 
+import ast
 from pathlib import Path
 
-from oversmooth_book.claims import read_claims
+from oversmooth_book.claims import of_chapter, read_claims
 from oversmooth_book.layout import Book, BookError
 from oversmooth_book.ledger import published_failures
+from oversmooth_book.needs import ALWAYS_HERE, cell_needs, known_graphs
 from oversmooth_book.notebooks import (
     MOST_CODE_CELLS,
     code_cells,
@@ -42,7 +44,7 @@ def check(book: Book) -> list[str]:
     for name, chapter in chapters.items():
         if f"chapters/{name}'" not in contents:
             problems.append(f"_toc.yml: lacks the chapter {name} (file: chapters/{name})")
-        problems += check_chapter(book, chapter)
+        problems += check_chapter(book, chapter, claims)
     for page in sorted(book.chapters.glob("*.md")):
         problems += [f"{page.name}: typed number {number}" for number in typed_numbers(page.read_text("utf-8"))]
     return problems
@@ -56,13 +58,15 @@ def _try(problems: list[str], read, path):
         return None
 
 
-def check_chapter(book: Book, chapter: ChapterProfile) -> list[str]:
+def check_chapter(book: Book, chapter: ChapterProfile, claims: dict) -> list[str]:
     """The problems of one committed notebook, each naming it."""
     file = f"{chapter.name}.ipynb"
     try:
         notebook = read_notebook(book.notebook(chapter.name))
         values = parameters(notebook, file)
-        problems = [f"{file}: {problem}" for problem in anatomy(notebook, chapter.name) + faults(notebook)]
+        found = anatomy(notebook, chapter.name) + uncovered(notebook, chapter.name, claims)
+        found += faults(notebook)
+        problems = [f"{file}: {problem}" for problem in found]
         if values != chapter.published:
             problems.append(f"{file}: its parameters cell says {values}, profiles.yml says {chapter.published}")
         return problems + _against_record(book, chapter.name, notebook)
@@ -102,6 +106,75 @@ def anatomy(notebook, name: str) -> list[str]:
             advice = "glue it, or set a definition as mathematics"
             found += [f"cell {number} has the typed number {text}: {advice}" for text in typed_numbers(cell.source)]
     return found
+
+
+def uncovered(notebook, name: str, claims: dict) -> list[str]:
+    """Where the metadata ``needs`` of the cells do not name the graphs that outputs depend on.
+
+    A cell names what its claims need, for without it they print another line. What ``measured`` measures need only be
+    named by some claim or cell of the chapter: a table that is saved shows nothing.
+
+    Args:
+        notebook: the notebook.
+        name: the chapter.
+        claims: all claims of the book.
+
+    Returns:
+        One sentence per cell that names an unknown graph, or lacks one.
+    """
+    found, trees, known = [], {}, {graph for claim in of_chapter(claims, name) for graph in claim.needs}
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        try:
+            needs = cell_needs(cell, f"code cell {number}")
+            trees[number] = tree = ast.parse(cell.source)
+        except BookError as error:
+            found.append(str(error))
+            continue
+        except SyntaxError:  # running it will tell
+            continue
+        known |= set(needs)
+        for claim in (claims[text] for text in _named_claims(tree) if text in claims):
+            lacking = [graph for graph in claim.needs if graph not in needs]
+            if lacking:
+                found.append(
+                    f"code cell {number}: claim {claim.id} needs {', '.join(lacking)}: name it in metadata 'needs'"
+                )
+    for number, tree in trees.items():
+        lacking = [graph for graph in _measured_graphs(tree) if graph not in known]
+        if lacking:
+            found.append(
+                f"code cell {number}: measures {', '.join(lacking)}, which no claim and no cell of the chapter needs"
+            )
+    return found
+
+
+def _calls(tree, name: str) -> list[ast.Call]:
+    """The calls of ``name(...)`` and ``anything.name(...)``."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call for call in calls if name in (getattr(call.func, "attr", None), getattr(call.func, "id", None))]
+
+
+def _texts(tree) -> list[str]:
+    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def _named_claims(tree) -> list[str]:
+    """The claims that a cell measures; where the id is no literal, as in a loop, every text of the cell may be one."""
+    calls = [call for call in _calls(tree, "claim") if call.args]
+    literal = all(isinstance(call.args[0], ast.Constant) for call in calls)
+    return [name for call in calls for name in _texts(call.args[0])] if literal else _texts(tree)
+
+
+def _measured_graphs(tree) -> list[str]:
+    """The graphs that the calls of ``measured`` name: literally, or else anywhere in the cell."""
+    named = []
+    for call in _calls(tree, "measured"):
+        given = [*call.args[2:3], *(key.value for key in call.keywords if key.arg == "graphs")]
+        literal = bool(given) and isinstance(given[0], (ast.List, ast.Tuple))
+        named += _texts(given[0] if literal else tree)
+    # Block models are drawn, karate and digits come with packages: their rows are never borrowed.
+    public = [name for name in known_graphs() if name not in ALWAYS_HERE] if named else []
+    return [name for name in public if name in named]
 
 
 def _against_record(book: Book, name: str, notebook) -> list[str]:

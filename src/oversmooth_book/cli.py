@@ -1,4 +1,4 @@
-"""The command line: run, build, compare, check, publish, release."""
+"""The command line: run, fetch, build, compare, check, publish, release."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import sys
 
 from oversmooth_book.layout import BookError, find_book
 from oversmooth_book.profiles import PROFILES
+from oversmooth_book.spread import ENOUGH
 
 
 def main(arguments=None) -> int:
@@ -46,6 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--timeout", type=float, metavar="SECONDS", help="for one chapter")
     run.set_defaults(command=_run)
 
+    fetch = commands.add_parser("fetch", help="download the public graphs, and check those that are here")
+    fetch.add_argument("graphs", nargs="*", metavar="GRAPH", help="default: all that the chapters need")
+    fetch.set_defaults(command=_fetch)
+
     build = commands.add_parser("build", help="make the HTML book from the last run")
     _add_profile(build)
     build.add_argument("--committed", action="store_true", help="from the committed outputs, running nothing")
@@ -55,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(command=_compare)
     check = commands.add_parser("check", help="claims.yml, profiles.yml and the committed notebooks")
     check.set_defaults(command=_check)
+    replicas = commands.add_parser("replicas", help="maintainers: the published run under other roundings")
+    replicas.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all")
+    replicas.add_argument("--count", type=_count, default=ENOUGH, help=f"replicas of each chapter (default: {ENOUGH})")
+    replicas.add_argument("--jobs", type=_count, help="runs at once (default: one per core, at most four)")
+    replicas.set_defaults(command=_replicas)
     publish = commands.add_parser("publish", help="maintainers: put a run's outputs where they are committed")
     publish.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all (full profile: all that ran)")
     publish.add_argument("--profile", choices=("published", "full"), default="published")
@@ -86,16 +96,25 @@ def _say(line: str) -> None:
 
 
 def _run(options) -> int:
+    from oversmooth_book.needs import FETCH
     from oversmooth_book.runner import run
 
     book = find_book(options.root)
     chosen = (options.chapters, options.profile, options.jobs, options.force, options.timeout)
     report = run(book, *chosen, say=_say, cluster=options.cluster)
-    print(
-        f"{len(report.ran)} run, {len(report.skipped)} up to date, {len(report.missing)} without their data, "
-        f"{len(report.failed)} failed"
-    )
+    waiting = f"; {len(report.not_run)} claims wait for data: {FETCH}" if report.not_run else ""
+    print(f"{len(report.ran)} run, {len(report.skipped)} up to date, {len(report.failed)} failed{waiting}")
     return 1 if report.failed else 0
+
+
+def _fetch(options) -> int:
+    from oversmooth.rawfiles import data_root
+    from oversmooth_book.fetch import book_graphs, fetch
+
+    graphs = options.graphs or book_graphs(find_book(options.root))
+    failed = fetch(graphs, say=_say)
+    print(f"{len(set(graphs)) - len(failed)} here, {len(failed)} missing, in {data_root()}")
+    return 1 if failed else 0
 
 
 def _build(options) -> int:
@@ -111,14 +130,16 @@ def _build(options) -> int:
 
 
 def _compare(options) -> int:
+    from oversmooth_book.claims import read_claims
     from oversmooth_book.compare import compare, lines
     from oversmooth_book.report import write_report
 
     book = find_book(options.root)
+    claims = read_claims(book.chapters / "claims.yml")
     comparisons, agree = compare(book)
     place = book.build("published") / "compare.html"
-    write_report(comparisons, place)
-    print("\n".join([*lines(comparisons), f"Open {os.path.relpath(place)}"]))
+    write_report(comparisons, place, claims)
+    print("\n".join([*lines(comparisons, claims), f"Open {os.path.relpath(place)}"]))
     return 0 if agree else 1
 
 
@@ -130,6 +151,15 @@ def _check(options) -> int:
         print(problem, file=sys.stderr)
     print(f"{len(problems)} problems" if problems else "all in order")
     return 1 if problems else 0
+
+
+def _replicas(options) -> int:
+    from oversmooth_book.replicas import make_replicas
+
+    book = find_book(options.root)
+    report = make_replicas(book, options.chapters, options.count, options.jobs, say=_say)
+    print(f"{len(report.ran)} replicas made, {len(report.failed)} failed")
+    return 1 if report.failed else 0
 
 
 def _publish(options) -> int:

@@ -1,18 +1,21 @@
 """compare: your run against the published one, claim by claim and table by table, and why they may differ."""
 
+import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from oversmooth_book.claims import of_chapter, read_claims, read_values
-from oversmooth_book.differences import DIFFERS, IDENTICAL, ROUNDING, Difference, classify, gaps, table_difference
+from oversmooth_book.differences import DIFFERS, NOT_HERE, Difference, classify, gaps, in_spreads, table_difference
 from oversmooth_book.layout import Book, BookError
 from oversmooth_book.notebooks import read_notebook
 from oversmooth_book.pages import drawn_tables
-from oversmooth_book.profiles import ChapterProfile, missing_graphs, read_profiles
+from oversmooth_book.profiles import ChapterProfile, read_profiles
 from oversmooth_book.records import INPUTS, changes, fingerprints, outputs_differ, read_record
+from oversmooth_book.spread import ENOUGH, PRINTED, Spread, allowed_of_claim, read_spread
 
 NO_CAUSE = "Nothing on record tells the two runs apart."
+UNKNOWN = "not recorded"
 
 
 @dataclass
@@ -20,28 +23,31 @@ class Comparison:
     """One chapter, here and published."""
 
     name: str
-    tolerance: float
+    replicas: int = 0
     note: str = ""
     differences: list[Difference] = field(default_factory=list)
     causes: list[str] = field(default_factory=list)
     figures: dict[str, list[str]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
 
     def count(self, state: str) -> int:
         """How many claims and tables are in a state."""
         return sum(difference.state == state for difference in self.differences)
+
+    def total(self, what: str) -> int:
+        """How many numbers, over all claims and tables: ``numbers``, ``moved`` or ``off``."""
+        return sum(getattr(difference, what) for difference in self.differences)
 
     @property
     def verdict(self) -> str:
         """The chapter in one line."""
         if self.note:
             return self.note
-        found = [difference.largest for difference in self.differences if difference.state == ROUNDING]
-        rounding = f" (up to {max(found):.1g})" if found else ""
-        identical, rounded, differ = (self.count(state) for state in (IDENTICAL, ROUNDING, DIFFERS))
-        return (
-            f"{'DIFFERS' if differ else 'agrees'} (tolerance {self.tolerance:g}): "
-            f"{identical} identical, {rounded} rounding{rounding}, {differ} differ"
-        )
+        numbers, moved, off = (self.total(what) for what in ("numbers", "moved", "off"))
+        few = "" if self.replicas >= ENOUGH else f", measured by {self.replicas} of {ENOUGH} replicas"
+        parts = [f"{numbers} numbers", f"{moved} moved within their spread{few}", f"{off} beyond it"]
+        parts += [f"not run here: what needs {', '.join(self.missing)}"] if self.missing else []
+        return f"{'DIFFERS' if off else 'agrees'}: {'; '.join(parts)}"
 
 
 def compare(book: Book) -> tuple[list[Comparison], bool]:
@@ -60,18 +66,36 @@ def compare(book: Book) -> tuple[list[Comparison], bool]:
     return found, not (not_run or any(comparison.count(DIFFERS) for comparison in found))
 
 
+def verdicts_line(comparisons: list[Comparison], claims: dict) -> str:
+    """What a reader asks first: whether every verdict is the same.
+
+    Args:
+        comparisons: of all chapters.
+        claims: all claims of the book.
+
+    Returns:
+        One sentence.
+    """
+    found = [item for comparison in comparisons for item in comparison.differences if item.kind == "claim"]
+    compared = [item for item in found if item.state != NOT_HERE]
+    other = [item.name for item in compared if item.flipped]
+    rest = len(claims) - len(compared)
+    head = f"{', '.join(other)}: another verdict than published" if other else f"All {len(compared)} verdicts agree"
+    return head + (f"; {rest} claims were not run here." if rest else ".")
+
+
 def _compare_chapter(book: Book, chapter: ChapterProfile, claims: dict) -> Comparison:
-    name, comparison = chapter.name, Comparison(chapter.name, chapter.tolerance)
+    name, comparison = chapter.name, Comparison(chapter.name)
     mine, theirs = book.run("published", name), book.published(name)
     if not (theirs / "record.json").is_file():
         comparison.note = "nothing published yet"
-    elif missing := missing_graphs(chapter):
-        comparison.note = f"NOT RUN: no raw files of {', '.join(missing)} here"
     elif not mine.is_dir():
         comparison.note = f"not run yet: python -m oversmooth_book run {name}"
     elif stale := _changed_since(book, chapter, claims, mine):
         comparison.note = f"stale (changed: {', '.join(stale)}): python -m oversmooth_book run {name}"
     else:
+        comparison.replicas = len(read_spread(theirs).replicas)
+        comparison.missing = (read_record(mine) or {}).get("missing", [])
         comparison.differences = differences(mine, theirs, chapter, claims)
         comparison.causes = causes(mine, theirs)
         comparison.figures = _figures(mine, name)
@@ -108,37 +132,70 @@ def differences(mine: Path, theirs: Path, chapter: ChapterProfile, claims: dict)
 
     Args:
         mine: folder with ``tables`` and ``claims.json``.
-        theirs: likewise, published.
-        chapter: whose tolerance counts.
+        theirs: likewise, published, with ``rounding.json``.
+        chapter: the chapter.
         claims: all claims of the book.
 
     Returns:
         A difference per claim and per table, identical ones too.
     """
+    spread, borrowed = read_spread(theirs), read_borrowed(mine)
     ours, published = read_values(mine / "claims.json"), read_values(theirs / "claims.json")
+    away = {graph for graphs in borrowed.values() for graph in graphs}
+    away |= set((read_record(mine) or {}).get("missing", []))
     found = [
-        _claim_difference(claim, ours.get(claim.id), published.get(claim.id), chapter.tolerance)
+        _claim_difference(claim, ours.get(claim.id), published.get(claim.id), spread, away.intersection(claim.needs))
         for claim in of_chapter(claims, chapter.name)
     ]
     names = sorted({path.name for folder in (mine, theirs) for path in (folder / "tables").glob("*.csv")})
-    tables = ((folder / "tables" / name for folder in (mine, theirs)) for name in names)
-    return found + [table_difference(*pair, chapter.tolerance) for pair in tables]
+    for name in names:
+        pair = (folder / "tables" / name for folder in (mine, theirs))
+        found.append(table_difference(*pair, spread, borrowed.get(Path(name).stem, ())))
+    return found
 
 
 def compare_folders(mine: Path, theirs: Path, chapter: ChapterProfile, claims: dict) -> list[str]:
-    """One sentence per difference of two runs beyond the chapter's tolerance; see ``differences``."""
+    """One sentence per difference of two runs beyond what rounding does; see ``differences``."""
     return [text for difference in differences(mine, theirs, chapter, claims) for text in difference.texts]
 
 
-def _claim_difference(claim, ours: float | None, published: float | None, tolerance: float) -> Difference:
-    """A claim differs when its value or its verdict does."""
+def read_borrowed(folder: Path) -> dict[str, list[str]]:
+    """The tables of a run with rows from the published one, and the graphs of those rows: no raw files were there.
+
+    Args:
+        folder: where the run's outputs lie.
+
+    Returns:
+        Table to graphs; empty if the run measured everything.
+
+    Raises:
+        BookError: if the file is damaged.
+    """
+    path = folder / "borrowed.json"
+    if not path.is_file():
+        return {}
+    try:
+        return {str(table): list(map(str, graphs)) for table, graphs in json.loads(path.read_text("utf-8")).items()}
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise BookError(f"{folder.name}/{path.name} is damaged ({error}); run the chapter again") from None
+
+
+def _claim_difference(claim, ours: float | None, published: float | None, spread: Spread, away: set) -> Difference:
+    """A claim differs when its verdict does, or its value by more than rounding."""
+    if ours is None and away:
+        return Difference("claim", claim.id, NOT_HERE, numbers=0)
     verdicts = [claim.verdict(value, "published") for value in (ours, published)]
     numbers = [math.nan if value is None else value for value in (ours, published)]
-    relative, off = gaps(numbers[:1], numbers[1:], tolerance)
-    off = bool(off[0]) or verdicts[0] != verdicts[1] or None in (ours, published)
+    limit = allowed_of_claim(claim, published, spread) if published is not None else 0.0
+    relative, off = gaps(numbers[:1], numbers[1:], [limit])
+    flipped = verdicts[0] != verdicts[1]
+    off = bool(off[0]) or flipped or None in (ours, published)
     text = f"claim {claim.id}: {ours} ({verdicts[0]}) here, {published} ({verdicts[1]}) published"
+    if None not in (ours, published):
+        text += f", {in_spreads(abs(ours - published), spread.of_claim(claim.id))}"
     gap = float(relative[0])
-    return Difference("claim", claim.id, classify(gap, off), gap, (text,) if off else ())
+    counts = {"moved": int(gap > PRINTED and not off), "off": int(off), "flipped": flipped}
+    return Difference("claim", claim.id, classify(gap, off), gap, (text,) if off else (), **counts)
 
 
 def causes(mine: Path, theirs: Path) -> list[str]:
@@ -159,7 +216,7 @@ def causes(mine: Path, theirs: Path) -> list[str]:
         left, right = ours[key], published[key]
         same += [title.lower()] if left == right else []
         parts = [
-            f"{name} {left.get(name)} here, {right.get(name)} published"
+            f"{name} {left.get(name, UNKNOWN)} here, {right.get(name, UNKNOWN)} published"
             for name in sorted({*left, *right})
             if left.get(name) != right.get(name)
         ]
@@ -170,15 +227,19 @@ def causes(mine: Path, theirs: Path) -> list[str]:
     for folder, record, where in ((mine, ours, "here"), (theirs, published, "published")):
         altered = outputs_differ(folder, record)
         found += [f"Altered after the run, {where}: {', '.join(altered)}."] if altered else []
+        if record.get("rounding"):
+            found.append(f"Run with OVERSMOOTH_ROUNDING={record['rounding']}, {where}: a replica rounds otherwise.")
+    if not found and "model" not in ours["machine"]:
+        found.append("The records do not name the processors: run again to find out.")
     return (found or [NO_CAUSE]) + ([f"The same in both records: {', '.join(same)}."] if same else [])
 
 
-def lines(comparisons: list[Comparison]) -> list[str]:
+def lines(comparisons: list[Comparison], claims: dict) -> list[str]:
     """The report for a terminal."""
-    found = []
+    found = [verdicts_line(comparisons, claims)]
     for comparison in comparisons:
         found.append(f"{comparison.name}: {comparison.verdict}")
         found += [f"  {text}" for difference in comparison.differences for text in difference.texts]
-        if comparison.count(DIFFERS):
+        if comparison.count(DIFFERS) or comparison.total("moved"):
             found += [f"  {cause}" for cause in comparison.causes]
     return found

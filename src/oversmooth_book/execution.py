@@ -11,7 +11,7 @@ from pathlib import Path
 
 from oversmooth_book.chapter import OUTPUT_VARIABLE, PROFILE_VARIABLE
 from oversmooth_book.claims import of_chapter, read_values
-from oversmooth_book.layout import ROOT_VARIABLE, Book, BookError, replace_folder
+from oversmooth_book.layout import ROOT_VARIABLE, Book, BookError, home_folder, replace_folder, with_home
 from oversmooth_book.notebooks import clean, code_cells, faults, read_notebook, with_parameters, write_notebook
 from oversmooth_book.processes import MARK, end_processes
 from oversmooth_book.profiles import ChapterProfile
@@ -19,6 +19,7 @@ from oversmooth_book.records import finish_record
 from oversmooth_book.worker import DIED_AT_START
 
 CLUSTER_VARIABLE = "OVERSMOOTH_CLUSTER"  # read by oversmooth.sweep, which is too heavy to import here
+ROUNDING_VARIABLE = "OVERSMOOTH_ROUNDING"  # read by oversmooth as it is imported
 
 
 class Execution:
@@ -27,13 +28,14 @@ class Execution:
     def __init__(self, book: Book, chapter: ChapterProfile, profile: str, record: dict, threads: int, cluster=None):
         """Write the notebook with its parameters into a fresh scratch folder and start the worker."""
         self.book, self.chapter, self.profile, self.record = book, chapter, profile, record
+        self.replica = record.get("replica")
         self.threads, self.cluster, self.retried = threads, cluster, False
         self.started = time.monotonic()
         self._start()
 
     def _start(self) -> None:
         name = self.chapter.name
-        parent = scratch_folder(self.book, self.profile)
+        parent = scratch_folder(self.book, "replicas" if self.replica else self.profile)
         parent.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
         self.results = self.folder / name
@@ -41,12 +43,7 @@ class Execution:
         filled = with_parameters(source, self.chapter.parameters(self.profile), f"{name}.ipynb")
         write_notebook(filled, self.folder / "input.ipynb")
         self.cells = len(code_cells(filled))
-        job = {
-            "input": str(self.folder / "input.ipynb"),
-            "output": str(self.folder / "output.ipynb"),
-            "folder": str(self.folder),
-            "runner": os.getpid(),
-        }
+        job = {"input": "input.ipynb", "output": "output.ipynb", "folder": str(self.folder), "runner": os.getpid()}
         (self.folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         with (self.folder / "log.txt").open("w") as log:
             self.process = subprocess.Popen(
@@ -66,6 +63,8 @@ class Execution:
         inherited.pop(CLUSTER_VARIABLE, None)
         if self.cluster is not None:
             inherited[CLUSTER_VARIABLE] = self.cluster
+        if self.replica:
+            inherited[ROUNDING_VARIABLE] = self.replica
         return {
             **inherited,
             ROOT_VARIABLE: str(self.book.root),
@@ -81,7 +80,13 @@ class Execution:
             "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
             "JUPYTER_PATH": os.path.join(sys.prefix, "share", "jupyter"),
             "JUPYTER_PREFER_ENV_PATH": "1",
+            **with_home(self.book),
         }
+
+    @property
+    def title(self) -> str:
+        """The chapter's name, and which replica it is."""
+        return f"{self.chapter.name}, replica {self.replica}" if self.replica else self.chapter.name
 
     def done_cells(self) -> int:
         """How many code cells have run so far."""
@@ -147,19 +152,27 @@ class Execution:
             self._take_notebook(claims)
             finished = finish_record(self.record, self.results, seconds)
             (self.results / "record.json").write_text(json.dumps(finished, indent=1) + "\n", encoding="utf-8")
-            replace_folder(self.results, self.book.run(self.profile, self.chapter.name))
+            replace_folder(self.results, self._place())
         finally:
             self.stop()
         return seconds
 
+    def _place(self) -> Path:
+        """Where the results go."""
+        if self.replica:
+            return self.book.replicas / self.chapter.name / self.replica
+        return self.book.run(self.profile, self.chapter.name)
+
     def _take_notebook(self, claims: dict) -> None:
         name = self.chapter.name
         notebook = clean(read_notebook(self.folder / "output.ipynb"))
-        wrong = faults(notebook, machine_paths=(self.book.root, self.folder, Path.home()))
+        wrong = faults(notebook, machine_paths=filter(None, (self.book.root, self.folder, home_folder())))
         if not (self.results / "tables").is_dir():
             wrong.append(f"never calls oversmooth_book.start('{name}')")
         measured = read_values(self.results / "claims.json")
-        unmeasured = [claim.id for claim in of_chapter(claims, name) if claim.id not in measured]
+        # A claim whose raw files are not here is NOT RUN: nothing else may be left out.
+        due = [claim for claim in of_chapter(claims, name) if not set(claim.needs) & set(self.record["missing"])]
+        unmeasured = [claim.id for claim in due if claim.id not in measured]
         if unmeasured:
             wrong.append(f"never calls oversmooth_book.claim for {', '.join(unmeasured)}, which claims.yml expects")
         if wrong:

@@ -35,6 +35,11 @@ class Book:
         """The committed tables, claim values and record of a chapter's full-profile run, if there was one."""
         return self.published(chapter) / "full"
 
+    @property
+    def replicas(self) -> Path:
+        """Where the replicas of the published run lie: a folder per chapter, one in it per replica."""
+        return self.build("replicas") / "runs"
+
     def build(self, profile: str) -> Path:
         """Everything a profile's runs and builds write."""
         return self.root / "_build" / profile
@@ -66,6 +71,31 @@ def find_book(root=None) -> Book:
         f"no book found: {named or here} has no chapters/profiles.yml; "
         f"call from inside the book's folder, give --root FOLDER or set {ROOT_VARIABLE}"
     )
+
+
+def home_folder() -> Path | None:
+    """The user's home folder; None where there is none: in a container a user may have no entry and no $HOME."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def with_home(book: Book) -> dict[str, str]:
+    """What to add to the environment of programs that keep files in a home folder: one in the book if none is usable.
+
+    Args:
+        book: the book.
+
+    Returns:
+        Variables, empty if the user's own home will do.
+    """
+    home = home_folder()
+    if home is not None and home.is_dir() and os.access(home, os.W_OK | os.X_OK):
+        return {}
+    own = book.root / "_build" / "home"
+    own.mkdir(parents=True, exist_ok=True)
+    return {"HOME": str(own)}
 
 
 def replace_folder(new: Path, place: Path) -> None:

@@ -22,9 +22,9 @@ def claims_table(claims: dict[str, Claim], pages: dict[str, Page]) -> tuple[str,
         return "No claim has been written down yet.", []
     rows, failed, count = [], [], dict.fromkeys((PASS, FAIL, NOT_RUN), 0)
     for claim in claims.values():
-        value, verdict, profile = pages[claim.chapter].judge(claim)
+        value, verdict, _ = pages[claim.chapter].judge(claim)
         count[verdict] += 1
-        rows.append(_row(claim, value, verdict, profile == "full" and pages[claim.chapter].profile != "full"))
+        rows.append(_row(claim, verdict, pages[claim.chapter].measured(claim)))
         if verdict == FAIL:
             failed.append(failure(claim, value))
     total = ", ".join(f"{number} {verdict}" for verdict, number in count.items())
@@ -38,12 +38,12 @@ def failure(claim: Claim, value: float) -> str:
     return f"{claim.id} ({claim.chapter}): measured {value:.6g}, needed {claim.condition()}"
 
 
-def _row(claim: Claim, value, verdict: str, lent: bool) -> str:
+def _row(claim: Claim, verdict: str, measured: str) -> str:
     name = f"[**{claim.id}**]{{#claim-{claim.id.lower()}}}"
     fields = (
         f"{name} {claim.statement} *Measured: {claim.quantity.strip().rstrip('.')}.*",
         badge(verdict),
-        claim.show(value) + (" (full profile)" if lent and value is not None else ""),
+        measured,
         f"`{claim.condition()}`",
         claim.paper,
         f"[]({claim.chapter}.ipynb)",

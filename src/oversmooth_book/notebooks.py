@@ -187,10 +187,18 @@ def faults(notebook, machine_paths=()) -> list[str]:
     if any({"papermill", "execution"} & set(part.metadata) for part in (notebook, *notebook.cells)):
         found.append("holds run times or paths in its metadata")
     text = _readable_text(notebook)
-    paths = [str(path) for path in machine_paths if str(path) in text] or MACHINE_PATH.findall(text)
+    paths = [str(path) for path in machine_paths if _names(text, path)] or MACHINE_PATH.findall(text)
     if paths:
         found.append(f"holds a machine's path, {paths[0]!r}")
     return found
+
+
+def _names(text: str, path) -> bool:
+    """Whether a text holds a path; "/" is in every text, and short ones such as /b only count if they stand alone."""
+    depth = len(Path(path).parts)
+    if depth != 2:
+        return depth > 2 and str(path) in text
+    return re.search(rf"(?<![\w.:/-]){re.escape(str(path))}(?![\w-])", text) is not None
 
 
 def _readable_text(notebook) -> str:
@@ -213,6 +221,11 @@ def source_fingerprint(notebook) -> str:
             source = sorted(name for name, _ in _assignments(cell, "parameters cell"))
         rows.append([cell.cell_type, source, sorted(tags(cell)), cell.metadata.get("mystnb")])
     return fingerprint(rows)
+
+
+def code_fingerprint(notebook) -> str:
+    """A hash of what the kernel is given; texts, captions and the parameters' values left out."""
+    return fingerprint([cell.source for cell in code_cells(notebook) if "parameters" not in tags(cell)])
 
 
 def output_fingerprint(notebook) -> str:

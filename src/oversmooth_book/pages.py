@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oversmooth_book.claims import FAIL, NOT_RUN, PASS, Claim, of_chapter
+from oversmooth_book.needs import FETCH, missing_files
 from oversmooth_book.notebooks import read_notebook
 from oversmooth_book.profiles import ChapterProfile
 
 API_MARK = "<!-- api -->"
+DATA_MARK = "<!-- missing-files -->"
 ADDED = "added-by-the-build"
 BADGES = {PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
 SHOWN_VERSIONS = ("python", "torch", "numpy", "scipy", "torch-geometric")
@@ -25,8 +27,13 @@ class Page:
     notebook: Path
     record: dict | None
     values: dict = field(default_factory=dict)
-    note: str = ""
+    borrowed: dict = field(default_factory=dict)
     full: "Page | None" = None
+
+    @property
+    def missing(self) -> list[str]:
+        """The graphs whose raw files the run lacked."""
+        return self.record["missing"] if self.record else []
 
     @property
     def tables(self) -> list[Path]:
@@ -52,6 +59,14 @@ class Page:
         verdict = claim.verdict(value, page.profile)
         return None if verdict == NOT_RUN else value, verdict, page.profile
 
+    def measured(self, claim: Claim) -> str:
+        """A claim's value as the ledger shows it, with what keeps its digits back; or what a claim not run needs."""
+        value, verdict, profile = self.judge(claim)
+        if verdict == NOT_RUN:
+            return small(claim.undecided(self.profile, self.missing))
+        lent = " (full profile)" if profile == "full" and self.profile != "full" else ""
+        return f"{claim.show(value)}{lent} {small(claim.why)}".strip()
+
 
 def chapter_notebook(page: Page, claims: dict[str, Claim]):
     """The chapter with its note on top, a provenance line under every figure, and its full-profile run at the end."""
@@ -61,8 +76,8 @@ def chapter_notebook(page: Page, claims: dict[str, Claim]):
         cells.append(cell)
         if tables is not None and page.record:
             cells.append(_markdown(provenance(page, tables)))
-    if page.note:
-        cells.insert(1, _markdown(f":::{{admonition}} Not run here\n:class: warning\n{page.note}\n:::"))
+    if page.missing:
+        cells.insert(1, _markdown(missing_note(page, claims)))
     notebook.cells = cells + ([_markdown(full_section(page.full, claims))] if page.full else [])
     added = [cell for cell in notebook.cells if cell.get("id") == ADDED]
     for number, cell in enumerate(added):
@@ -75,9 +90,8 @@ def full_section(page: Page, claims: dict[str, Claim]) -> str:
     """The end of a chapter that also ran at full size: its verdicts, where that run comes from, and its tables."""
     rows = []
     for claim in of_chapter(claims, page.chapter.name):
-        value, verdict, _ = page.judge(claim)
-        link = f"[{claim.id}](#claim-{claim.id.lower()})"
-        rows.append(f"| {link} | {badge(verdict)} | {claim.show(value)} | `{claim.condition()}` |")
+        verdict = page.judge(claim)[1]
+        rows.append(f"| {link(claim)} | {badge(verdict)} | {page.measured(claim)} | `{claim.condition()}` |")
     head = "| Claim | Verdict | Measured | Needed |\n|---|---|---|---|\n"
     table = f"{head}{chr(10).join(rows)}\n\n" if rows else ""
     return (
@@ -86,9 +100,60 @@ def full_section(page: Page, claims: dict[str, Claim]) -> str:
     )
 
 
+def missing_note(page: Page, claims: dict[str, Claim]) -> str:
+    """What a reader of a chapter must know that ran without some raw files.
+
+    Args:
+        page: the chapter.
+        claims: all claims of the book.
+
+    Returns:
+        MyST text: the graphs, the claims that are NOT RUN, whose rows the figures show, and the one command.
+    """
+    waiting = [link(claim) for claim in of_chapter(claims, page.chapter.name) if set(claim.needs) & set(page.missing)]
+    verdict = f"The claims that need them are {NOT_RUN}: {', '.join(waiting)}." if waiting else "No claim needs them."
+    drawn = (
+        " Figures that show these graphs draw the published run; they are tinted and say so." if page.borrowed else ""
+    )
+    return (
+        f":::{{admonition}} Some data are not here\n:class: warning\nThe raw files of {', '.join(page.missing)} are "
+        f"not on this machine, or not the published ones. {verdict}{drawn} {FETCH} downloads them.\n:::"
+    )
+
+
+def missing_data(pages: dict[str, Page]) -> str:
+    """Which raw files the whole book lacks, and the command that fetches them.
+
+    Args:
+        pages: the chapters as they will be shown.
+
+    Returns:
+        MyST text, empty if nothing is missing.
+    """
+    graphs = list(dict.fromkeys(name for page in pages.values() for name in page.missing))
+    if not graphs:
+        return ""
+    files = "".join(f"- `{path}`\n" for path in missing_files(graphs)) or "- none, but some are damaged\n"
+    return (
+        f":::{{admonition}} Some data are not on this machine\n:class: warning\n{FETCH} downloads what is missing; "
+        f"then run and build again. Until then the claims that need {', '.join(graphs)} are {NOT_RUN}; all others were "
+        f"measured.\n\nMissing below `data/raw`, or below the folder that `OVERSMOOTH_DATA` names:\n\n{files}:::"
+    )
+
+
 def badge(verdict: str) -> str:
     """A verdict as a coloured word."""
     return f"{{{BADGES[verdict]}}}`{verdict}`"
+
+
+def small(text: str) -> str:
+    """A remark in a table's cell, on a line of its own; empty for none."""
+    return f"[{text}]{{.remark}}" if text else ""
+
+
+def link(claim: Claim) -> str:
+    """A claim's name, leading to its row in the ledger."""
+    return f"[{claim.id}](#claim-{claim.id.lower()})"
 
 
 def is_figure(cell) -> bool:
@@ -154,7 +219,7 @@ def provenance(page: Page, tables: list[Path], verb: str = "Drawn from", style: 
     versions = ", ".join(f"{name} {record['versions'][name]}" for name in SHOWN_VERSIONS if name in record["versions"])
     commit = f"commit `{record['commit'][:10]}`" if record["commit"] else "no commit known"
     changed = " with uncommitted changes" if record["commit"] and record["dirty"] else ""
-    links = ", ".join(f"{{download}}`{path.name} </{page.place}/{path.name}>`" for path in tables)
+    links = ", ".join(f"{{download}}`{path.name} </{page.place}/{path.name}>`{_lender(page, path)}" for path in tables)
     drawn = f" {verb} {links}." if links else ""
     return (
         f":::{{div}} {style}\nProfile {record['profile']}; parameters: {values}; "
@@ -162,6 +227,12 @@ def provenance(page: Page, tables: list[Path], verb: str = "Drawn from", style: 
         f"{commit}{changed}. The chapter took {record['seconds']:.0f} s "
         f"on {record['machine']['cores']} cores ({record['machine']['processor']}).{drawn}\n:::"
     )
+
+
+def _lender(page: Page, table: Path) -> str:
+    """Where a table's rows come from, if not all come from this run."""
+    graphs = page.borrowed.get(table.stem)
+    return f" (rows of {', '.join(graphs)}: published run)" if graphs else ""
 
 
 def api_listing() -> str:

@@ -1,11 +1,10 @@
-"""profiles.yml: the parameters of every chapter in every profile, and the graphs a chapter needs."""
+"""profiles.yml: the parameters of every chapter in every profile."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from oversmooth_book.layout import BookError
-from oversmooth_book.rows import check_fields, is_number, read_yaml
+from oversmooth_book.rows import check_fields, read_yaml
 
 PROFILES = ("quick", "published", "full")
 MOST_PARAMETERS = 5
@@ -20,8 +19,6 @@ class ChapterProfile:
     published: dict
     quick: dict = field(default_factory=dict)
     full: dict = field(default_factory=dict)
-    needs: tuple = ()
-    tolerance: float = 1e-3
 
     def parameters(self, profile: str) -> dict:
         """The value of every parameter in this profile."""
@@ -57,15 +54,10 @@ def _chapter(file: str, name: str, row) -> ChapterProfile:
     where = f"{file}: chapter {name}"
     if not name.isidentifier():
         raise BookError(f"{where}: a chapter is named like its notebook, letters, digits and underscores")
-    check_fields(where, row, ("published",), ("quick", "full", "needs", "tolerance"))
+    check_fields(where, row, ("published",), ("quick", "full"))
     _check_parameters(where, row)
-    needs, tolerance = row.get("needs") or [], row.get("tolerance", 1e-3)
-    if not isinstance(needs, list) or not all(isinstance(graph, str) for graph in needs):
-        raise BookError(f"{where}: 'needs' is a list of graph names, got {needs!r}")
-    if not is_number(tolerance) or not 0 < tolerance < 1:
-        raise BookError(f"{where}: 'tolerance' is a relative difference between 0 and 1, got {tolerance!r}")
     values = {profile: row.get(profile) or {} for profile in PROFILES}
-    return ChapterProfile(name=name, needs=tuple(needs), tolerance=float(tolerance), **values)
+    return ChapterProfile(name=name, **values)
 
 
 def _check_parameters(where: str, row: dict) -> None:
@@ -94,33 +86,3 @@ def is_literal(value) -> bool:
     if isinstance(value, list):
         return all(is_literal(item) for item in value)
     return value is None or isinstance(value, (bool, int, float, str))
-
-
-def missing_graphs(chapter: ChapterProfile, download: bool = False) -> list[str]:
-    """The graphs a chapter needs whose raw files cannot be found on this machine.
-
-    Args:
-        chapter: the chapter.
-        download: whether to fetch them first, if no folder was named for them and there is a network.
-
-    Returns:
-        Their names.
-
-    Raises:
-        BookError: if what was fetched is not the recorded file.
-    """
-    if not chapter.needs:
-        return []
-    import oversmooth
-
-    missing = [name for name in chapter.needs if not oversmooth.available(name)]
-    if download and not os.environ.get("OVERSMOOTH_DATA"):
-        for name in missing:
-            try:
-                oversmooth.load(name)
-            except OSError:  # no network: told by whoever asked
-                continue
-            except ValueError as error:
-                raise BookError(f"{chapter.name}: {error}") from None
-        missing = [name for name in missing if not oversmooth.available(name)]
-    return missing

@@ -9,8 +9,10 @@ from oversmooth_book.claims import FAIL, PASS, of_chapter, read_claims, read_val
 from oversmooth_book.execution import scratch_folder
 from oversmooth_book.layout import Book, BookError, recover_folders, replace_folder
 from oversmooth_book.profiles import read_profiles
-from oversmooth_book.records import fingerprints, has_changes, outputs_intact, read_record
+from oversmooth_book.records import fingerprints, has_changes, numbers_fingerprint, outputs_intact, read_record
+from oversmooth_book.replicas import chapter_spread, objections
 from oversmooth_book.runner import locked, why_due
+from oversmooth_book.spread import ENOUGH, write_spread
 
 
 def publish(book: Book, names=(), profile: str = "published") -> list[str]:
@@ -41,7 +43,7 @@ def publish(book: Book, names=(), profile: str = "published") -> list[str]:
         if reasons:
             raise BookError("not published: " + "; ".join(reasons))
         recover_folders(book.root / "data" / "published")
-        return [put(book, chapter.name) for chapter in chosen]
+        return [put(book, chapter) for chapter in chosen]
 
 
 def _ready(book: Book, chapters: dict, profile: str) -> list[str]:
@@ -60,14 +62,28 @@ def _refusal(book: Book, chapter, claims: dict) -> str:
     if stale:
         return f"{stale}: run it first"
     record = read_record(folder)
-    if record["commit"] is None or record["dirty"]:
-        return "it ran on a tree with uncommitted changes: commit, then run --force"
+    if why := _unfit(record):
+        return why
     values = read_values(folder / "claims.json")
     for claim in of_chapter(claims, chapter.name):
         verdict = claim.verdict(values.get(claim.id), "published")
         # A claim that only the full profile can decide stays NOT RUN here, and is shown so.
         if verdict != PASS and claim.profile != "full":
             return f"claim {claim.id} is {verdict}: measured {values.get(claim.id)}, needed {claim.condition()}"
+    try:
+        return "; ".join(objections(book, chapter, claims, chapter_spread(book, chapter)))
+    except BookError as error:
+        return str(error)
+
+
+def _unfit(record: dict) -> str:
+    """Why no run with this record may be published, empty if one may."""
+    if record["commit"] is None or record["dirty"]:
+        return "it ran on a tree with uncommitted changes: commit, then run --force"
+    if record.get("missing"):
+        return f"it ran without the raw files of {', '.join(record['missing'])}: fetch them and run it again"
+    if record.get("rounding"):
+        return f"it ran with OVERSMOOTH_ROUNDING={record['rounding']}: unset it, then run --force"
     return ""
 
 
@@ -79,8 +95,8 @@ def _full_refusal(book: Book, chapter, claims: dict) -> str:
         return "it has no run of the full profile: run --profile full first"
     if not outputs_intact(folder, record):
         return "its outputs were altered: run it again"
-    if record["commit"] is None or record["dirty"]:
-        return "it ran on a tree with uncommitted changes: commit, then run --force"
+    if why := _unfit(record):
+        return why
     if has_changes(book, "chapters/claims.yml", "chapters/profiles.yml"):
         return "claims.yml or profiles.yml, which judge it, have uncommitted changes: commit them"
     if record["parameters"] != chapter.parameters("full"):
@@ -103,20 +119,25 @@ def _copy(book: Book, profile: str, name: str) -> Path:
     return work
 
 
-def _put_full(book: Book, name: str) -> str:
+def _put_full(book: Book, chapter) -> str:
+    name = chapter.name
     work = _copy(book, "full", name)
     replace_folder(work / "outputs", book.published_full(name))
     shutil.rmtree(work)
     return f"{name}: published; commit data/published/{name}/full"
 
 
-def _put(book: Book, name: str) -> str:
+def _put(book: Book, chapter) -> str:
     """Both places in two moves; killed between them, ``check`` tells, and publishing again mends it."""
+    name, spread = chapter.name, chapter_spread(book, chapter)
     work, place, full = _copy(book, "published", name), book.published(name), book.published_full(name)
     recover_folders(place)
     if full.is_dir():
         shutil.copytree(full, work / "outputs" / full.name)
+    write_spread(work / "outputs", spread, numbers_fingerprint(book, chapter))
     replace_folder(work / "outputs", place)
     (work / "notebook").replace(book.notebook(name))
     work.rmdir()
-    return f"{name}: published; commit chapters/{name}.ipynb and data/published/{name}"
+    lacking = ENOUGH - len(spread.replicas)
+    note = f" ({len(spread.replicas)} replicas; {lacking} more and publishing again would judge better)"
+    return f"{name}: published; commit chapters/{name}.ipynb and data/published/{name}{note if lacking > 0 else ''}"

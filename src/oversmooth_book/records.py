@@ -10,15 +10,25 @@ import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
+from oversmooth_book.chapter import MACHINE_FILE
 from oversmooth_book.claims import of_chapter
 from oversmooth_book.layout import Book, BookError
-from oversmooth_book.notebooks import fingerprint, output_fingerprint, read_notebook, source_fingerprint
-from oversmooth_book.profiles import ChapterProfile, missing_graphs
+from oversmooth_book.modules import measuring_modules, modules_of
+from oversmooth_book.needs import missing_of, needed_graphs
+from oversmooth_book.notebooks import (
+    code_cells,
+    code_fingerprint,
+    fingerprint,
+    output_fingerprint,
+    read_notebook,
+    source_fingerprint,
+)
+from oversmooth_book.profiles import ChapterProfile
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "torch-geometric", "matplotlib", "seaborn", "oversmooth")
 INPUTS = {
     "notebook": "the notebook's source",
-    "source": "src/",
+    "source": "the modules it imports from src/",
     "data": "the data",
     "parameters": "the parameters",
     "claims": "the chapter's rows of claims.yml",
@@ -40,22 +50,51 @@ def fingerprints(book: Book, chapter: ChapterProfile, profile: str, claims: dict
     Returns:
         Input to hash.
     """
+    notebook = read_notebook(book.notebook(chapter.name))
     rows = [asdict(claim) for claim in of_chapter(claims, chapter.name)]
-    judged = [[row[key] for key in ("id", "comparison", "threshold", "profile", "digits")] for row in rows]
+    judged = [[row[key] for key in ("id", "comparison", "threshold", "profile", "digits", "needs")] for row in rows]
+    needs = needed_graphs(book, chapter.name, claims)
     return {
-        "notebook": source_fingerprint(read_notebook(book.notebook(chapter.name))),
-        "source": _files_fingerprint(book.root / "src", "*.py", "*.txt"),
-        "data": fingerprint([list(chapter.needs), missing_graphs(chapter)]),
+        "notebook": source_fingerprint(notebook),
+        "source": _modules_fingerprint(book, _modules(book, notebook)),
+        "data": fingerprint([needs, missing_of(needs)]),
         "parameters": fingerprint(chapter.parameters(profile)),
         "claims": fingerprint(judged),
-        "lock": _files_fingerprint(book.root, "requirements.lock"),
+        "lock": _lock_fingerprint(book),
     }
 
 
-def _files_fingerprint(folder: Path, *patterns: str) -> str:
-    recursive = folder.rglob if folder.name == "src" else folder.glob
-    files = sorted({path for pattern in patterns for path in recursive(pattern) if "egg-info" not in str(path)})
-    return fingerprint([[path.relative_to(folder).as_posix(), file_hash(path)] for path in files])
+def numbers_fingerprint(book: Book, chapter: ChapterProfile) -> str:
+    """One hash for all that can move a number of the published run.
+
+    A spread measured for one run holds for every other with this hash. Captions, figures, verdicts are no part of it.
+
+    Args:
+        book: the book.
+        chapter: the chapter.
+
+    Returns:
+        The hash.
+    """
+    notebook = read_notebook(book.notebook(chapter.name))
+    modules = _modules_fingerprint(book, measuring_modules(_modules(book, notebook)))
+    return fingerprint([code_fingerprint(notebook), modules, chapter.parameters("published"), _lock_fingerprint(book)])
+
+
+def _modules(book: Book, notebook) -> dict[str, Path]:
+    return modules_of(book.root / "src", "\n".join(cell.source for cell in code_cells(notebook)))
+
+
+def _modules_fingerprint(book: Book, modules: dict[str, Path]) -> str:
+    """Of the modules, and of the lists that lie beside them, such as the raw files' checksums."""
+    lists = [path for path in sorted((book.root / "src").rglob("*.txt")) if "egg-info" not in str(path)]
+    rows = [[name, file_hash(path)] for name, path in modules.items()]
+    return fingerprint(rows + [[path.name, file_hash(path)] for path in lists])
+
+
+def _lock_fingerprint(book: Book) -> str:
+    path = book.root / "requirements.lock"
+    return fingerprint(file_hash(path) if path.is_file() else None)
 
 
 def file_hash(path: Path) -> str:
@@ -68,7 +107,7 @@ def changes(old: dict, new: dict) -> list[str]:
     return [words for key, words in INPUTS.items() if old.get(key) != new.get(key)]
 
 
-def make_record(book: Book, chapter: ChapterProfile, profile: str, prints: dict, code: tuple) -> dict:
+def make_record(book: Book, chapter: ChapterProfile, profile: str, prints: dict, code: tuple, missing=()) -> dict:
     """What is known before a run starts; ``finish_record`` adds what only its end can tell.
 
     Args:
@@ -77,6 +116,7 @@ def make_record(book: Book, chapter: ChapterProfile, profile: str, prints: dict,
         profile: the profile it runs under.
         prints: ``fingerprints`` taken at the start.
         code: (commit, dirty), from ``code_version``.
+        missing: the graphs that the chapter needs and whose raw files are not here.
 
     Returns:
         The record, ready for JSON.
@@ -86,18 +126,25 @@ def make_record(book: Book, chapter: ChapterProfile, profile: str, prints: dict,
         "chapter": chapter.name,
         "profile": profile,
         "parameters": values,
+        "missing": list(missing),
         "seeds": {name: value for name, value in values.items() if "seed" in name},
         "versions": versions(),
         "commit": code[0],
         "dirty": code[1],
         "started": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        # What decides how a run rounds: the chapter's own process tells more, see finish_record.
         "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "system": platform.system()},
+        "rounding": os.environ.get("OVERSMOOTH_ROUNDING", ""),
         "fingerprints": prints,
     }
 
 
 def finish_record(record: dict, folder: Path, seconds: float) -> dict:
-    """Add the duration and the hashes of every output in ``folder``."""
+    """Add the duration, what the chapter's process said of its machine, and the hashes of every output."""
+    machine = folder / MACHINE_FILE
+    if machine.is_file():
+        record = {**record, "machine": json.loads(machine.read_text(encoding="utf-8"))}
+        machine.unlink()
     tables = {path.stem: file_hash(path) for path in sorted((folder / "tables").glob("*.csv"))}
     notebook = read_notebook(folder / f"{record['chapter']}.ipynb")
     outputs = {"notebook": output_fingerprint(notebook), "tables": tables, "claims": file_hash(folder / "claims.json")}
@@ -134,7 +181,7 @@ def read_record(folder: Path) -> dict | None:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise BookError(f"{folder.name}/record.json is damaged ({error}); run the chapter again") from None
-    wrong = _wrong_part(record, SHAPE)
+    wrong = _wrong_part(record, SHAPE) or _wrong_missing(record)
     if wrong:
         raise BookError(f"{folder.name}/record.json is damaged ({wrong}); run the chapter again")
     return record
@@ -155,6 +202,13 @@ SHAPE = {
     "seconds": float | int,
     "outputs": {"notebook": str, "tables": TEXTS, "claims": str},
 }
+
+
+def _wrong_missing(record: dict) -> str:
+    """Records of full runs may be older than this part: they lacked no graph, or were not published."""
+    names = record.setdefault("missing", [])
+    right = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return "" if right else "missing is no list of names"
 
 
 def _wrong_part(value, shape, name: str = "the record") -> str:

@@ -4,8 +4,8 @@ import html
 import os
 from pathlib import Path
 
-from oversmooth_book.compare import Comparison
-from oversmooth_book.differences import DIFFERS, IDENTICAL, ROUNDING
+from oversmooth_book.compare import Comparison, verdicts_line
+from oversmooth_book.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1b1f24; --page: #fff; --line: #c3c9d0; --soft: #f1f3f5; --bad: #b42318;
@@ -22,28 +22,31 @@ th, td { border: 1px solid var(--line); padding: 0.3rem 0.5rem; text-align: left
 td.texts { min-width: 16rem; overflow-wrap: anywhere; }
 thead th { background: var(--soft); }
 .identical { color: var(--good); } .rounding { color: var(--warn); } .differs { color: var(--bad); font-weight: 700; }
+.not { font-style: italic; }
 """
 WORDS = {
     IDENTICAL: "identical: the same to the last printed digit",
-    ROUNDING: "rounding: within the chapter's tolerance, as between two machines",
-    DIFFERS: "differs: beyond the tolerance, or with another verdict",
+    ROUNDING: "rounding: within the printed digits, or within three times what replicas of the published run differ by",
+    DIFFERS: "differs: beyond that, or with another verdict",
+    NOT_HERE: "not run here: the raw files of a graph are missing",
 }
 
 
-def write_report(comparisons: list[Comparison], place: Path) -> None:
+def write_report(comparisons: list[Comparison], place: Path, claims: dict) -> None:
     """Write the report, whole or not at all.
 
     Args:
         comparisons: one per chapter.
         place: the HTML file.
+        claims: all claims of the book.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(f".{place.name}.{os.getpid()}.part")
-    part.write_text(_page(comparisons), encoding="utf-8")
+    part.write_text(_page(comparisons, claims), encoding="utf-8")
     part.replace(place)
 
 
-def _page(comparisons: list[Comparison]) -> str:
+def _page(comparisons: list[Comparison], claims: dict) -> str:
     chapters = "\n".join(map(_chapter, comparisons))
     summary = [
         (f"<a href='#{item.name}'>{item.name}</a>", _verdict(item), *(item.count(state) for state in WORDS))
@@ -55,6 +58,7 @@ def _page(comparisons: list[Comparison]) -> str:
 <title>Your run against the published one</title><style>{STYLE}</style></head>
 <body><main>
 <h1>Your run against the published one</h1>
+<p><strong>{html.escape(verdicts_line(comparisons, claims))}</strong></p>
 <ul>{legend}</ul>
 {_table("All chapters", ("Chapter", "Result", *WORDS), summary)}
 {chapters}
@@ -78,7 +82,8 @@ def _chapter(comparison: Comparison) -> str:
     for kind, title in (("claim", "Claims"), ("table", "Tables")):
         rows = [_row(item, comparison) for item in comparison.differences if item.kind == kind]
         drawn = ["Drawn by"] if kind == "table" else []
-        columns = (kind.capitalize(), *drawn, "State", "Largest relative difference", "What differs")
+        head = ("State", "Largest relative difference", "Moved by rounding", "What differs")
+        columns = (kind.capitalize(), *drawn, *head)
         parts += [_table(f"{title} of {comparison.name}", columns, rows)] if rows else []
     return "\n".join(parts)
 
@@ -88,7 +93,8 @@ def _row(item, comparison: Comparison) -> tuple:
     drawn = [html.escape(figures)] if item.kind == "table" else []
     texts = "<br>".join(html.escape(text.partition(" ")[2]) for text in item.texts)
     gap = "not comparable" if item.largest == float("inf") else f"{item.largest:.1g}"
-    return html.escape(item.name), *drawn, _coloured(item.state, item.state), gap, texts
+    moved = f"{item.moved} of {item.numbers}" if item.numbers else "none compared"
+    return html.escape(item.name), *drawn, _coloured(item.state, item.state), gap, moved, texts
 
 
 def _coloured(state: str, words: str) -> str:

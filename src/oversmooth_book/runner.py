@@ -11,7 +11,8 @@ from pathlib import Path
 from oversmooth_book.claims import NOT_RUN, of_chapter, read_claims, read_values
 from oversmooth_book.execution import CLUSTER_VARIABLE, Execution, remove_leftovers
 from oversmooth_book.layout import Book, BookError, recover_folders
-from oversmooth_book.profiles import SECONDS, ChapterProfile, missing_graphs, read_profiles
+from oversmooth_book.needs import FETCH, fetch_missing, needed_graphs
+from oversmooth_book.profiles import SECONDS, ChapterProfile, read_profiles
 from oversmooth_book.records import (
     changes,
     code_version,
@@ -26,11 +27,11 @@ from oversmooth_book.records import (
 
 @dataclass
 class Report:
-    """What became of each chapter."""
+    """What became of each chapter, and the claims that were not run for want of raw files."""
 
     ran: dict[str, float] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
-    missing: dict[str, list[str]] = field(default_factory=dict)
+    not_run: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -70,32 +71,43 @@ def run(
         recover_folders(book.build(profile) / "runs")
         chosen = [chapters[name] for name in (names or chapters)]
         due = _due(book, chosen, profile, claims, force, report, say)
-        if due:
-            cores = os.cpu_count() or 1
-            workers = max(1, min(jobs or min(4, cores), len(due)))
-            pool = _Pool(book, profile, claims, timeout or SECONDS[profile], report, say)
-            pool.threads, pool.cluster = max(1, cores // workers), cluster
-            pool.work(due, workers)
+        work(book, profile, claims, due, jobs, timeout or SECONDS[profile], report, say, cluster)
     for chapter in chosen:
-        # A result from a time when the data were here does not pass for one of today.
-        folder = None if chapter.name in report.missing else book.run(profile, chapter.name)
-        for line in verdict_lines(folder, chapter.name, profile, claims):
+        for line in verdict_lines(book.run(profile, chapter.name), chapter.name, profile, claims):
             say(line)
     return report
 
 
+def work(book: Book, profile: str, claims: dict, due: list, jobs, timeout: float, report: Report, say, cluster=None):
+    """Run chapters, a few at once, to the end; the caller holds the lock.
+
+    Args:
+        book: the book.
+        profile: quick, published or full.
+        claims: all claims of the book.
+        due: (chapter, record) of each run, in the order in which they begin.
+        jobs: chapters at work at once, which share the cores; None means one per core, at most four.
+        timeout: seconds for one run.
+        report: what became of each, added to.
+        say: takes one line of report at a time.
+        cluster: address of a Dask scheduler for the chapters' sweeps, or None.
+    """
+    cores = os.cpu_count() or 1
+    workers = max(1, min(jobs or min(4, cores), len(due)))
+    pool = _Pool(book, profile, claims, timeout, report, say)
+    pool.threads, pool.cluster = max(1, cores // workers), cluster
+    pool.work(due, workers)
+
+
 def _due(book, chosen, profile, claims, force, report, say) -> list[tuple[ChapterProfile, dict]]:
     code = code_version(book)
+    needs = {chapter.name: needed_graphs(book, chapter.name, claims) for chapter in chosen}
+    absent = fetch_missing(list(dict.fromkeys(name for names in needs.values() for name in names)), say)
     due = []
     for chapter in chosen:
-        missing = missing_graphs(chapter, download=True)
+        missing = [name for name in needs[chapter.name] if name in absent]
         if missing:
-            say(
-                f"{chapter.name}: not run: no raw files of {', '.join(missing)} here; its claims are {NOT_RUN}. "
-                "They are downloaded where there is a network, unless OVERSMOOTH_DATA names a folder"
-            )
-            report.missing[chapter.name] = missing
-            continue
+            _say_not_run(chapter.name, missing, claims, report, say)
         prints = fingerprints(book, chapter, profile, claims)
         reason = "asked for by --force" if force else why_due(book, chapter.name, profile, prints)
         if reason is None:
@@ -103,8 +115,19 @@ def _due(book, chosen, profile, claims, force, report, say) -> list[tuple[Chapte
             report.skipped.append(chapter.name)
         else:
             say(f"{chapter.name}: runs ({reason})")
-            due.append((chapter, make_record(book, chapter, profile, prints, code)))
+            due.append((chapter, make_record(book, chapter, profile, prints, code, missing)))
     return due
+
+
+def _say_not_run(name: str, missing: list[str], claims: dict, report: Report, say) -> None:
+    """Which claims of a chapter must wait for data; the others are measured all the same."""
+    own = of_chapter(claims, name)
+    waiting = [claim.id for claim in own if set(claim.needs) & set(missing)]
+    report.not_run += waiting
+    say(
+        f"{name}: no raw files of {', '.join(missing)} here: {len(waiting)} of its {len(own)} claims are {NOT_RUN}; "
+        f"{FETCH} downloads the files"
+    )
 
 
 def why_due(book: Book, name: str, profile: str, prints: dict) -> str | None:
@@ -160,7 +183,7 @@ class _Pool:
             self._fail(chapter.name, error)
 
     def _ended(self, execution: Execution) -> bool:
-        name = execution.chapter.name
+        name = execution.title
         try:
             if not execution.poll(self.timeout):
                 return False
@@ -204,7 +227,7 @@ def _progress():
 
         def show(done, total, active):
             bar.n, bar.total = done, total
-            bar.set_description(", ".join(execution.chapter.name for execution in active))
+            bar.set_description(", ".join(execution.title for execution in active))
             bar.refresh()
 
         yield show
@@ -250,18 +273,13 @@ def ending_on_signals():
         signal.signal(signal.SIGTERM, previous)
 
 
-def verdict_lines(folder: Path | None, name: str, profile: str, claims: dict) -> list[str]:
-    """One line per claim of a chapter: verdict, value, threshold; from its run, or None for a chapter not run."""
-    values = read_values(folder / "claims.json") if folder else {}
+def verdict_lines(folder: Path, name: str, profile: str, claims: dict) -> list[str]:
+    """One line per claim of a chapter, from its last run: verdict, value, threshold, and what a claim not run needs."""
+    values, missing = read_values(folder / "claims.json"), (read_record(folder) or {}).get("missing", [])
     lines = []
     for claim in of_chapter(claims, name):
         value = values.get(claim.id)
-        verdict = claim.verdict(value, profile)
-        note = f", needs the {claim.profile} profile" if verdict == NOT_RUN and value is not None else ""
-        lines.append(f"  {verdict:7} {claim.id}: {measured(claim, value)}needed {claim.condition()}{note}")
+        verdict, reason = claim.verdict(value, profile), claim.undecided(profile, missing)
+        note = f", {reason}" if verdict == NOT_RUN and reason else ""
+        lines.append(f"  {verdict:7} {claim.id}: {claim.measured(value)}{note}")
     return lines
-
-
-def measured(claim, value) -> str:
-    """The measured value in words, empty if there is none."""
-    return "" if value is None else f"measured {value:.4g}, "

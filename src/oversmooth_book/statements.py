@@ -5,10 +5,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from oversmooth_book.claims import Claim
+from oversmooth_book.claims import NOT_RUN, Claim
 from oversmooth_book.layout import Book, BookError
 from oversmooth_book.notebooks import read_notebook
-from oversmooth_book.pages import Page, badge, is_figure
+from oversmooth_book.pages import Page, badge, is_figure, link, small
 from oversmooth_book.rows import check_fields, check_texts, check_texts_list, read_rows
 
 STATEMENTS_MARK = "<!-- statements -->"
@@ -145,7 +145,7 @@ def _section(statement: Statement, claims: dict, pages: dict[str, Page]) -> str:
     rows = "\n".join(_claim_row(claims[name], pages) for name in statement.claims)
     head = "| Id | Claim | Verdict |\n|---|---|---|\n"
     lines.append(f":::{{div}} statement-claims\n{head}{rows}\n:::\n")
-    others = [f"[{claim.id}](#claim-{claim.id.lower()})" for claim in statement.others(claims)]
+    others = [link(claim) for claim in statement.others(claims)]
     parts = (
         ("Also", others),
         ("Chapters", [f"[]({name}.ipynb)" for name in statement.chapters]),
@@ -157,6 +157,8 @@ def _section(statement: Statement, claims: dict, pages: dict[str, Page]) -> str:
 
 
 def _claim_row(claim: Claim, pages: dict[str, Page]) -> str:
-    _, verdict, _ = pages[claim.chapter].judge(claim)
+    page = pages[claim.chapter]
+    verdict = page.judge(claim)[1]
+    reason = small(claim.undecided(page.profile, page.missing)) if verdict == NOT_RUN else ""
     text = claim.statement.strip().replace("|", "\\|").replace("\n", " ")
-    return f"| [{claim.id}](#claim-{claim.id.lower()}) | {text} | {badge(verdict)} |"
+    return f"| {link(claim)} | {text} | {badge(verdict)} {reason} |"

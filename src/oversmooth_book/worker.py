@@ -16,7 +16,7 @@ def main(job_file: str) -> int:
     """Execute the notebook that a job file names; on failure write ``failure.json`` beside it.
 
     Args:
-        job_file: JSON with input, output, folder and runner (its process id).
+        job_file: JSON with folder (the working folder), input and output in it, and runner (its process id).
 
     Returns:
         0, 1 if the chapter failed, or DIED_AT_START if its kernel never came up (worth one retry).
@@ -43,8 +43,9 @@ def _watch(runner: int, folder: str) -> None:
 def _execute(job: dict) -> None:
     import papermill
 
+    # Relative paths, for papermill takes braces in a path for parameters; this process works in the job's folder.
     papermill.execute_notebook(
-        job["input"], job["output"], cwd=job["folder"], kernel_name="python3", progress_bar=False, start_timeout=120
+        job["input"], job["output"], cwd=".", kernel_name="python3", progress_bar=False, start_timeout=120
     )
 
 

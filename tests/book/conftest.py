@@ -11,10 +11,12 @@ def book(tmp_path):
 
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory):
-    """One published run of a committed miniature book, to look at: (book, what was said, commit)."""
+    """One published run of a committed miniature book and three replicas: (book, what was said, commit)."""
     book = make_book(tmp_path_factory.mktemp("ran") / "book")
     commit = commit_all(book)
-    return book, call(book, "run"), commit
+    answer, replicas = call(book, "run"), call(book, "replicas", "--count", "3")
+    assert replicas.returncode == 0, replicas.stdout + replicas.stderr
+    return book, answer, commit
 
 
 @pytest.fixture

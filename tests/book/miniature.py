@@ -10,12 +10,16 @@ from pathlib import Path
 import nbformat
 import psutil
 
+from oversmooth import ogbfiles
 from oversmooth_book.layout import Book
 from oversmooth_book.processes import MARK
 
 REPOSITORY = Path(__file__).parents[2]
 PARAMETERS = "num_steps = 3\nscale = 1.5  # growth\nseeds = [0, 1]"
-COMPUTE = """import pandas
+COMPUTE = """import os, sys
+sys.path.append(os.path.join(os.environ["OVERSMOOTH_BOOK"], "src"))
+import lib
+import pandas
 table = pandas.DataFrame({"step": range(num_steps), "value": [scale**k / 3 for k in range(num_steps)]})
 book.save_table("powers", table)"""
 DRAW = """import matplotlib.pyplot as plt
@@ -34,6 +38,18 @@ CLAIM = """- id: {id}
   threshold: {threshold}
   profile: {profile}
 """
+# The public graph without a recorded checksum: its raw files count as there whatever is in them.
+STUB = "ogbn-arxiv"
+NEEDY = "# Needy\n\nThe karate club and another graph."
+DRAW_SIZES = """import matplotlib.pyplot as plt
+figure, ax = plt.subplots()
+ax.bar(table.index, table["nodes"])
+book.tint(ax, "karate", "{graph}")
+plt.show()"""
+CLAIM_KARATE = 'book.claim("N2", table["nodes"]["karate"])'
+SIZES = {"figure": {"caption": "Sizes of graphs.", "name": "fig-sizes"}, "image": {"alt": "Two bars."}}
+# Fields that a claim may have or not.
+OPTIONAL = ("digits", "why", "needs")
 
 
 def write_chapter(book: Book, name: str, *cells: str, parameters=PARAMETERS, text=None) -> None:
@@ -52,7 +68,10 @@ def write_chapter(book: Book, name: str, *cells: str, parameters=PARAMETERS, tex
 
 def write_claims(book: Book, *rows: dict) -> None:
     defaults = {"id": "T1", "chapter": "tiny", "comparison": ">", "threshold": 0.5, "profile": "published"}
-    text = "".join(CLAIM.format(**{**defaults, **row}) for row in rows)
+    text = "".join(
+        CLAIM.format(**{**defaults, **row}) + "".join(f"  {key}: {row[key]}\n" for key in OPTIONAL if key in row)
+        for row in rows
+    )
     (book.chapters / "claims.yml").write_text(text, encoding="utf-8")
 
 
@@ -75,7 +94,9 @@ def make_book(root: Path) -> Book:
     (root / "_toc.yml").write_text(
         "format: jb-book\nroot: chapters/index\nchapters:\n  - file: chapters/tiny\n", encoding="utf-8"
     )
-    (book.chapters / "index.md").write_text("# Small book\n\n<!-- claims-table -->\n", encoding="utf-8")
+    (book.chapters / "index.md").write_text(
+        "# Small book\n\n<!-- missing-files -->\n\n<!-- claims-table -->\n", encoding="utf-8"
+    )
     text = "# Tiny\n\nThe largest is {glue:text}`largest`, see {numref}`fig-powers`."
     write_chapter(book, "tiny", COMPUTE, DRAW, MEASURE, text=text)
     write_profiles(book, tiny="{published: {num_steps: 3, scale: 1.5, seeds: [0, 1]}, quick: {num_steps: 2}}")
@@ -90,6 +111,47 @@ def add_chapter(book: Book, name: str, *cells: str, profile="{published: {}}") -
         file.write(f"{name}: {profile}\n")
     with (book.root / "_toc.yml").open("a", encoding="utf-8") as file:
         file.write(f"  - file: chapters/{name}\n")
+
+
+def add_needy(book: Book, graph: str) -> None:
+    """A chapter with a public graph beside the karate club: N1 needs it, N2 does not; so for the cells and rows."""
+    measure = f"""import pandas
+import oversmooth as osm
+here = []
+def sizes(graphs):
+    here.extend(graphs)
+    rows = {{"karate": 34, "{graph}": 1000 if "{graph}" == "{STUB}" else osm.load("{graph}").num_nodes}}
+    return pandas.DataFrame({{"graph": graphs, "nodes": [rows[name] for name in graphs]}})
+table = book.measured("sizes", sizes, ["karate", "{graph}"]).set_index("graph")
+book.claim("N1", table["nodes"]["{graph}"])
+print("measured", *here)"""
+    write_chapter(book, "needy", measure, DRAW_SIZES.format(graph=graph), CLAIM_KARATE, parameters="# none", text=NEEDY)
+    notebook = nbformat.read(book.notebook("needy"), as_version=4)
+    _, measures, draws, _ = notebook.cells[2:]
+    measures.metadata["needs"] = draws.metadata["needs"] = [graph]
+    draws.metadata |= {"mystnb": SIZES, "tables": ["sizes"]}
+    nbformat.write(notebook, book.notebook("needy"))
+    with (book.chapters / "profiles.yml").open("a", encoding="utf-8") as file:
+        file.write("needy: {published: {}}\n")
+    with (book.root / "_toc.yml").open("a", encoding="utf-8") as file:
+        file.write("  - file: chapters/needy\n")
+    needy = {"chapter": "needy", "threshold": 100}
+    write_claims(book, {}, {"id": "N1", "needs": f"[{graph}]", **needy}, {"id": "N2", **needy, "threshold": 30})
+
+
+def stub_data(root: Path) -> Path:
+    """A folder in which the raw files of STUB lie; they are empty, and nothing reads them."""
+    for path in ogbfiles.files():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    return root
+
+
+def settle(book: Book, *names: str) -> None:
+    """What `publish` leaves, for tests of what stands on it: a run's outputs, committed without being judged."""
+    for name in names:
+        shutil.copytree(book.run("published", name), book.published(name), dirs_exist_ok=True)
+        (book.published(name) / f"{name}.ipynb").replace(book.notebook(name))
 
 
 def copy_book(book: Book, root: Path, *without: str) -> Book:

@@ -8,7 +8,7 @@ from oversmooth_book.layout import BookError
 
 
 def make(comparison="<", threshold=0.1, profile="published", digits=3):
-    return Claim("F1", "forward", "s", "p", "q", comparison, threshold, profile, digits)
+    return Claim("F1", "forward", "s", "p", "q", comparison, threshold, profile, digits, needs=("Cora", "tolokers"))
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,68 @@ def test_no_value_is_not_run():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.012345, "0.0123"), (1000.0, "1000"), (3e-15, "below 1e-09"), (0.0, "0"), (None, "")]
+    ("value", "shown"),
+    [
+        (1.234e-5, "1.23e-5"),
+        (2.5e12, "2.5e12"),
+        (0.012345, "0.0123"),
+        (1000.0, "1000"),
+        (3e-15, "below 1e-9"),
+        (0.0, "0"),
+        (None, ""),
+    ],
 )
 def test_shown_value_hides_rounding(value, shown):
     assert make().show(value) == shown
 
 
-@pytest.mark.parametrize(("value", "shown"), [(3e-15, "below 1e-12"), (3e-11, "3e-11"), (2e-9, "2e-09")])
+@pytest.mark.parametrize(("value", "shown"), [(3e-15, "below 1e-12"), (3e-11, "3e-11"), (2e-9, "2e-9")])
 def test_a_threshold_below_rounding_is_shown_with_its_value(value, shown):
     assert make(comparison="<=", threshold=1e-12).show(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.004, "1e-3 to 1e-2"),
+        (0.001, "1e-3 to 1e-2"),
+        (0.000999, "1e-4 to 1e-3"),
+        (0.25, "0.1 to 1"),
+        (3.7, "1 to 10"),
+        (3642.2, "1e3 to 1e4"),
+        (-0.02, "-0.1 to -0.01"),
+        (-4e-5, "-1e-4 to -1e-5"),
+        (1.6e74, "1e74 to 1e75"),
+        (5.0, "5"),
+        (0.0, "0"),
+        (3e-15, "below 1e-9"),
+    ],
+)
+def test_a_value_without_a_digit_is_shown_as_its_decade(value, shown):
+    assert make(digits=0).show(value) == shown
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 6))
+def test_every_measured_value_is_shown(value, digits):
+    assert make(digits=digits).show(value).strip()
+
+
+@given(st.floats(1e-9, 1e300).filter(lambda value: not value.is_integer()))
+def test_a_decade_holds_its_value(value):
+    low, high = map(float, make(digits=0).show(value).split(" to "))
+    assert low <= value * (1 + 1e-12) and value <= high * (1 + 1e-12) and abs(high / low - 10) < 1e-9
+
+
+def test_measured_and_needed_in_words():
+    claim = make("<=", 1e-8, digits=0)
+    assert claim.measured(3e-4) == "measured 1e-4 to 1e-3, needed <= 1e-8"
+    assert claim.measured(None) == "needed <= 1e-8"
+
+
+def test_what_a_claim_that_was_not_run_needs():
+    claim = make(profile="full")
+    assert claim.undecided("published", ["tolokers", "CiteSeer"]) == "needs tolokers"
+    assert claim.undecided("published") == "needs the full profile" and claim.undecided("full") == ""
 
 
 def test_reads_every_comparison(book):
@@ -85,7 +138,12 @@ def test_reads_every_comparison(book):
         ({"id": "F 1"}, ["letters and digits"]),
         ({"chapter": "''"}, ["chapter needs text"]),
         ({"profile": "quick\n  colour: red"}, ["unknown field colour"]),
-        ({"profile": "quick\n  digits: 9"}, ["digits", "0 to 6", "9"]),
+        ({"digits": 9}, ["digits", "0 to 6", "9"]),
+        ({"digits": 0}, ["T1", "digits is 0", "'why'"]),
+        ({"digits": 0, "why": "''"}, ["why needs text"]),
+        ({"digits": 2, "why": "noise"}, ["'why' says why no digit is printed, but 2 are"]),
+        ({"needs": "Cora"}, ["'needs' is a list of graph names", "'Cora'"]),
+        ({"needs": "[Corra, karate]"}, ["T1", "unknown graph Corra", "known: Cora, CiteSeer", "karate"]),
     ],
 )
 def test_a_wrong_row_is_named(book, row, words):
@@ -93,6 +151,12 @@ def test_a_wrong_row_is_named(book, row, words):
     with pytest.raises(BookError) as caught:
         read_claims(book.chapters / "claims.yml")
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_a_claim_may_need_graphs_and_have_no_digit(book):
+    write_claims(book, {"digits": 0, "why": "Adam magnifies rounding", "needs": "[Cora, minesweeper]"})
+    claim = read_claims(book.chapters / "claims.yml")["T1"]
+    assert claim.needs == ("Cora", "minesweeper") and claim.why == "Adam magnifies rounding"
 
 
 def test_the_same_id_twice(book):

@@ -1,20 +1,20 @@
 """compare: rounding told apart from a real difference, causes named, and a report that needs nothing else."""
 
 import json
-import math
 import re
 import shutil
 
 import numpy
 import pytest
 from bs4 import BeautifulSoup
-from hypothesis import given
-from hypothesis import strategies as st
 from miniature import call, commit_all, copy_book
 
-from oversmooth_book.compare import compare
-from oversmooth_book.differences import DIFFERS, IDENTICAL, ROUNDING, gaps, table_difference
+from oversmooth_book.claims import read_claims
+from oversmooth_book.compare import NO_CAUSE, Comparison, causes, compare, differences, lines
+from oversmooth_book.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING, table_difference
+from oversmooth_book.profiles import read_profiles
 from oversmooth_book.report import write_report
+from oversmooth_book.spread import Spread, read_spread, write_spread
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,14 @@ def published(ran, tmp_path_factory):
 @pytest.fixture
 def book(published, tmp_path):
     return copy_book(published, tmp_path / "book")
+
+
+STALE = "stale (changed: the modules it imports from src/): python -m oversmooth_book run tiny"
+
+
+def report(book):
+    comparisons, _ = compare(book)
+    return lines(comparisons, read_claims(book.chapters / "claims.yml"))
 
 
 def states(book):
@@ -52,14 +60,89 @@ def test_another_machine_s_rounding_is_no_difference(book):
     (folder / "record.json").write_text(json.dumps(record))
     found, comparison, agree = states(book)
     assert agree and found == {"T1": IDENTICAL, "powers.csv": ROUNDING}
-    assert comparison.verdict == "agrees (tolerance 0.001): 1 identical, 1 rounding (up to 3e-06), 0 differ"
+    moved = "0 moved within their spread, measured by 3 of 8 replicas"
+    assert comparison.verdict == f"agrees: 7 numbers; {moved}; 0 beyond it"
     assert any(cause.startswith("Machine: cores 96 here") for cause in comparison.causes)
+    assert report(book)[:2] == ["All 1 verdicts agree.", f"tiny: {comparison.verdict}"]
+
+
+def widen(book, low, high):
+    """As if replicas had moved the number in the second row of the table."""
+    folder = book.published("tiny")
+    known, numbers = read_spread(folder), json.loads((folder / "rounding.json").read_text())["numbers"]
+    write_spread(folder, Spread(known.replicas, {}, {"powers": {"value": {1: (low, high)}}}), numbers)
+
+
+def test_a_number_may_be_as_far_off_as_three_spreads(book):
+    table = book.run("published", "tiny") / "tables" / "powers.csv"
+    table.write_text(table.read_text().replace("0.5\n", "0.502\n"))
+    assert states(book)[0]["powers.csv"] == DIFFERS
+    widen(book, 0.4995, 0.5002)
+    found, comparison, agree = states(book)
+    assert agree and found["powers.csv"] == ROUNDING and comparison.total("moved") == 1
+    table.write_text(table.read_text().replace("0.502\n", "0.503\n"))
+    found, comparison, agree = states(book)
+    assert not agree and found["powers.csv"] == DIFFERS
+    said = "\n".join(report(book))
+    assert "0.503 here, 0.5 published, 4.29 spreads apart" in said
+    assert said.startswith("All 1 verdicts agree.\ntiny: DIFFERS: 7 numbers; 0 moved")
+
+
+def change_records(book, change):
+    for folder in (book.run("published", "tiny"), book.published("tiny")):
+        record = json.loads((folder / "record.json").read_text())
+        change(record, folder == book.published("tiny"))
+        (folder / "record.json").write_text(json.dumps(record))
+    return causes(book.run("published", "tiny"), book.published("tiny"))
+
+
+def test_two_processors_are_never_said_to_be_one(book):
+    def other(record, published):
+        record["machine"]["model"] = "one" if published else "another"
+
+    found = change_records(book, other)
+    assert NO_CAUSE not in found and "Machine: model another here, one published." in found
+
+    def unnamed(record, _):
+        record["machine"].pop("model")
+
+    assert not any(NO_CAUSE in cause for cause in change_records(book, unnamed))
+
+    def known_here(record, published):
+        record["machine"] |= {} if published else {"model": "another"}
+
+    found = change_records(book, known_here)
+    assert NO_CAUSE not in found and "Machine: model another here, not recorded published." in found
+
+
+def test_a_replica_is_named_as_a_cause(book):
+    def perturbed(record, published):
+        record["rounding"] = "" if published else "7"
+
+    found = change_records(book, perturbed)
+    assert any("OVERSMOOTH_ROUNDING=7, here" in cause for cause in found) and NO_CAUSE not in found
+
+
+def test_what_was_not_run_here_is_counted_apart(book):
+    """As after a run without the raw files of a graph: no value of the claim, rows from the published table."""
+    folder = book.run("published", "tiny")
+    (folder / "borrowed.json").write_text('{"powers": ["Cora"]}')
+    text = (book.chapters / "claims.yml").read_text()
+    (book.chapters / "claims.yml").write_text(text + "  needs: [Cora]\n")
+    (folder / "claims.json").write_text("{}")
+    claims, chapter = read_claims(book.chapters / "claims.yml"), read_profiles(book.chapters / "profiles.yml")["tiny"]
+    found = differences(folder, book.published("tiny"), chapter, claims)
+    assert [item.state for item in found if item.kind == "claim"] == [NOT_HERE]
+    comparison = Comparison("tiny", 3, differences=found, missing=["Cora"])
+    assert lines([comparison], claims)[0] == "All 0 verdicts agree; 1 claims were not run here."
+    assert comparison.verdict.startswith("agrees: 6 numbers; ")
+    assert comparison.verdict.endswith("; not run here: what needs Cora")
 
 
 def test_a_run_of_other_code_is_stale_and_certifies_nothing(book):
     (book.root / "src" / "lib.py").write_text("one = 2\n")
     answer = call(book, "compare")
-    assert answer.returncode == 1 and "stale (changed: src/): python -m oversmooth_book run tiny" in answer.stdout
+    assert answer.returncode == 1 and STALE in answer.stdout
 
 
 def test_a_real_edited_run_differs_and_the_cause_is_named(book):
@@ -71,12 +154,13 @@ def test_a_real_edited_run_differs_and_the_cause_is_named(book):
     answer = call(book, "compare")
     assert answer.returncode == 1
     for words in (
-        "tiny: DIFFERS (tolerance 0.001): 0 identical, 0 rounding, 2 differ",
+        "All 1 verdicts agree.",
+        "tiny: DIFFERS: 7 numbers; 0 moved within their spread, measured by 3 of 8 replicas; 3 beyond it",
         "claim T1: 0.853333333333333",
         "(PASS) here, 0.75 (PASS) published",
-        "table powers.csv, column value: 2 of 3 differ, first in row 2: 0.533333 here, 0.5 published",
+        "table powers.csv, column value: 2 of 3 differ, most in row 3: 0.853333 here, 0.75 published",
         "Parameters: scale 1.6 here, 1.5 published.",
-        "Changed since the published run: src/.",
+        "Changed since the published run: the modules it imports from src/.",
         "The same in both records: versions, machine.",
     ):
         assert words in answer.stdout, words
@@ -84,9 +168,10 @@ def test_a_real_edited_run_differs_and_the_cause_is_named(book):
     assert answer.stdout.strip().endswith("_build/published/compare.html") and path.is_file()
     soup = BeautifulSoup(path.read_text(), "html.parser")
     rows = {row.th.text: [cell.text for cell in row("td")] for row in soup.select("tbody tr")}
-    assert rows["tiny"] == ["differs", "0", "0", "2"]
-    assert rows["T1"][:2] == ["differs", "0.1"] and "0.75 (PASS) published" in rows["T1"][2]
-    assert rows["powers.csv"][:3] == ["fig-powers", "differs", "0.1"]
+    assert rows["tiny"] == ["differs", "0", "0", "2", "0"]
+    assert rows["T1"][:3] == ["differs", "0.1", "0 of 1"] and "0.75 (PASS) published" in rows["T1"][3]
+    assert rows["powers.csv"][:4] == ["fig-powers", "differs", "0.1", "0 of 6"]
+    assert soup.select_one("main p").text == "All 1 verdicts agree."
     assert "Parameters: scale 1.6 here, 1.5 published." in soup.text
 
 
@@ -105,13 +190,14 @@ def test_a_damaged_table_differs(book, content):
     assert not agree and found["powers.csv"] == DIFFERS
 
 
-def test_a_verdict_that_flips_within_the_tolerance_differs(book):
+def test_a_verdict_that_flips_within_what_may_move_differs(book):
     """0.75 passes > 0.7499 and 0.7499 fails: one in ten thousand apart, and the ledger says something else."""
     text = (book.chapters / "claims.yml").read_text()
     (book.chapters / "claims.yml").write_text(text.replace("threshold: 0.5", "threshold: 0.7499"))
     (book.run("published", "tiny") / "claims.json").write_text('{"T1": 0.7499}')
     found, _, agree = states(book)
     assert not agree and found["T1"] == DIFFERS
+    assert report(book)[0] == "T1: another verdict than published."
 
 
 def test_no_run_is_no_agreement(book):
@@ -123,7 +209,7 @@ def test_no_run_is_no_agreement(book):
 def test_the_report_needs_nothing_else_and_escapes(book, tmp_path):
     (comparison,), _ = compare(book)
     comparison.causes = ["<script>alert(1)</script>"]
-    write_report([comparison], tmp_path / "deep" / "compare.html")
+    write_report([comparison], tmp_path / "deep" / "compare.html", read_claims(book.chapters / "claims.yml"))
     text = (tmp_path / "deep" / "compare.html").read_text()
     assert not re.search(r"<script|src=|https?:|@import|url\(", text) and "&lt;script&gt;" in text
     soup = BeautifulSoup(text, "html.parser")
@@ -132,34 +218,9 @@ def test_the_report_needs_nothing_else_and_escapes(book, tmp_path):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["compare.html"]
 
 
-numbers = st.floats(allow_nan=True, allow_infinity=True)
-
-
-# Half of the pairs lie near the tolerance, where the definition is decided.
-pairs = st.tuples(numbers, numbers, st.floats(1e-9, 0.5)) | st.builds(
-    lambda left, share, tolerance: (left, left * (1 + share * tolerance), tolerance),
-    st.floats(-1e6, 1e6),
-    st.floats(-1.5, 2.5),
-    st.floats(0.1, 0.5),
-)
-
-
-@given(pairs)
-def test_gaps_agree_with_the_definition(case):
-    """The scalar definition, by another road: equal, or both finite and close to relative and absolute tolerance."""
-    left, right, tolerance = case
-    relative, off = gaps([left], [right], tolerance)
-    same = left == right or (math.isnan(left) and math.isnan(right))
-    finite = math.isfinite(left) and math.isfinite(right)
-    near = same or (finite and abs(left - right) <= tolerance * max(abs(left), abs(right)) + 1e-12)
-    assert bool(off[0]) == (not near)
-    assert (relative[0] == 0) == same and relative[0] >= 0
-    assert gaps([right], [left], tolerance)[1][0] == off[0], "which run is which must not matter"
-
-
 def test_signed_zeros_and_empty_cells_are_identical(tmp_path):
     (tmp_path / "mine.csv").write_text("a,b\n-0,\n1,x\n")
     (tmp_path / "theirs.csv").write_text("a,b\n0,\n1,x\n")
-    found = table_difference(tmp_path / "mine.csv", tmp_path / "theirs.csv", 1e-3)
+    found = table_difference(tmp_path / "mine.csv", tmp_path / "theirs.csv", Spread())
     assert (found.state, found.largest) == (IDENTICAL, 0.0)
-    assert numpy.isinf(table_difference(tmp_path / "mine.csv", tmp_path / "none.csv", 1e-3).largest)
+    assert numpy.isinf(table_difference(tmp_path / "mine.csv", tmp_path / "none.csv", Spread()).largest)

@@ -29,11 +29,17 @@ def nothing_is_left_running():
         runner.wait()
 
 
+def heed_interrupts():
+    """What is started in the background ignores SIGINT, as do its children: tests may, a runner at a terminal not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start_busy(book, cell=BUSY):
     """Beside the good run of tiny, one that keeps its chapter busy computing; returns (runner, what was good)."""
     good = snapshot(book.build("published") / "runs")
     add_chapter(book, "busy", cell)
-    runner = subprocess.Popen(command(book, "run"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    runner = subprocess.Popen(command(book, "run"), preexec_fn=heed_interrupts, **pipes)
     started.append(runner)
     wait_until(lambda: list(book.build("published").glob("scratch/busy-*/computing")))
     return runner, good

@@ -62,7 +62,7 @@ def ledger(tmp_path_factory):
     book = make_book(tmp_path_factory.mktemp("ledger") / "book")
     measure = "book.claim('T1', table.value.max())\nbook.claim('T2', 1)\nbook.claim('T3', 2)"
     write_chapter(book, "tiny", COMPUTE, DRAW, measure)
-    write_chapter(book, "other", "book.claim('O1', 0)", parameters="# none", text="# The other")
+    write_chapter(book, "other", "book.claim('O1', 0.004)", parameters="# none", text="# The other")
     parameters = "{num_steps: 3, scale: 1.5, seeds: [0, 1]}"
     write_profiles(book, tiny=f"{{published: {parameters}}}", other="{published: {}}")
     write_claims(
@@ -70,7 +70,7 @@ def ledger(tmp_path_factory):
         {},
         {"id": "T2", "profile": "full"},
         {"id": "T3", "comparison": "<"},
-        {"id": "O1", "chapter": "other", "comparison": "=="} | {"threshold": 0},
+        {"id": "O1", "chapter": "other", "comparison": "<", "digits": 0, "why": "Adam magnifies rounding"},
     )
     toc = "format: jb-book\nroot: chapters/index\nchapters:\n"
     pages = "".join(f"  - file: chapters/{name}\n" for name in ("tiny", "other", "statements"))
@@ -105,7 +105,8 @@ def test_the_table_is_whole_without_a_script(ledger):
         "claim-t3": FAIL,
         "claim-o1": PASS,
     }
-    assert found["claim-t1"][2:4] == ["0.75", ">0.5"] and found["claim-t2"][2] == "", "no value where nothing decides"
+    assert found["claim-t1"][2:4] == ["0.75", ">0.5"] and found["claim-t2"][2] == "needs the full profile"
+    assert found["claim-o1"][2] == "1e-3 to 1e-2Adam magnifies rounding", "no digit, and why"
 
 
 def test_the_index_leads_to_claims_chapters_figures_and_tests(ledger):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import nbformat
 import pytest
 from miniature import COMPUTE, DRAW, MEASURE, write_chapter
@@ -83,6 +85,21 @@ def executed(output):
 )
 def test_faults_of_an_executed_notebook(output, words):
     assert any(words in fault for fault in faults(executed(output), machine_paths=["/secret/place"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "found"),
+    [
+        ("and/or, see a/b", "/", False),
+        ("a/b and /book", "/b", False),
+        ("kept in /b/x", "/b", True),
+        ("kept in '/b'", "/b", True),
+        ("in /private/srv/book/x", "/srv/book", True),
+    ],
+)
+def test_a_short_path_counts_only_where_it_stands_alone(text, path, found):
+    """The home of a container's user may be "/", which every text holds."""
+    assert bool(faults(executed(new.new_output("stream", text=text)), machine_paths=[Path(path)])) == found
 
 
 def test_a_good_notebook_has_no_fault_and_base64_is_not_text():

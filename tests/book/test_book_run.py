@@ -6,11 +6,13 @@ from miniature import (
     COMPUTE,
     DRAW,
     MEASURE,
+    STUB,
     add_chapter,
     call,
     git,
     processes,
     snapshot,
+    stub_data,
     write_chapter,
     write_claims,
     write_profiles,
@@ -18,9 +20,9 @@ from miniature import (
 
 from oversmooth_book.claims import read_claims
 from oversmooth_book.layout import Book
-from oversmooth_book.notebooks import read_notebook
+from oversmooth_book.notebooks import read_notebook, write_notebook
 from oversmooth_book.profiles import read_profiles
-from oversmooth_book.records import fingerprints
+from oversmooth_book.records import changes, fingerprints
 from oversmooth_book.runner import locked, why_due
 
 
@@ -67,8 +69,9 @@ def test_quick_uses_its_parameters_and_claims_nothing_it_cannot(book):
     assert not book.run("published", "tiny").exists()
 
 
+CODE = "the modules it imports from src/"
 CHANGES = {
-    "src/": lambda book: (book.root / "src" / "lib.py").write_text("one = 2\n"),
+    CODE: lambda book: (book.root / "src" / "lib.py").write_text("one = 2\n"),
     "requirements.lock": lambda book: (book.root / "requirements.lock").write_text("torch==3\n"),
     "the parameters": lambda book: write_profiles(book, tiny="{published: {num_steps: 4, scale: 1.5, seeds: [0]}}"),
     "the chapter's rows of claims.yml": lambda book: write_claims(book, {"threshold": 0.6}),
@@ -90,9 +93,22 @@ def test_runs_again_when_an_input_changed(good, what):
 
 
 def test_runs_again_when_data_appear_or_vanish(good, tmp_path, monkeypatch):
-    write_profiles(good, tiny="{published: {num_steps: 3, scale: 1.5, seeds: [0, 1]}, needs: [Cora]}")
+    notebook = read_notebook(good.notebook("tiny"))
+    notebook.cells[3].metadata["needs"] = [STUB]
+    write_notebook(notebook, good.notebook("tiny"))
     monkeypatch.setenv("OVERSMOOTH_DATA", str(tmp_path))
     assert reason(good) == "changed: the data"
+    claims = read_claims(good.chapters / "claims.yml")
+    missing = fingerprints(good, read_profiles(good.chapters / "profiles.yml")["tiny"], "published", claims)
+    stub_data(tmp_path)
+    there = fingerprints(good, read_profiles(good.chapters / "profiles.yml")["tiny"], "published", claims)
+    assert changes(missing, there) == ["the data"]
+
+
+def test_a_claim_that_comes_to_need_a_graph_is_measured_anew(good, tmp_path, monkeypatch):
+    monkeypatch.setenv("OVERSMOOTH_DATA", str(stub_data(tmp_path)))
+    write_claims(good, {"needs": f"[{STUB}]"})
+    assert reason(good) == "changed: the data, the chapter's rows of claims.yml"
 
 
 def test_runs_again_when_outputs_were_altered(good):
@@ -105,8 +121,8 @@ def test_runs_again_when_outputs_were_altered(good):
 
 def test_the_command_line_says_why(good):
     assert "tiny: up to date" in call(good, "run").stdout
-    CHANGES["src/"](good)
-    assert "tiny: runs (changed: src/)" in call(good, "run").stdout
+    CHANGES[CODE](good)
+    assert f"tiny: runs (changed: {CODE})" in call(good, "run").stdout
     assert "tiny: runs (asked for by --force)" in call(good, "run", "--force").stdout
 
 
@@ -152,23 +168,6 @@ def test_unknown_parameters_are_refused_before_anything_runs(book, profiles, wor
     answer = call(book, "run")
     assert answer.returncode == 1 and words in answer.stdout
     assert not book.run("published", "tiny").exists()
-
-
-def test_missing_data_is_said_and_is_no_failure(book, tmp_path):
-    add_chapter(book, "needy", "1", profile="{published: {}, needs: [Cora]}")
-    write_claims(book, {}, {"id": "N1", "chapter": "needy"})
-    answer = call(book, "run", OVERSMOOTH_DATA=str(tmp_path))
-    assert answer.returncode == 0, answer.stderr
-    assert "needy: not run: no raw files of Cora here; its claims are NOT RUN" in answer.stdout
-    assert "NOT RUN N1" in answer.stdout and "PASS    T1" in answer.stdout
-
-
-def test_a_finished_run_survives_a_day_without_its_data(good, tmp_path):
-    write_profiles(good, tiny="{published: {num_steps: 3, scale: 1.5, seeds: [0, 1]}, needs: [Cora]}")
-    before = snapshot(good.build("published") / "runs")
-    answer = call(good, "run", OVERSMOOTH_DATA=str(tmp_path))
-    assert answer.returncode == 0 and "NOT RUN T1" in answer.stdout
-    assert snapshot(good.build("published") / "runs") == before
 
 
 def test_runs_again_when_another_version_is_installed(good):

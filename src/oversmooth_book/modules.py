@@ -1,0 +1,110 @@
+"""What code a chapter's numbers rest on: the modules of ``src/`` that its notebook imports, and those that they import.
+
+Read from the sources, not from a run: it is known before anything runs, and holds for the sweeps' worker processes,
+too. Imports inside functions count. ``osm.trace`` counts as an import of the module that defines ``trace``: the
+library loads its public names when they are first used.
+"""
+
+import ast
+import functools
+from pathlib import Path
+
+# Drawing changes no number.
+DRAWING = ("oversmooth.figures",)
+MEASURING = ("oversmooth.", "oversmooth_book.experiments.")
+
+
+def modules_of(source: Path, code: str) -> dict[str, Path]:
+    """The modules that code needs, directly or by way of others.
+
+    Args:
+        source: the folder that holds the packages.
+        code: Python, such as a notebook's code cells.
+
+    Returns:
+        Dotted name to file, of modules in ``source`` only.
+    """
+    found, waiting = {}, _imports(source, "", code)
+    while waiting:
+        name = waiting.pop()
+        path = None if name in found else _file(source, name)
+        if path is None:
+            continue
+        found[name] = path
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        waiting += _imports_of(source, package, path)
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+    return dict(sorted(found.items()))
+
+
+def measuring_modules(modules: dict[str, Path]) -> dict[str, Path]:
+    """Of a chapter's modules those that can change a number; not how it is drawn, shown or judged."""
+    return {
+        name: path
+        for name, path in modules.items()
+        if f"{name}.".startswith(MEASURING) and not name.startswith(DRAWING) and name != "oversmooth"
+    }
+
+
+def _file(source: Path, name: str) -> Path | None:
+    base = source.joinpath(*name.split("."))
+    candidates = (base / "__init__.py", base.with_suffix(".py"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _imports_of(source: Path, package: str, path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    return _read_imports(source, package, text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _read_imports(source: Path, package: str, text: str) -> tuple[str, ...]:
+    return tuple(_imports(source, package, text))
+
+
+def _imports(source: Path, package: str, code: str) -> list[str]:
+    """Every module that may be meant by an import statement or by a public name of the library."""
+    try:
+        tree, lazy, found = ast.parse(code), set(), []
+    except SyntaxError:  # told, with its place, by whoever runs it
+        return []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+            lazy |= {alias.asname or "oversmooth" for alias in node.names if alias.name == "oversmooth"}
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(node, package)
+            names = [alias.name for alias in node.names]
+            found += [base, *(f"{base}.{name}" for name in names)]
+            found += _public(source, names) if base == "oversmooth" else []
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in lazy
+    }
+    return found + _public(source, sorted(used))
+
+
+def _base(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+    return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+def _public(source: Path, names: list[str]) -> list[str]:
+    """The modules that define public names of the library, as its ``_PUBLIC`` lists them."""
+    listed = _public_names(source)
+    return [f"oversmooth.{listed[name]}" for name in names if name in listed]
+
+
+@functools.lru_cache(maxsize=8)
+def _public_names(source: Path) -> dict[str, str]:
+    path = source / "oversmooth" / "__init__.py"
+    if not path.is_file():
+        return {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_PUBLIC":
+            return {name: module for module, names in ast.literal_eval(node.value).items() for name in names}
+    return {}

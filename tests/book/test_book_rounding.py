@@ -1,0 +1,170 @@
+"""Replicas of a run: made, kept, dropped when numbers change; and what no two machines agree on is not published."""
+
+import json
+import os
+import re
+import shutil
+
+import pytest
+from miniature import add_chapter, call, commit_all, copy_book, make_book, refusal, settle, snapshot, write_claims
+from test_nbval import nbval
+
+from oversmooth_book.claims import read_claims
+from oversmooth_book.compare import compare_folders
+from oversmooth_book.notebooks import read_notebook
+from oversmooth_book.profiles import read_profiles
+from oversmooth_book.replicas import objections, valid_replicas
+from oversmooth_book.spread import read_spread
+
+START = "import torch\nx = torch.linspace(0.1, 3, 1000, dtype=torch.float64)\n"
+SAVE = 'import pandas\nbook.save_table("t", pandas.DataFrame({"value": values}))'
+# What each chapter plants, and the sentence that refuses it.
+FAULTS = {
+    "digits": ("print(f'sum {float(torch.tanh(x).sum()):.17g}')", r"code cell 3, line 1 of output 1 says 'sum 834"),
+    "glued": ("book.glue('sum', float(torch.tanh(x).sum()), '.17g')", r"the glued sum says"),
+    "eigenvector": (
+        "n = 12\nP = torch.zeros(n, n, dtype=torch.float64)\nfor i in range(n):\n"
+        "    P[i, i] = P[i, (i + 1) % n] = P[(i + 1) % n, i] = 1 / 3\n"
+        f"values = torch.linalg.eigh(P)[1][:, -2].tolist()\n{SAVE}",
+        None,
+    ),
+    "chaos": (
+        "y = torch.tensor(0.3, dtype=torch.float64)\nfor _ in range(300):\n    y = 3.9 * y * (1 - y)\n"
+        "book.claim('C1', float(y))",
+        r"claim C1 (is \d.* spreads from its threshold, needs 10|passes or fails by rounding)",
+    ),
+    "floor": (
+        f"values = (torch.exp(x[:20]).log() - x[:20]).tolist()\n{SAVE}",
+        r"table t.csv, column value: no number keeps a digit",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A book of one sound chapter and one for each fault; run, with three replicas."""
+    book = make_book(tmp_path_factory.mktemp("rounding") / "book")
+    for name, (cell, _) in FAULTS.items():
+        add_chapter(book, name, START + cell)
+    # The chaotic value lies anywhere in (0.1, 0.98): no verdict on it is safe.
+    write_claims(book, {}, {"id": "C1", "chapter": "chaos", "comparison": "<", "threshold": 0.985})
+    commit_all(book)
+    answer = call(book, "run")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    answer = call(book, "replicas", "--count", "3")
+    assert answer.returncode == 0 and "18 replicas made, 0 failed" in answer.stdout, answer.stdout + answer.stderr
+    return book
+
+
+@pytest.fixture
+def mine(planted, tmp_path):
+    return copy_book(planted, tmp_path / "book")
+
+
+def test_what_a_replica_changes_is_refused_and_nothing_else(planted):
+    said = refusal(planted)
+    for name, (_, sentence) in FAULTS.items():
+        if sentence is not None:
+            assert re.search(f"{name}: [^;]*{sentence}", said), (name, said)
+    assert "tiny:" not in said
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_turns_the_committed_outputs_red_under_a_replica(mine, tmp_path, monkeypatch, name):
+    """As in CI: published by hand, past all refusals, outputs agree here and on no machine that rounds otherwise."""
+    settle(mine, name)
+    chapter, claims = read_profiles(mine.chapters / "profiles.yml")[name], read_claims(mine.chapters / "claims.yml")
+
+    def red(folder):
+        answer = nbval(mine, name, folder)
+        assert answer.returncode in (0, 1), answer.stdout + answer.stderr
+        return answer.returncode == 1 or compare_folders(folder / name, mine.published(name), chapter, claims) != []
+
+    assert not red(tmp_path / "here")
+    monkeypatch.setenv("OVERSMOOTH_ROUNDING", "0")
+    assert red(tmp_path / "there")
+
+
+def test_a_sound_chapter_is_published_with_its_spread_and_agrees_under_a_replica(mine, tmp_path, monkeypatch):
+    answer = call(mine, "publish", "tiny")
+    assert answer.returncode == 0 and "(3 replicas; 5 more and publishing again would judge better)" in answer.stdout
+    assert read_spread(mine.published("tiny")).replicas == ("1", "2", "3")
+    monkeypatch.setenv("OVERSMOOTH_ROUNDING", "0")
+    assert nbval(mine, "tiny", tmp_path).returncode == 0
+    chapter, claims = read_profiles(mine.chapters / "profiles.yml")["tiny"], read_claims(mine.chapters / "claims.yml")
+    assert compare_folders(tmp_path / "tiny", mine.published("tiny"), chapter, claims) == []
+
+
+def test_publish_wants_three_replicas(mine):
+    shutil.rmtree(mine.replicas / "tiny" / "2")
+    said = refusal(mine, "tiny")
+    assert "it has 2 of 8 replicas, and needs 3 at least: call python -m oversmooth_book replicas tiny" in said
+
+
+def test_making_replicas_goes_on_where_it_stopped(mine):
+    shutil.rmtree(mine.replicas / "tiny" / "2")
+    kept = snapshot(mine.replicas / "tiny" / "1")
+    answer = call(mine, "replicas", "tiny", "--count", "3")
+    assert "1 of 3 replicas to make" in answer.stdout and "tiny, replica 2: done" in answer.stdout
+    assert snapshot(mine.replicas / "tiny" / "1") == kept
+    assert "0 of 3 replicas to make" in call(mine, "replicas", "tiny", "--count", "3").stdout
+
+
+def test_words_keep_replicas_and_numbers_do_not(mine):
+    """A caption changes no number; a line of code, a parameter or a module may."""
+    chapter = read_profiles(mine.chapters / "profiles.yml")["tiny"]
+    assert list(valid_replicas(mine, chapter)) == ["1", "2", "3"]
+    path = mine.notebook("tiny")
+    text = path.read_text()
+    path.write_text(text.replace("Powers grow.", "Powers rise."))
+    assert len(valid_replicas(mine, chapter)) == 3
+    path.write_text(text.replace("scale**k / 3", "scale**k / 4"))
+    assert valid_replicas(mine, chapter) == {}
+    path.write_text(text)
+    (mine.root / "requirements.lock").write_text("torch==9\n")
+    assert valid_replicas(mine, chapter) == {}
+
+
+def test_an_altered_replica_does_not_count(mine):
+    (mine.replicas / "tiny" / "2" / "claims.json").write_text('{"T1": 0.9}')
+    chapter = read_profiles(mine.chapters / "profiles.yml")["tiny"]
+    assert list(valid_replicas(mine, chapter)) == ["1", "3"]
+
+
+def test_a_perturbed_run_is_never_published(mine):
+    answer = call(mine, "run", "tiny", "--force", OVERSMOOTH_ROUNDING="5")
+    assert answer.returncode == 0, answer.stdout
+    record = json.loads((mine.run("published", "tiny") / "record.json").read_text())
+    assert record["rounding"] == "5" and record["machine"]["settings"] == "OVERSMOOTH_ROUNDING=5"
+    assert "it ran with OVERSMOOTH_ROUNDING=5: unset it, then run --force" in refusal(mine, "tiny")
+
+
+def test_the_record_names_what_rounds(planted):
+    machine = json.loads((planted.run("published", "tiny") / "record.json").read_text())["machine"]
+    for part in ("cores", "system", "processor", "model", "instruction set", "torch BLAS", "NumPy BLAS", "libm"):
+        assert machine[part], part
+    assert not any(os.path.expanduser("~") in str(value) for value in machine.values())
+
+
+def test_replicas_of_a_chapter_move_their_numbers(planted):
+    """Three machines: each prints another last digit, and none that of the run."""
+    folders = [planted.run("published", "digits"), *(planted.replicas / "digits" / str(k) for k in (1, 2, 3))]
+    printed = {str(read_notebook(folder / "digits.ipynb").cells[-1].outputs[0].text) for folder in folders}
+    assert len(printed) >= 3 and len({text[:10] for text in printed}) == 1
+
+
+def test_a_claim_at_its_threshold_is_told_by_its_spreads(mine):
+    """By hand: the run at 0.3, replicas at 0.29 and 0.302, so a spread of 0.012; the margin is 0.1, then 0.2."""
+    folder = mine.run("published", "chaos")
+    for place, value in ((folder, 0.3), *((mine.replicas / "chaos" / str(k), v) for k, v in ((1, 0.29), (2, 0.302)))):
+        (place / "claims.json").write_text(json.dumps({"C1": value}))
+    from oversmooth_book.spread import measure_spread
+
+    chapter = read_profiles(mine.chapters / "profiles.yml")["chaos"]
+    spread = measure_spread(folder, {str(k): mine.replicas / "chaos" / str(min(k, 2)) for k in (1, 2, 3)})
+    cases = ((0.4, "8.3 spreads from its threshold"), (0.5, ""), (0.301, "passes or fails by rounding"))
+    for threshold, words in cases:
+        write_claims(mine, {"id": "C1", "chapter": "chaos", "comparison": "<", "threshold": threshold})
+        claims = read_claims(mine.chapters / "claims.yml")
+        found = " ".join(objections(mine, chapter, claims, spread))
+        assert words in found and bool(words) == ("claim C1" in found), (threshold, found)
