@@ -17,6 +17,7 @@ from oversmooth_book.pages import API_MARK, DATA_MARK, Page, api_listing, chapte
 from oversmooth_book.profiles import ChapterProfile, read_profiles
 from oversmooth_book.records import fingerprints, outputs_differ, read_record
 from oversmooth_book.runner import locked, why_due
+from oversmooth_book.spread import read_spread
 from oversmooth_book.statements import STATEMENTS_MARK, read_statements, statement_sections
 
 
@@ -42,7 +43,8 @@ def build(book: Book, profile: str = "published", committed: bool = False) -> li
     with locked(book, profile):
         recover_folders(book.build(profile))
         pages = {name: _page(book, chapter, profile, committed, claims) for name, chapter in chapters.items()}
-        for page in pages.values():
+        for name, page in pages.items():
+            page.replicas = len(read_spread(book.published(name)).replicas)
             # What only a full run can decide is shown beside a published run, never beside a quick one.
             page.full = full_page(book, page.chapter) if page.profile == "published" else None
         source = book.build(profile) / "source"

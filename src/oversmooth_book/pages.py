@@ -9,6 +9,7 @@ from oversmooth_book.claims import FAIL, NOT_RUN, PASS, Claim, of_chapter
 from oversmooth_book.needs import FETCH, missing_files
 from oversmooth_book.notebooks import read_notebook
 from oversmooth_book.profiles import ChapterProfile
+from oversmooth_book.spread import ENOUGH
 
 API_MARK = "<!-- api -->"
 DATA_MARK = "<!-- missing-files -->"
@@ -28,6 +29,7 @@ class Page:
     record: dict | None
     values: dict = field(default_factory=dict)
     borrowed: dict = field(default_factory=dict)
+    replicas: int = ENOUGH
     full: "Page | None" = None
 
     @property
@@ -78,6 +80,8 @@ def chapter_notebook(page: Page, claims: dict[str, Claim]):
             cells.append(_markdown(provenance(page, tables)))
     if page.missing:
         cells.insert(1, _markdown(missing_note(page, claims)))
+    if page.replicas < ENOUGH:
+        cells.append(_markdown(replicas_note(page.replicas)))
     notebook.cells = cells + ([_markdown(full_section(page.full, claims))] if page.full else [])
     added = [cell for cell in notebook.cells if cell.get("id") == ADDED]
     for number, cell in enumerate(added):
@@ -97,6 +101,14 @@ def full_section(page: Page, claims: dict[str, Claim]) -> str:
     return (
         "## Full profile\n\nThe same chapter with more of everything, run once at the commit named here; "
         f"the figures above do not show it.\n\n{table}" + provenance(page, page.tables, "Saved as", "origin")
+    )
+
+
+def replicas_note(number: int) -> str:
+    """What a reader must know of published numbers whose spread few replicas measured."""
+    return (
+        ":::{div} provenance\nHow far rounding moves this chapter's published numbers was measured by "
+        f"{number} replicas so far; {ENOUGH} are intended.\n:::"
     )
 
 

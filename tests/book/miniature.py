@@ -120,8 +120,8 @@ import oversmooth as osm
 here = []
 def sizes(graphs):
     here.extend(graphs)
-    rows = {{"karate": 34, "{graph}": 1000 if "{graph}" == "{STUB}" else osm.load("{graph}").num_nodes}}
-    return pandas.DataFrame({{"graph": graphs, "nodes": [rows[name] for name in graphs]}})
+    nodes = [1000 if name == "{STUB}" else osm.load(name).num_nodes for name in graphs]
+    return pandas.DataFrame({{"graph": graphs, "nodes": nodes}})
 table = book.measured("sizes", sizes, ["karate", "{graph}"]).set_index("graph")
 book.claim("N1", table["nodes"]["{graph}"])
 print("measured", *here)"""

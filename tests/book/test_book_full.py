@@ -38,6 +38,7 @@ def complete(tmp_path_factory):
     commit = commit_all(book)
     for profile in ("published", "full"):
         assert call(book, "run", "--profile", profile).returncode == 0
+    assert call(book, "replicas", "--count", "3").returncode == 0
     answer = call(book, "publish", *FULL)
     assert answer.returncode == 0, answer.stderr
     # The second publishing must leave the first one's folder where it is.
@@ -54,7 +55,8 @@ def mine(complete, tmp_path):
 def test_both_profiles_lie_side_by_side_and_check_finds_them_in_order(complete):
     book, commit = complete
     files = ["claims.json", "record.json", "tables/powers.csv"]
-    assert sorted(snapshot(book.published("tiny"))) == sorted([*files, *(f"full/{name}" for name in files)])
+    both = [*files, "rounding.json", *(f"full/{name}" for name in files)]
+    assert sorted(snapshot(book.published("tiny"))) == sorted(both)
     assert check(book) == []
     record = json.loads((book.published_full("tiny") / "record.json").read_text())
     assert (record["profile"], record["parameters"]["num_steps"], record["commit"]) == ("full", 5, commit)

@@ -28,13 +28,14 @@ def test_publish_moves_the_run_into_the_repository(published):
     book, answer = published
     assert answer.returncode == 0, answer.stderr
     folder = book.published("tiny")
-    assert sorted(snapshot(folder)) == ["claims.json", "record.json", "tables/powers.csv"]
+    assert sorted(snapshot(folder)) == ["claims.json", "record.json", "rounding.json", "tables/powers.csv"]
     assert read_notebook(book.notebook("tiny")).cells[-1].outputs
     changed = git(book, "status", "--porcelain", "--untracked-files=all").splitlines()
     assert [line[3:].strip() for line in changed] == [
         "chapters/tiny.ipynb",
         "data/published/tiny/claims.json",
         "data/published/tiny/record.json",
+        "data/published/tiny/rounding.json",
         "data/published/tiny/tables/powers.csv",
     ] or changed[0].endswith("chapters/tiny.ipynb")
 
@@ -69,7 +70,7 @@ def test_refuses_a_stale_run(good):
     (good.root / "src" / "lib.py").write_text("one = 6\n")
     commit_all(good)
     said = refusal(good)
-    assert "not published: tiny:" in said and "changed: src/: run it first" in said
+    assert "not published: tiny:" in said and "changed: the modules it imports from src/: run it first" in said
 
 
 def test_refuses_a_failed_claim(good):
@@ -133,7 +134,8 @@ def test_compare_agrees_with_itself_and_tells_a_difference(released):
     assert answer.returncode == 1
     assert "claim T1: 0.75 (PASS) here, 0.4 (FAIL) published" in answer.stdout
     assert (
-        "table powers.csv, column value: 1 of 3 differ, first in row 1: 0.333333 here, 0.33 published" in answer.stdout
+        "table powers.csv, column value: 1 of 3 differ, most in row 1: 0.333333 here, 0.33 published, "
+        "which rounding does not move" in answer.stdout
     )
 
 

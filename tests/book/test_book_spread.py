@@ -8,10 +8,14 @@ import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from miniature import REPOSITORY
 
+import oversmooth as osm
 from oversmooth_book.claims import Claim
 from oversmooth_book.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING, gaps, table_difference
-from oversmooth_book.layout import BookError
+from oversmooth_book.experiments import explore
+from oversmooth_book.layout import Book, BookError
+from oversmooth_book.profiles import read_profiles
 from oversmooth_book.spread import (
     Spread,
     allowed,
@@ -22,6 +26,8 @@ from oversmooth_book.spread import (
     surviving,
     write_spread,
 )
+
+BOOK = Book(REPOSITORY)
 
 
 def write_run(folder, claims, **tables):
@@ -186,3 +192,15 @@ def test_a_damaged_file_is_told(tmp_path, text):
     (tmp_path / "rounding.json").write_text(text)
     with pytest.raises(BookError, match=r"rounding.json is damaged .*publish the chapter again"):
         read_spread(tmp_path)
+
+
+def test_an_error_of_a_hundred_thousandth_in_all_weights_is_seen(tmp_path):
+    """The committed tables of the grid against one whose weights are all too large by 1e-5: most numbers notice."""
+    chapter = read_profiles(BOOK.chapters / "profiles.yml")["explore"]
+    values, folder = chapter.parameters("published"), BOOK.published("explore")
+    larger = [scale * (1 + 1e-5) for scale in values["scales"]]
+    grid = explore.grid(osm.csbm(), values["depths"], larger, values["num_seeds"])
+    grid["scale"] = grid["scale"].map(dict(zip(larger, values["scales"], strict=True)))
+    explore.profiles(grid).to_csv(tmp_path / "profiles.csv", index=False, float_format="%.6g")
+    found = table_difference(tmp_path / "profiles.csv", folder / "tables" / "profiles.csv", read_spread(folder))
+    assert found.off > 0.4 * found.numbers, found
