@@ -42,9 +42,8 @@ class Machine:
         """Multiply the inexact numbers among `values`, which operator `name` has just written, by 1 + u ξ."""
         if values.dtype not in INTEGERS or not values.size:
             return
-        flat = values.ravel(order="K")
-        if np.may_share_memory(flat, values):
-            self._move(flat, zlib.crc32(name.encode()))
+        if values.flags.c_contiguous or values.flags.f_contiguous or _dense(values):
+            self._move(values.ravel(order="K"), _number(name))
         else:  # part of a larger array, with gaps
             whole = values.copy(order="C")
             self.move(whole, name)
@@ -57,8 +56,11 @@ class Machine:
             # Python's hash of whole numbers, unlike that of text, is the same in every process.
             key = hash((self.replica, operator, flat.size, start, *block[:: block.size // 8 + 1].tolist()))
             place = key % (factors.size - BLOCK + 1)
-            factor, inexact = factors[place : place + numbers.size], (block & last) != 0
-            np.multiply(numbers, factor, out=numbers, where=True if inexact.all() else inexact)  # a mask takes twice
+            factor, ends = factors[place : place + numbers.size], block & last
+            if np.count_nonzero(ends) == ends.size:  # a mask takes twice as long
+                np.multiply(numbers, factor, out=numbers)
+            else:
+                np.multiply(numbers, factor, out=numbers, where=ends != 0)
 
     def moved(self, values: np.ndarray, name: str) -> np.ndarray:
         """A copy of an operator's input, moved."""
@@ -73,6 +75,16 @@ class Machine:
         if length not in self._orders:
             self._orders[length] = np.random.default_rng([self.replica, length]).permutation(length)
         return self._orders[length]
+
+
+@functools.cache
+def _number(name: str) -> int:
+    return zlib.crc32(name.encode())
+
+
+def _dense(values) -> bool:
+    """Whether an array fills a block of memory, its axes in any order: then its flat form is a view."""
+    return np.may_share_memory(values.ravel(order="K"), values)
 
 
 @functools.cache

@@ -11,6 +11,8 @@ from pathlib import Path
 
 # Drawing changes no number.
 DRAWING = ("oversmooth.figures",)
+# Loaded by replicas only.
+PERTURBING = ("oversmooth._rounding_torch", "oversmooth._rounding_numpy")
 MEASURING = ("oversmooth.", "oversmooth_book.experiments.")
 
 
@@ -36,6 +38,11 @@ def modules_of(source: Path, code: str) -> dict[str, Path]:
         if "." in name:
             waiting.append(name.rpartition(".")[0])
     return dict(sorted(found.items()))
+
+
+def run_modules(modules: dict[str, Path]) -> dict[str, Path]:
+    """Of a chapter's modules those that a run loads which is no replica."""
+    return {name: path for name, path in modules.items() if name not in PERTURBING}
 
 
 def measuring_modules(modules: dict[str, Path]) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from oversmooth_book.chapter import MACHINE_FILE
 from oversmooth_book.claims import of_chapter
 from oversmooth_book.layout import Book, BookError
-from oversmooth_book.modules import measuring_modules, modules_of
+from oversmooth_book.modules import measuring_modules, modules_of, run_modules
 from oversmooth_book.needs import missing_of, needed_graphs
 from oversmooth_book.notebooks import (
     code_cells,
@@ -56,7 +56,7 @@ def fingerprints(book: Book, chapter: ChapterProfile, profile: str, claims: dict
     needs = needed_graphs(book, chapter.name, claims)
     return {
         "notebook": source_fingerprint(notebook),
-        "source": _modules_fingerprint(book, _modules(book, notebook)),
+        "source": _modules_fingerprint(book, run_modules(_modules(book, notebook))),
         "data": fingerprint([needs, missing_of(needs)]),
         "parameters": fingerprint(chapter.parameters(profile)),
         "claims": fingerprint(judged),

@@ -188,13 +188,13 @@ def _empty_columns(folder: Path, spread: Spread) -> list[str]:
 
 def _changed_texts(folder: Path, name: str, replicas: dict[str, Path]) -> list[str]:
     """Printed or glued texts in which a replica prints other digits."""
-    found = []
-    ours = _texts(folder / f"{name}.ipynb")
+    found, ours = {}, _texts(folder / f"{name}.ipynb")
     for number, other in replicas.items():
         theirs = _texts(other / f"{name}.ipynb")
-        changed = [key for key in ours if ours[key] != theirs.get(key)]
-        found += [f"{key} says {ours[key]!r}, in replica {number} {theirs.get(key)!r}" for key in changed]
-    return found
+        for key in ours:
+            if ours[key] != theirs.get(key):
+                found.setdefault(key, f"{key} says {ours[key]!r}, in replica {number} {theirs.get(key)!r}")
+    return list(found.values())
 
 
 def _texts(path: Path) -> dict[str, str]:
