@@ -106,9 +106,9 @@ def _column_difference(left, published, name: str, table: str, spread: Spread, k
     numbers = all(is_numeric_dtype(side) and not is_bool_dtype(side) for side in (left, right))
     if numbers:
         own = spread.of_column(table, published, name)
-        limits = allowed(right.to_numpy(float), own)
-        relative, off = gaps(left.to_numpy(float), right.to_numpy(float), limits)
-        _, beyond = gaps(left.to_numpy(float), right.to_numpy(float), allowed(right.to_numpy(float), 0.0))
+        pair = left.to_numpy(float), right.to_numpy(float)
+        relative, off = gaps(*pair, allowed(pair[1], own, spread.measured))
+        _, beyond = gaps(*pair, allowed(pair[1], 0.0))
     else:
         own = numpy.zeros(len(right))
         off = beyond = ~((left == right) | (left.isna() & right.isna())).to_numpy(bool)

@@ -9,8 +9,8 @@ import ast
 import functools
 from pathlib import Path
 
-# Drawing changes no number.
-DRAWING = ("oversmooth.figures",)
+# Drawing changes no number, and any way to round otherwise will do to measure what rounding moves.
+NO_NUMBERS = ("oversmooth.figures", "oversmooth._rounding")
 # Loaded by replicas only.
 PERTURBING = ("oversmooth._rounding_torch", "oversmooth._rounding_numpy")
 MEASURING = ("oversmooth.", "oversmooth_book.experiments.")
@@ -50,7 +50,7 @@ def measuring_modules(modules: dict[str, Path]) -> dict[str, Path]:
     return {
         name: path
         for name, path in modules.items()
-        if f"{name}.".startswith(MEASURING) and not name.startswith(DRAWING) and name != "oversmooth"
+        if f"{name}.".startswith(MEASURING) and not name.startswith(NO_NUMBERS) and name != "oversmooth"
     }
 
 

@@ -9,7 +9,7 @@ from oversmooth_book.claims import FAIL, NOT_RUN, PASS, Claim, of_chapter
 from oversmooth_book.needs import FETCH, missing_files
 from oversmooth_book.notebooks import read_notebook
 from oversmooth_book.profiles import ChapterProfile
-from oversmooth_book.spread import ENOUGH
+from oversmooth_book.spread import ENOUGH, LEAST
 
 API_MARK = "<!-- api -->"
 DATA_MARK = "<!-- missing-files -->"
@@ -106,9 +106,10 @@ def full_section(page: Page, claims: dict[str, Claim]) -> str:
 
 def replicas_note(number: int) -> str:
     """What a reader must know of published numbers whose spread few replicas measured."""
+    wide = " Until there are three, `compare` takes wide limits." if number < LEAST else ""
     return (
         ":::{div} provenance\nHow far rounding moves this chapter's published numbers was measured by "
-        f"{number} replicas so far; {ENOUGH} are intended.\n:::"
+        f"{number} replicas so far; {ENOUGH} are intended.{wide}\n:::"
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from oversmooth_book.claims import FAIL, PASS, of_chapter, read_claims, read_values
@@ -15,7 +16,7 @@ from oversmooth_book.runner import locked, why_due
 from oversmooth_book.spread import ENOUGH, write_spread
 
 
-def publish(book: Book, names=(), profile: str = "published") -> list[str]:
+def publish(book: Book, names=(), profile: str = "published", provisional: bool = False) -> list[str]:
     """Commit-ready outputs: notebooks into ``chapters/``, tables, values and record into ``data/published/``.
 
     A full-profile run leaves the notebook as it is: its tables, values and record go to ``data/published/*/full/``.
@@ -24,6 +25,7 @@ def publish(book: Book, names=(), profile: str = "published") -> list[str]:
         book: the book.
         names: chapters to publish; none means all (of the full profile, all that ran).
         profile: published or full.
+        provisional: publish with fewer replicas than tolerances need; they are wide, then, and the page says so.
 
     Returns:
         One line per chapter.
@@ -36,14 +38,14 @@ def publish(book: Book, names=(), profile: str = "published") -> list[str]:
     unknown = [name for name in names if name not in chapters]
     if unknown:
         raise BookError(f"unknown chapter {', '.join(unknown)}; the book has {', '.join(chapters) or 'none'}")
-    refusal, put = (_full_refusal, _put_full) if profile == "full" else (_refusal, _put)
+    refusal, put = (_full_refusal, _put_full) if profile == "full" else (partial(_refusal, provisional), _put)
     with locked(book, profile), locked(book, "published") if profile == "full" else contextlib.nullcontext():
         chosen = [chapters[name] for name in (names or _ready(book, chapters, profile))]
         reasons = [f"{chapter.name}: {why}" for chapter in chosen if (why := refusal(book, chapter, claims))]
         if reasons:
             raise BookError("not published: " + "; ".join(reasons))
         recover_folders(book.root / "data" / "published")
-        return [put(book, chapter) for chapter in chosen]
+        return [put(book, chapter, claims) for chapter in chosen]
 
 
 def _ready(book: Book, chapters: dict, profile: str) -> list[str]:
@@ -55,7 +57,7 @@ def _ready(book: Book, chapters: dict, profile: str) -> list[str]:
     return found
 
 
-def _refusal(book: Book, chapter, claims: dict) -> str:
+def _refusal(provisional: bool, book: Book, chapter, claims: dict) -> str:
     """Why a chapter's run must not be published, empty if it may."""
     folder = book.run("published", chapter.name)
     stale = why_due(book, chapter.name, "published", fingerprints(book, chapter, "published", claims))
@@ -71,7 +73,7 @@ def _refusal(book: Book, chapter, claims: dict) -> str:
         if verdict != PASS and claim.profile != "full":
             return f"claim {claim.id} is {verdict}: measured {values.get(claim.id)}, needed {claim.condition()}"
     try:
-        return "; ".join(objections(book, chapter, claims, chapter_spread(book, chapter)))
+        return "; ".join(objections(book, chapter, claims, chapter_spread(book, chapter, claims), provisional))
     except BookError as error:
         return str(error)
 
@@ -119,7 +121,7 @@ def _copy(book: Book, profile: str, name: str) -> Path:
     return work
 
 
-def _put_full(book: Book, chapter) -> str:
+def _put_full(book: Book, chapter, claims: dict) -> str:
     name = chapter.name
     work = _copy(book, "full", name)
     replace_folder(work / "outputs", book.published_full(name))
@@ -127,9 +129,9 @@ def _put_full(book: Book, chapter) -> str:
     return f"{name}: published; commit data/published/{name}/full"
 
 
-def _put(book: Book, chapter) -> str:
+def _put(book: Book, chapter, claims: dict) -> str:
     """Both places in two moves; killed between them, ``check`` tells, and publishing again mends it."""
-    name, spread = chapter.name, chapter_spread(book, chapter)
+    name, spread = chapter.name, chapter_spread(book, chapter, claims)
     work, place, full = _copy(book, "published", name), book.published(name), book.published_full(name)
     recover_folders(place)
     if full.is_dir():

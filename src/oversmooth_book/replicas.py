@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from oversmooth_book.claims import of_chapter, read_claims, read_values
+from oversmooth_book.compare import compare_folders
 from oversmooth_book.execution import remove_leftovers
 from oversmooth_book.layout import Book, BookError, recover_folders
 from oversmooth_book.needs import FETCH, missing_graphs
@@ -107,12 +108,15 @@ def valid_replicas(book: Book, chapter: ChapterProfile) -> dict[str, Path]:
     return found
 
 
-def chapter_spread(book: Book, chapter: ChapterProfile) -> Spread:
+def chapter_spread(book: Book, chapter: ChapterProfile, claims: dict) -> Spread:
     """What all replicas say of the last published-profile run: those made here, and those published before.
+
+    Published ones hold for the same code; and for other code that gives the same numbers, as after a change of form.
 
     Args:
         book: the book.
         chapter: the chapter.
+        claims: all claims of the book.
 
     Returns:
         The spread.
@@ -120,12 +124,15 @@ def chapter_spread(book: Book, chapter: ChapterProfile) -> Spread:
     Raises:
         BookError: if rounding decides the shape or the words of a table.
     """
-    known = read_spread(book.published(chapter.name), numbers_fingerprint(book, chapter))
-    made = measure_spread(book.run("published", chapter.name), valid_replicas(book, chapter))
-    return merge(made, known)
+    run, published = book.run("published", chapter.name), book.published(chapter.name)
+    known = read_spread(published, numbers_fingerprint(book, chapter))
+    before = read_spread(published)
+    if before.measured and not known.replicas and not compare_folders(run, published, chapter, claims):
+        known = before
+    return merge(measure_spread(run, valid_replicas(book, chapter)), known)
 
 
-def objections(book: Book, chapter: ChapterProfile, claims: dict, spread: Spread) -> list[str]:
+def objections(book: Book, chapter: ChapterProfile, claims: dict, spread: Spread, provisional=False) -> list[str]:
     """What must not be published, for another machine would say something else.
 
     Args:
@@ -133,11 +140,12 @@ def objections(book: Book, chapter: ChapterProfile, claims: dict, spread: Spread
         chapter: the chapter.
         claims: all claims of the book.
         spread: the chapter's.
+        provisional: whether fewer replicas than needed will do.
 
     Returns:
         One sentence for each.
     """
-    if len(spread.replicas) < LEAST:
+    if not (spread.measured or provisional):
         return [
             f"it has {len(spread.replicas)} of {ENOUGH} replicas, and needs {LEAST} at least: "
             f"call python -m oversmooth_book replicas {chapter.name}"

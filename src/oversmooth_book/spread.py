@@ -18,6 +18,8 @@ FILE = "rounding.json"
 PRINTED = 1e-5
 # Spreads: with eight replicas fewer than two new machines in a hundred find one of the book's numbers farther away.
 FACTOR = 3.0
+# With fewer than LEAST replicas a range says little: more of them, and at least so much of the number or in all.
+FEW_FACTOR, FEW_SHARE, FEW_ABSOLUTE = 10.0, 1e-3, 1e-12
 # A difference of a claim's value that no reader of its verdict asks for, as a share of the threshold.
 SHARE = 1e-4
 # A claim must pass by so many spreads, or another machine may see it fail.
@@ -36,6 +38,11 @@ class Spread:
     replicas: tuple = ()
     claims: dict = field(default_factory=dict)
     tables: dict = field(default_factory=dict)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there were replicas enough to tell how far numbers move."""
+        return len(self.replicas) >= LEAST
 
     def of_claim(self, claim_id: str) -> float:
         """The range of a claim's values."""
@@ -66,16 +73,29 @@ class Spread:
         return _floored(_pooled(relative, groups) * size, size, relative, groups)
 
 
-def allowed(values, spread):
-    """How far from published numbers another run's may be: printed digits, or three spreads; (n,) arrays."""
+def allowed(values, own, measured: bool = True):
+    """How far from published numbers another run's may be: printed digits, or three spreads.
+
+    Args:
+        values: published numbers (n,).
+        own: their spreads (n,).
+        measured: whether there were replicas enough to tell; if not, the limits are wide.
+
+    Returns:
+        (n,) absolute differences.
+    """
     import numpy
 
-    return numpy.maximum(PRINTED * numpy.nan_to_num(numpy.abs(values)), FACTOR * spread)
+    size, own = numpy.nan_to_num(numpy.abs(values)), numpy.asarray(own, float)
+    if measured:
+        return numpy.maximum(PRINTED * size, FACTOR * own)
+    return numpy.maximum(FEW_SHARE * size + FEW_ABSOLUTE, FEW_FACTOR * own)
 
 
 def allowed_of_claim(claim, value: float, spread: Spread) -> float:
     """How far from a claim's published value another run's may be, if the verdict is the same."""
-    own = max(FACTOR * spread.of_claim(claim.id), PRINTED * abs(value), SHARE * max(map(abs, ends(claim))))
+    own = float(allowed([value], [spread.of_claim(claim.id)], spread.measured)[0])
+    own = max(own, SHARE * max(map(abs, ends(claim))))
     return max(own, ROUNDING) if abs(value) < ROUNDING else own
 
 

@@ -221,6 +221,6 @@ def test_the_report_needs_nothing_else_and_escapes(book, tmp_path):
 def test_signed_zeros_and_empty_cells_are_identical(tmp_path):
     (tmp_path / "mine.csv").write_text("a,b\n-0,\n1,x\n")
     (tmp_path / "theirs.csv").write_text("a,b\n0,\n1,x\n")
-    found = table_difference(tmp_path / "mine.csv", tmp_path / "theirs.csv", Spread())
+    found = table_difference(tmp_path / "mine.csv", tmp_path / "theirs.csv", Spread(("1", "2", "3")))
     assert (found.state, found.largest) == (IDENTICAL, 0.0)
     assert numpy.isinf(table_difference(tmp_path / "mine.csv", tmp_path / "none.csv", Spread()).largest)

@@ -14,7 +14,7 @@ from oversmooth_book.compare import compare_folders
 from oversmooth_book.notebooks import read_notebook
 from oversmooth_book.profiles import read_profiles
 from oversmooth_book.replicas import objections, valid_replicas
-from oversmooth_book.spread import read_spread
+from oversmooth_book.spread import Spread, measure_spread, read_spread, write_spread
 
 START = "import torch\nx = torch.linspace(0.1, 3, 1000, dtype=torch.float64)\n"
 SAVE = 'import pandas\nbook.save_table("t", pandas.DataFrame({"value": values}))'
@@ -73,6 +73,7 @@ def test_what_a_replica_changes_is_refused_and_nothing_else(planted):
 def test_a_planted_fault_turns_the_committed_outputs_red_under_a_replica(mine, tmp_path, monkeypatch, name):
     """As in CI: published by hand, past all refusals, outputs agree here and on no machine that rounds otherwise."""
     settle(mine, name)
+    write_spread(mine.published(name), Spread(("1", "2", "3")), "by hand")
     chapter, claims = read_profiles(mine.chapters / "profiles.yml")[name], read_claims(mine.chapters / "claims.yml")
 
     def red(folder):
@@ -99,6 +100,8 @@ def test_publish_wants_three_replicas(mine):
     shutil.rmtree(mine.replicas / "tiny" / "2")
     said = refusal(mine, "tiny")
     assert "it has 2 of 8 replicas, and needs 3 at least: call python -m oversmooth_book replicas tiny" in said
+    answer = call(mine, "publish", "tiny", "--provisional")
+    assert answer.returncode == 0 and not read_spread(mine.published("tiny")).measured
 
 
 def test_making_replicas_goes_on_where_it_stopped(mine):
@@ -123,6 +126,20 @@ def test_words_keep_replicas_and_numbers_do_not(mine):
     path.write_text(text)
     (mine.root / "requirements.lock").write_text("torch==9\n")
     assert valid_replicas(mine, chapter) == {}
+
+
+def test_a_published_spread_holds_for_other_code_that_gives_the_same_numbers(mine):
+    """After a change of form no replica need be made again; after a change of a number all must."""
+    assert call(mine, "publish", "tiny").returncode == 0
+    shutil.rmtree(mine.replicas / "tiny")
+    path = mine.notebook("tiny")
+    for old, new, status in (("scale**k / 3", "(scale**k) / 3", 0), ("(scale**k) / 3", "scale**k / 3.001", 1)):
+        path.write_text(path.read_text().replace(old, new))
+        commit_all(mine)
+        assert call(mine, "run", "tiny").returncode == 0
+        answer = call(mine, "publish", "tiny")
+        assert answer.returncode == status, answer.stderr
+    assert "it has 0 of 8 replicas" in answer.stderr
 
 
 def test_an_altered_replica_does_not_count(mine):
@@ -158,8 +175,6 @@ def test_a_claim_at_its_threshold_is_told_by_its_spreads(mine):
     folder = mine.run("published", "chaos")
     for place, value in ((folder, 0.3), *((mine.replicas / "chaos" / str(k), v) for k, v in ((1, 0.29), (2, 0.302)))):
         (place / "claims.json").write_text(json.dumps({"C1": value}))
-    from oversmooth_book.spread import measure_spread
-
     chapter = read_profiles(mine.chapters / "profiles.yml")["chaos"]
     spread = measure_spread(folder, {str(k): mine.replicas / "chaos" / str(min(k, 2)) for k in (1, 2, 3)})
     cases = ((0.4, "8.3 spreads from its threshold"), (0.5, ""), (0.301, "passes or fails by rounding"))

@@ -27,7 +27,7 @@ from oversmooth_book.spread import (
     write_spread,
 )
 
-BOOK = Book(REPOSITORY)
+BOOK, THREE = Book(REPOSITORY), ("1", "2", "3")
 
 
 def write_run(folder, claims, **tables):
@@ -40,19 +40,20 @@ def write_run(folder, claims, **tables):
 
 @pytest.fixture
 def runs(tmp_path):
-    """A run and two replicas: row 2 of a moves in the fourth digit, row 5 is nothing but rounding."""
+    """A run and three replicas: row 2 of a moves in the fourth digit, row 5 is nothing but rounding."""
     base = "name,a,b\nx,1,5\nx,2,5\nx,3,5\nx,4,5\nx,1e-16,5\ny,7,5\n"
     folders = [
         write_run(tmp_path / "base", {"T1": 1.0, "T2": 2.0}, t=base),
         write_run(tmp_path / "1", {"T1": 1.5, "T2": 2.0}, t=base.replace("x,2,", "x,2.001,")),
         write_run(tmp_path / "2", {"T1": 0.5, "T2": 2.0}, t=base.replace("1e-16", "-3e-16")),
+        write_run(tmp_path / "3", {"T1": 1.1, "T2": 2.0}, t=base),
     ]
-    return folders[0], dict(zip(("1", "2"), folders[1:], strict=True))
+    return folders[0], dict(zip(("1", "2", "3"), folders[1:], strict=True))
 
 
 def test_a_spread_is_the_range_over_the_run_and_its_replicas(runs):
     spread = measure_spread(*runs)
-    assert spread.replicas == ("1", "2")
+    assert spread.replicas == ("1", "2", "3")
     assert spread.claims == {"T1": (0.5, 1.5)} and spread.of_claim("T1") == 1.0 and spread.of_claim("T2") == 0.0
     assert spread.tables == {"t": {"a": {1: (2.0, 2.001), 4: (-3e-16, 1e-16)}}}
 
@@ -84,17 +85,24 @@ def test_six_printed_digits_are_always_allowed():
     assert allowed(values, numpy.array([1.0, 1e-7, 1e-9, 0.0])).tolist() == pytest.approx([3.0, 3e-7, 3e-9, 0.0])
 
 
+def test_few_replicas_tell_little_and_limits_are_wide():
+    values, own = numpy.array([1.0, -2e-7, 0.0]), numpy.array([0.0, 1e-7, 0.0])
+    assert allowed(values, own, False).tolist() == pytest.approx([1e-3, 1e-6, 1e-12])
+    assert not Spread(("1", "2")).measured and Spread(("1", "2", "3")).measured
+    assert allowed_of_claim(claim(), 100.0, Spread(("1",), {"T1": (99.0, 100.0)})) == pytest.approx(10.0)
+
+
 def claim(comparison="<=", threshold=0.5):
     return Claim("T1", "tiny", "s", "p", "q", comparison, threshold, "published")
 
 
 def test_a_claim_s_value_may_move_by_its_spread_its_digits_or_a_sliver_of_its_threshold():
-    wide = Spread(("1",), {"T1": (0.1, 0.2)}, {})
+    wide, none = Spread(THREE, {"T1": (0.1, 0.2)}), Spread(THREE)
     assert allowed_of_claim(claim(), 0.2, wide) == pytest.approx(0.3)
-    assert allowed_of_claim(claim(), 100.0, Spread()) == pytest.approx(1e-3)
-    assert allowed_of_claim(claim(), 1e-6, Spread()) == pytest.approx(0.5e-4)
-    assert allowed_of_claim(claim("between", [-3.0, 1.0]), 0.0, Spread()) == pytest.approx(3e-4)
-    assert allowed_of_claim(claim(threshold=1e-12), 1e-15, Spread()) == 1e-9, "below what is printed: the verdict alone"
+    assert allowed_of_claim(claim(), 100.0, none) == pytest.approx(1e-3)
+    assert allowed_of_claim(claim(), 1e-6, none) == pytest.approx(0.5e-4)
+    assert allowed_of_claim(claim("between", [-3.0, 1.0]), 0.0, none) == pytest.approx(3e-4)
+    assert allowed_of_claim(claim(threshold=1e-12), 1e-15, none) == 1e-9, "below what is printed: the verdict alone"
 
 
 @pytest.mark.parametrize(
@@ -169,10 +177,10 @@ def test_a_spread_is_kept_and_merged(runs, tmp_path):
     write_spread(tmp_path, spread, "abc")
     assert read_spread(tmp_path) == read_spread(tmp_path, "abc") == spread
     assert read_spread(tmp_path, "other numbers") == Spread()
-    wider = Spread(("3",), {"T1": (0.7, 1.8), "T2": (1.9, 2.0)}, {"t": {"a": {1: (1.9, 2.0)}, "b": {0: (4.0, 5.0)}}})
+    wider = Spread(("4",), {"T1": (0.7, 1.8), "T2": (1.9, 2.0)}, {"t": {"a": {1: (1.9, 2.0)}, "b": {0: (4.0, 5.0)}}})
     both = merge(spread, wider)
     assert both == merge(wider, spread) or both.replicas != merge(wider, spread).replicas
-    assert both.replicas == ("1", "2", "3") and both.claims == {"T1": (0.5, 1.8), "T2": (1.9, 2.0)}
+    assert both.replicas == ("1", "2", "3", "4") and both.claims == {"T1": (0.5, 1.8), "T2": (1.9, 2.0)}
     assert both.tables == {"t": {"a": {1: (1.9, 2.001), 4: (-3e-16, 1e-16)}, "b": {0: (4.0, 5.0)}}}
 
 
