@@ -31,8 +31,8 @@ from oversmooth_book.spread import (
     read_spread,
 )
 
-# A run with randomised rounding takes about twice as long.
-PATIENCE = 3
+# A run with randomised rounding takes about three times as long, training of small networks more.
+PATIENCE = 6
 
 
 def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, say=print) -> Report:
@@ -46,7 +46,7 @@ def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, s
         names: chapters; none means all.
         count: replicas of each.
         jobs: chapters at work at once; None means one per core, at most four.
-        timeout: seconds for one run; None means three times the published profile's limit.
+        timeout: seconds for one run; None means six times the published profile's limit.
         say: takes one line of report at a time.
 
     Returns:
