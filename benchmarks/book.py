@@ -17,7 +17,10 @@ from pathlib import Path
 
 from pairs import report, seconds
 
-from oversmooth_book.profiles import missing_graphs, read_profiles
+from oversmooth_book.claims import read_claims
+from oversmooth_book.layout import Book
+from oversmooth_book.needs import missing_graphs
+from oversmooth_book.profiles import read_profiles
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = min(4, os.cpu_count() or 1)
@@ -43,8 +46,9 @@ def plain_script(clone, chapter):
 
 def main():
     """Report the ratio."""
+    claims = read_claims(ROOT / "chapters" / "claims.yml")
     profiles = read_profiles(ROOT / "chapters" / "profiles.yml")
-    chapters = [name for name, chapter in profiles.items() if not missing_graphs(chapter)]
+    chapters = [name for name in profiles if not missing_graphs(Book(ROOT), name, claims)]
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
