@@ -209,13 +209,14 @@ def _texts(path: Path) -> dict[str, str]:
     """What the cells of a notebook print, line by line, and what they glue and show as text."""
     found = {}
     for place, cell in enumerate(code_cells(read_notebook(path)), start=1):
-        for number, output in enumerate(cell.get("outputs", [])):
-            where = f"code cell {place}"
-            for line, text in enumerate(str(output.get("text", "")).splitlines(), start=1):
-                found[f"{where}, line {line} of output {number + 1}"] = text
+        outputs, where = cell.get("outputs", []), f"code cell {place}"
+        # A kernel sends what is printed in pieces, cut where it likes.
+        printed = "".join(str(output.get("text", "")) for output in outputs).splitlines()
+        found |= {f"{where}, line {number}": text for number, text in enumerate(printed, start=1)}
+        for output in outputs:
             data, glued = output.get("data", {}), output.get("metadata", {}).get("scrapbook", {}).get("name")
             if glued:
                 found[f"the glued {glued}"] = "".join(map(str, data.values()))
             elif "image/png" not in data and "text/plain" in data:
-                found[f"{where}, output {number + 1}"] = str(data["text/plain"])
+                found[f"{where}, its result"] = str(data["text/plain"])
     return found

@@ -20,7 +20,7 @@ START = "import torch\nx = torch.linspace(0.1, 3, 1000, dtype=torch.float64)\n"
 SAVE = 'import pandas\nbook.save_table("t", pandas.DataFrame({"value": values}))'
 # What each chapter plants, and the sentence that refuses it.
 FAULTS = {
-    "digits": ("print(f'sum {float(torch.tanh(x).sum()):.17g}')", r"code cell 3, line 1 of output 1 says 'sum 794"),
+    "digits": ("print(f'sum {float(torch.tanh(x).sum()):.17g}')", r"code cell 3, line 1 says 'sum 794"),
     "glued": ("book.glue('sum', float(torch.tanh(x).sum()), '.17g')", r"the glued sum says"),
     "eigenvector": (
         "n = 12\nP = torch.zeros(n, n, dtype=torch.float64)\nfor i in range(n):\n"
