@@ -1,5 +1,6 @@
 """Tolerances that are measured: from replicas to spreads, from spreads to a judgement."""
 
+import dataclasses
 import json
 import math
 
@@ -210,5 +211,8 @@ def test_an_error_of_a_hundred_thousandth_in_all_weights_is_seen(tmp_path):
     grid = explore.grid(osm.csbm(), values["depths"], larger, values["num_seeds"])
     grid["scale"] = grid["scale"].map(dict(zip(larger, values["scales"], strict=True)))
     explore.profiles(grid).to_csv(tmp_path / "profiles.csv", index=False, float_format="%.6g")
-    found = table_difference(tmp_path / "profiles.csv", folder / "tables" / "profiles.csv", read_spread(folder))
-    assert found.off > 0.4 * found.numbers, found
+    # The limits that count once three replicas are there.
+    spread = dataclasses.replace(read_spread(folder), replicas=THREE)
+    found = table_difference(tmp_path / "profiles.csv", folder / "tables" / "profiles.csv", spread)
+    measured = len(grid.groupby([*explore.CHOICES, "layer"])) * len(explore.PROFILES)
+    assert found.off > 0.4 * measured, found
