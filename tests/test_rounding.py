@@ -25,7 +25,7 @@ DOUBLE = torch.float64
 
 def in_a_new_process(code, replica="", check=True):
     environment = {**os.environ, "OVERSMOOTH_ROUNDING": replica}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=600)
     assert not check or done.returncode == 0, done.stderr
     return done.stdout if check else done.stderr
 
