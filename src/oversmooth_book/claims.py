@@ -24,6 +24,8 @@ COMPARISONS = {
 TEXTS = ("id", "chapter", "statement", "paper", "quantity", "comparison", "profile")
 # Below this a measured value is rounding, which differs from machine to machine: its digits are not printed.
 ROUNDING = 1e-9
+# A claim that asks for less than this says that two roads lead to the same number, but for rounding.
+IDENTITY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,9 @@ class Claim:
         """
         if value is None:
             return ""
-        # Zero is rounding, too, but for counts: the next machine finds something tiny.
-        fraction = self.comparison in ("<", "<=") and self.threshold < 1
-        if abs(value) < ROUNDING and (value or fraction):
+        # Where rounding is what is measured, zero is one, too: the next machine finds something tiny.
+        identity = self.comparison in ("<", "<=") and 0 < self.threshold < IDENTITY
+        if abs(value) < ROUNDING and (value or identity):
             return self._show_rounding(value)
         if float(value).is_integer() and abs(value) < 1e6:
             return f"{int(value)}"

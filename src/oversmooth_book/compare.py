@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from oversmooth_book.borrowing import BORROWED
 from oversmooth_book.claims import of_chapter, read_claims, read_values
 from oversmooth_book.differences import DIFFERS, NOT_HERE, Difference, classify, gaps, in_spreads, table_difference
 from oversmooth_book.layout import Book, BookError
@@ -171,7 +172,7 @@ def read_borrowed(folder: Path) -> dict[str, list[str]]:
     Raises:
         BookError: if the file is damaged.
     """
-    path = folder / "borrowed.json"
+    path = folder / BORROWED
     if not path.is_file():
         return {}
     try:

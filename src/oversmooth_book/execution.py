@@ -15,11 +15,10 @@ from oversmooth_book.layout import ROOT_VARIABLE, Book, BookError, home_folder, 
 from oversmooth_book.notebooks import clean, code_cells, faults, read_notebook, with_parameters, write_notebook
 from oversmooth_book.processes import MARK, end_processes
 from oversmooth_book.profiles import ChapterProfile
-from oversmooth_book.records import finish_record
+from oversmooth_book.records import ROUNDING_VARIABLE, finish_record
 from oversmooth_book.worker import DIED_AT_START
 
 CLUSTER_VARIABLE = "OVERSMOOTH_CLUSTER"  # read by oversmooth.sweep, which is too heavy to import here
-ROUNDING_VARIABLE = "OVERSMOOTH_ROUNDING"  # read by oversmooth as it is imported
 
 
 class Execution:

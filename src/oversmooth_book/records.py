@@ -25,6 +25,7 @@ from oversmooth_book.notebooks import (
 )
 from oversmooth_book.profiles import ChapterProfile
 
+ROUNDING_VARIABLE = "OVERSMOOTH_ROUNDING"  # read by oversmooth as it is imported
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "torch-geometric", "matplotlib", "seaborn", "oversmooth")
 INPUTS = {
     "notebook": "the notebook's source",
@@ -134,7 +135,7 @@ def make_record(book: Book, chapter: ChapterProfile, profile: str, prints: dict,
         "started": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         # What decides how a run rounds: the chapter's own process tells more, see finish_record.
         "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "system": platform.system()},
-        "rounding": os.environ.get("OVERSMOOTH_ROUNDING", ""),
+        "rounding": os.environ.get(ROUNDING_VARIABLE, ""),
         "fingerprints": prints,
     }
 

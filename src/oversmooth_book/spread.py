@@ -6,7 +6,6 @@ printed digits or within three times its spread.
 """
 
 import json
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,15 +101,6 @@ def allowed_of_claim(claim, value: float, spread: Spread) -> float:
 def ends(claim) -> list[float]:
     """A claim's threshold, or both ends of its interval."""
     return claim.threshold if isinstance(claim.threshold, list) else [claim.threshold]
-
-
-def surviving(value: float, spread: float) -> int:
-    """How many significant digits, of six, three spreads leave."""
-    if not spread:
-        return 6
-    if not value:
-        return 0
-    return max(0, min(6, math.floor(math.log10(abs(value) / (FACTOR * spread)))))
 
 
 def series(table):

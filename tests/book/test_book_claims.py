@@ -68,6 +68,15 @@ def test_shown_value_hides_rounding(value, shown):
     assert make().show(value) == shown
 
 
+@pytest.mark.parametrize(
+    ("comparison", "threshold", "shown"),
+    [("<=", 1e-8, "below 1e-9"), ("<=", 1e-12, "below 1e-12"), ("==", 0, "0"), ("<=", 0, "0"), ("<=", 0.03, "0")],
+)
+def test_zero_is_rounding_where_rounding_is_measured(comparison, threshold, shown):
+    claim = Claim("T1", "tiny", "s", "p", "q", comparison, threshold, "quick")
+    assert claim.show(0.0) == shown
+
+
 @pytest.mark.parametrize(("value", "shown"), [(3e-15, "below 1e-12"), (3e-11, "3e-11"), (2e-9, "2e-9")])
 def test_a_threshold_below_rounding_is_shown_with_its_value(value, shown):
     assert make(comparison="<=", threshold=1e-12).show(value) == shown

@@ -24,7 +24,6 @@ from oversmooth_book.spread import (
     measure_spread,
     merge,
     read_spread,
-    surviving,
     write_spread,
 )
 
@@ -104,13 +103,6 @@ def test_a_claim_s_value_may_move_by_its_spread_its_digits_or_a_sliver_of_its_th
     assert allowed_of_claim(claim(), 1e-6, none) == pytest.approx(0.5e-4)
     assert allowed_of_claim(claim("between", [-3.0, 1.0]), 0.0, none) == pytest.approx(3e-4)
     assert allowed_of_claim(claim(threshold=1e-12), 1e-15, none) == 1e-9, "below what is printed: the verdict alone"
-
-
-@pytest.mark.parametrize(
-    ("value", "spread", "digits"), [(1.0, 0.0, 6), (1.0, 1e-3, 2), (1.0, 1e-9, 6), (1.0, 0.5, 0), (0.0, 1.0, 0)]
-)
-def test_surviving_digits(value, spread, digits):
-    assert surviving(value, spread) == digits
 
 
 numbers = st.floats(allow_nan=True, allow_infinity=True)
