@@ -28,7 +28,8 @@ def test_inplace_activations_on_views(data):
     spoiling, plain = Inplace(True).double(), Inplace(False).double()
     plain.load_state_dict(spoiling.state_dict())
     tables = [run(model, data.x, data.edge_index) for model in (spoiling, plain)]
-    assert torch.equal(*(numbers(table) for table in tables))
+    # Not to the bit: ELU's backward pass takes the output where the input is overwritten, and rounds otherwise.
+    assert torch.allclose(*map(numbers, tables), rtol=EXACT, atol=0)
     assert tables[0]["backward_norm"].gt(0).all()
 
 

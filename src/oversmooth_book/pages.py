@@ -108,7 +108,7 @@ def replicas_note(number: int) -> str:
     """What a reader must know of published numbers whose spread few replicas measured."""
     wide = " Until there are three, `compare` takes wide limits." if number < LEAST else ""
     return (
-        ":::{div} provenance\nHow far rounding moves this chapter's published numbers was measured by "
+        ":::{div} origin\nHow far rounding moves this chapter's published numbers was measured by "
         f"{number} replicas so far; {ENOUGH} are intended.{wide}\n:::"
     )
 

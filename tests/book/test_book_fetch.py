@@ -117,5 +117,5 @@ def test_make_data_fetches_all_that_the_real_book_needs():
     graphs = book_graphs(book)
     assert set(graphs) == {name for claim in read_claims(book.chapters / "claims.yml").values() for name in claim.needs}
     assert {"Cora", "minesweeper"} <= set(graphs)
-    told = subprocess.run(["make", "-n", "data"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(["make", "-sn", "data"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert told.endswith("-m oversmooth_book fetch\n")
