@@ -38,8 +38,9 @@ PATIENCE = 6
 def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, say=print) -> Report:
     """Run what is lacking of replicas 1 to ``count`` of the published run; each is kept as it ends.
 
-    Replica 1 of every chapter comes first, so that an interrupted call leaves all chapters equally far. Replica 0 is
-    for tests: no spread knows it.
+    Replica 1 of every chapter comes first, so that an interrupted call leaves all chapters equally far. What the
+    published spread has seen need not be run again, here or on another machine. Replica 0 is for tests: no spread
+    knows it.
 
     Args:
         book: the book.
@@ -72,12 +73,18 @@ def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, s
             (chapter, number)
             for number in map(str, range(1, count + 1))
             for chapter in chosen
-            if number not in valid_replicas(book, chapter)
+            if number not in _known(book, chapter)
         ]
         say(f"{len(lacking)} of {count * len(chosen)} replicas to make")
         due = [(chapter, _record(book, chapter, claims, number)) for chapter, number in lacking]
         work(book, "published", claims, due, jobs, timeout or PATIENCE * SECONDS["published"], report, say)
     return report
+
+
+def _known(book: Book, chapter: ChapterProfile) -> set[str]:
+    """The replicas that are here, and those that the published spread was measured by."""
+    published = read_spread(book.published(chapter.name), numbers_fingerprint(book, chapter))
+    return {*valid_replicas(book, chapter), *published.replicas}
 
 
 def _record(book: Book, chapter: ChapterProfile, claims: dict, number: str) -> dict:

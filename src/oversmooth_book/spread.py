@@ -206,7 +206,7 @@ def merge(one: Spread, other: Spread) -> Spread:
     for name in {**one.tables, **other.tables}:
         left, right = one.tables.get(name, {}), other.tables.get(name, {})
         tables[name] = {key: widened(left.get(key, {}), right.get(key, {})) for key in {**left, **right}}
-    replicas = tuple(dict.fromkeys((*one.replicas, *other.replicas)))
+    replicas = tuple(sorted({*one.replicas, *other.replicas}, key=int))
     return Spread(replicas, widened(one.claims, other.claims), tables)
 
 
@@ -247,7 +247,7 @@ def read_spread(folder: Path, numbers: str | None = None) -> Spread:
             for name, columns in content["tables"].items()
         }
         claims = {name: _ends(pair) for name, pair in content["claims"].items()}
-        return Spread(tuple(map(str, content["replicas"])), claims, tables)
+        return Spread(tuple(str(int(name)) for name in content["replicas"]), claims, tables)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BookError(f"{folder.name}/{FILE} is damaged ({error}); publish the chapter again") from None
 

@@ -113,6 +113,20 @@ def test_making_replicas_goes_on_where_it_stopped(mine):
     assert "0 of 3 replicas to make" in call(mine, "replicas", "tiny", "--count", "3").stdout
 
 
+def test_replicas_that_the_published_spread_has_seen_are_not_made_again(mine):
+    """Three here, then one more on a machine that has none of them: the spread counts four, and is no narrower."""
+    assert call(mine, "publish", "tiny").returncode == 0
+    before = read_spread(mine.published("tiny"))
+    shutil.rmtree(mine.replicas / "tiny")
+    assert "1 of 4 replicas to make" in call(mine, "replicas", "tiny", "--count", "4").stdout
+    answer = call(mine, "publish", "tiny")
+    assert answer.returncode == 0 and "(4 replicas; 4 more and publishing again" in answer.stdout, answer.stderr
+    after = read_spread(mine.published("tiny"))
+    assert after.replicas == ("1", "2", "3", "4")
+    for claim_id, (low, high) in before.claims.items():
+        assert after.claims[claim_id][0] <= low and high <= after.claims[claim_id][1]
+
+
 def test_words_keep_replicas_and_numbers_do_not(mine):
     """A caption changes no number; a line of code, a parameter or a module may."""
     chapter = read_profiles(mine.chapters / "profiles.yml")["tiny"]
