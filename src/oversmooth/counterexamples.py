@@ -10,7 +10,7 @@ import torch
 
 from oversmooth._validation import require
 from oversmooth.network import Network
-from oversmooth.propagation import Propagation
+from oversmooth.propagation.matrix import Propagation
 
 _CYCLE = torch.tensor([[0, 1, 2, 3, 1, 2, 3, 0], [1, 2, 3, 0, 0, 1, 2, 3]])
 _FIRST, _SECOND = (1.0, 1.0, 2.0, 2.0), (1.0, 2.0, 1.0, 2.0)

@@ -7,7 +7,7 @@ import torch
 
 from oversmooth._validation import require
 from oversmooth.activations import Activation
-from oversmooth.propagation import Propagation
+from oversmooth.propagation.matrix import Propagation
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def _run(options) -> int:
 
 
 def _fetch(options) -> int:
-    from oversmooth.rawfiles import data_root
+    from oversmooth.graphs.files import data_root
     from oversmooth_book.fetch import book_graphs, fetch
 
     graphs = options.graphs or book_graphs(find_book(options.root))

@@ -28,7 +28,7 @@ def fetch(names: list[str], say=print) -> list[str]:
     Raises:
         BookError: if a name is unknown; nothing was downloaded.
     """
-    from oversmooth import graphs
+    from oversmooth.graphs import datasets as graphs
 
     try:
         here = {name: graphs.available(name) for name in names}

@@ -10,9 +10,9 @@ import functools
 from pathlib import Path
 
 # Drawing changes no number, and any way to round otherwise will do to measure what rounding moves.
-NO_NUMBERS = ("oversmooth.figures", "oversmooth._rounding")
+NO_NUMBERS = ("oversmooth.drawing", "oversmooth._rounding")
 # Loaded by replicas only.
-PERTURBING = ("oversmooth._rounding_torch", "oversmooth._rounding_numpy")
+PERTURBING = ("oversmooth._rounding.mode", "oversmooth._rounding.machine")
 MEASURING = ("oversmooth.", "oversmooth_book.experiments.")
 
 
@@ -50,8 +50,12 @@ def measuring_modules(modules: dict[str, Path]) -> dict[str, Path]:
     return {
         name: path
         for name, path in modules.items()
-        if f"{name}.".startswith(MEASURING) and not name.startswith(NO_NUMBERS) and name != "oversmooth"
+        if f"{name}.".startswith(MEASURING) and not _draws_or_rounds(name) and name != "oversmooth"
     }
+
+
+def _draws_or_rounds(name: str) -> bool:
+    return name.startswith(NO_NUMBERS) or name.endswith(".figures")
 
 
 def _file(source: Path, name: str) -> Path | None:

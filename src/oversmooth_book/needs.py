@@ -14,7 +14,7 @@ ALWAYS_HERE = ("digits", "karate")
 
 def known_graphs() -> list[str]:
     """The names that ``oversmooth.load`` knows, as this book spells them."""
-    from oversmooth.graphs import _PUBLIC_GRAPHS
+    from oversmooth.graphs.datasets import _PUBLIC_GRAPHS
 
     return [*(folder for _, folder in _PUBLIC_GRAPHS.values()), "ogbn-arxiv", *ALWAYS_HERE]
 
@@ -92,7 +92,7 @@ def is_here(name: str) -> bool:
     Returns:
         True or False.
     """
-    from oversmooth import graphs
+    from oversmooth.graphs import datasets as graphs
 
     try:
         # With all files here nothing is downloaded: they are checked.
@@ -119,7 +119,7 @@ def fetch_missing(names, say=print) -> list[str]:
     missing = missing_of(names)
     if not missing:
         return []
-    from oversmooth import graphs
+    from oversmooth.graphs import datasets as graphs
 
     for name in missing:
         # A folder that was named is only read; what is damaged in it is said all the same.
@@ -144,7 +144,7 @@ def missing_files(names) -> list[str]:
     """
     if not names:
         return []
-    from oversmooth import graphs
+    from oversmooth.graphs import datasets as graphs
 
     folders: dict[str, list[str]] = {}
     for path in (Path(path) for name in names for path in graphs.missing_files(name)):

@@ -207,7 +207,7 @@ def check_cluster(address: str) -> None:
     Raises:
         BookError: if it cannot be reached, has no workers, or workers with other versions.
     """
-    from oversmooth import _sweep_cluster
+    from oversmooth.sweeps import cluster as _sweep_cluster
 
     try:
         _sweep_cluster.check(address)

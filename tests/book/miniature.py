@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from oversmooth import ogbfiles
+from oversmooth.graphs import ogb as ogbfiles
 from oversmooth_book.layout import Book
 from oversmooth_book.processes import MARK
 

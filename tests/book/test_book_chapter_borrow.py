@@ -55,7 +55,7 @@ def thirds(graphs):
 
 def have_cora(monkeypatch, tmp_path):
     """Put files of the right names in place, and record empty ones as the sound ones: nothing reads them here."""
-    from oversmooth import rawfiles
+    from oversmooth.graphs import files as rawfiles
 
     for path in rawfiles.files_of("Planetoid", "Cora"):
         (tmp_path / "data" / path).parent.mkdir(parents=True, exist_ok=True)

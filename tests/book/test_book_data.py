@@ -10,7 +10,7 @@ from miniature import STUB, add_needy, call, commit_all, copy_book, make_book, s
 from mirrors import Mirror
 from torch_geometric.datasets import Planetoid
 
-from oversmooth import rawfiles
+from oversmooth.graphs import files as rawfiles
 from oversmooth_book.checker import uncovered
 from oversmooth_book.claims import read_claims
 from oversmooth_book.layout import BookError

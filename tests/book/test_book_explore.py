@@ -11,7 +11,7 @@ from browsing import pages, soup
 from miniature import REPOSITORY
 
 import oversmooth as osm
-from oversmooth_book.experiments import explore as experiment
+from oversmooth_book.experiments.explore import measure as experiment
 from oversmooth_book.explore_panel import read_grid, write_files
 from oversmooth_book.layout import BookError
 

@@ -7,7 +7,7 @@ from miniature import REPOSITORY
 from mirrors import Mirror, small_files
 from torch_geometric.datasets import HeterophilousGraphDataset, Planetoid
 
-from oversmooth import rawfiles
+from oversmooth.graphs import files as rawfiles
 from oversmooth_book.claims import read_claims
 from oversmooth_book.cli import main
 from oversmooth_book.fetch import book_graphs

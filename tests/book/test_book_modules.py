@@ -62,12 +62,12 @@ def test_a_chapter_s_modules_are_those_that_its_code_loads():
     """By another road: Python itself. What a chapter's imports load at once is among the modules read off its text."""
     import subprocess
 
-    code = "import sys, oversmooth_book.experiments.real_graphs, oversmooth_book as book, oversmooth as osm\n"
+    code = "import sys, oversmooth_book.experiments.real_graphs.measure, oversmooth_book as book, oversmooth as osm\n"
     code += "osm.largest_component, osm.sweep, book.claim\n"
     show = "print(*[n for n, m in sys.modules.items() if n.split('.')[0] in ('oversmooth', 'oversmooth_book')])"
     loaded = subprocess.run([sys.executable, "-c", code + show], capture_output=True, text=True, check=True).stdout
     found = modules_of(SOURCE, code)
-    assert set(loaded.split()) <= set(found) and "oversmooth.graphs" in found
+    assert set(loaded.split()) <= set(found) and "oversmooth.graphs.datasets" in found
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -76,7 +76,7 @@ def test_an_edit_of_drawing_printing_or_comparing_moves_no_number(name):
     measuring = measuring_modules(modules)
     for machinery in ("pdf", "compare", "builder", "ledger", "publisher"):
         assert f"oversmooth_book.{machinery}" not in modules
-    assert any(module.startswith("oversmooth.figures.") for module in modules)
-    assert not any(module.startswith(("oversmooth.figures", "oversmooth_book.c")) for module in measuring)
+    assert {"oversmooth.drawing.theme", "oversmooth_book.experiments.explore.figures"} <= set(modules)
+    assert not any(module.startswith(("oversmooth.drawing", "oversmooth_book.c")) for module in measuring)
     assert any(module.startswith("oversmooth_book.experiments.") for module in measuring)
-    assert "oversmooth.propagation" in measuring and all(Path(path).is_file() for path in measuring.values())
+    assert "oversmooth.propagation.matrix" in measuring and all(Path(path).is_file() for path in measuring.values())

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from miniature import REPOSITORY, call, settle
 
-from oversmooth import graphs, rawfiles
+from oversmooth.graphs import datasets as graphs
+from oversmooth.graphs import files as rawfiles
 from oversmooth_book.claims import read_claims, read_values
 from oversmooth_book.layout import Book, BookError
 from oversmooth_book.notebooks import read_notebook

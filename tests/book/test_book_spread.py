@@ -14,7 +14,7 @@ from miniature import REPOSITORY
 import oversmooth as osm
 from oversmooth_book.claims import Claim
 from oversmooth_book.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING, gaps, table_difference
-from oversmooth_book.experiments import explore
+from oversmooth_book.experiments.explore import measure as explore
 from oversmooth_book.layout import Book, BookError
 from oversmooth_book.profiles import read_profiles
 from oversmooth_book.spread import (

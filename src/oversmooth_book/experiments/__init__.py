@@ -2,7 +2,7 @@
 
 
 def over_seeds(table, by, value):
-    """The median over the seeds and their range, which `oversmooth.figures.band` draws.
+    """The median over the seeds and their range, which `oversmooth.drawing.theme.band` draws.
 
     Args:
         table: pandas.DataFrame, a row for each seed and each combination of ``by``.

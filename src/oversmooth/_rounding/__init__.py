@@ -1,0 +1,1 @@
+"""Rounding replicas: another machine, simulated."""

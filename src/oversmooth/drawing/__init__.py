@@ -1,0 +1,1 @@
+"""The theme of the figures, and what a probe measured, drawn."""

@@ -1,0 +1,1 @@
+"""Graphs: drawn at random, bundled, or downloaded and checked."""

@@ -1,0 +1,1 @@
+"""Networks made from PyTorch Geometric's layers: remedies against oversmoothing, and other aggregation operators."""

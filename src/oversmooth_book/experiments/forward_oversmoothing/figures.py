@@ -1,0 +1,136 @@
+"""Figures of the chapter on forward oversmoothing; tables from `oversmooth_book.experiments.forward_oversmoothing.measure`."""
+
+import numpy as np
+from matplotlib.colors import LogNorm
+
+from oversmooth.drawing.theme import DIVERGING, THEORY, band, style
+
+MEASURES = ("relative energy", "energy", "Dirichlet energy", "mean average distance", "effective rank − 1")
+
+
+def draw_snapshot(ax, table):
+    """The nodes of one layer as points, classes by colour and marker.
+
+    Args:
+        ax: where.
+        table: columns view, layer, label, x, y, factor; one view of one layer.
+    """
+    view, layer, factor = table[["view", "layer", "factor"]].iloc[0]
+    for label, rows in table.groupby("label"):
+        look = style(int(label))
+        ax.scatter(
+            rows["x"],
+            rows["y"],
+            s=13,
+            color=look["color"],
+            marker=look["marker"],
+            alpha=0.75,
+            linewidths=0,
+            label=f"class {label + 1}",
+        )
+    ax.set(xlim=(-7, 7), ylim=(-7, 7), xticks=[], yticks=[])
+    ax.set_title(f"layer {layer}" if view == "same scale" else f"enlarged {factor:.0f}×", fontsize=15)
+    ax.set_aspect("equal")
+    for side in ax.spines.values():
+        side.set_visible(True)
+
+
+def draw_collapse(ax, table):
+    """The deviation against the layer for several λs, each with its bound.
+
+    Args:
+        ax: where.
+        table: columns product, layer, median, low, high, bound; one activation.
+    """
+    for k, (product, rows) in enumerate(table.groupby("product")):
+        ax.plot(rows["layer"], rows["bound"], **THEORY, label="bound (F)" if k == 0 else None)
+        line = band(ax, rows, "layer", label=f"$\\lambda s = {product:g}$", **style(k))
+        # the bound's end, in the colour of the lines it bounds
+        end = (rows["layer"].iloc[-1], rows["bound"].iloc[-1])
+        ax.annotate(f"{product:g}", end, (3, 0), textcoords="offset points", va="center", color=line.get_color())
+    ax.set_yscale("log")
+    ax.set(xlabel="layer $k$", ylabel=r"$\sigma(X^{(k)})\,/\,\sigma(X^{(0)})$")
+
+
+def draw_modes(ax, table):
+    """Measured deviation of a linear network as points, its spectral prediction dashed, λᵏ as a thin line.
+
+    Args:
+        ax: where.
+        table: columns propagation, layer, measured, predicted, slowest; one graph.
+    """
+    names = {"metropolis": "Metropolis", "random_walk": "random walk"}
+    for k, (kind, rows) in enumerate(table.groupby("propagation", sort=False)):
+        look = style(kind)
+        points = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
+        ax.plot(rows["layer"], rows["slowest"], color=look["color"], linewidth=1.1, alpha=0.8, linestyle=(0, (1, 1.2)))
+        points["markevery"] = max(1, len(rows) // 16)
+        ax.plot(rows["layer"], rows["measured"], **points, label=f"measured, {names[kind]}")
+        ax.plot(rows["layer"], rows["predicted"], **THEORY, label="predicted by all modes" if k else None)
+    ax.plot([], [], color="0.4", linewidth=1.1, linestyle=(0, (1, 1.2)), label=r"slowest mode alone, $\lambda^k$")
+    ax.set_yscale("log")
+    ax.set(xlabel="layer $k$", ylabel=r"$\sigma(X^{(k)})\,/\,\sigma(X^{(0)})$")
+
+
+def draw_phase(ax, table, edge=None):
+    """The measured decay rate over (λ, s) as colour, with the line λs = 1.
+
+    Args:
+        ax: where.
+        table: columns rate, scale, measured; one activation.
+        edge: columns rate, scale: where contraction ends, drawn as a line; None for nothing.
+
+    Returns:
+        The mesh, for `draw_rate_scale`.
+    """
+    grid = table.pivot(index="scale", columns="rate", values="measured")
+    norm = LogNorm(1 / 6, 6)
+    mesh = ax.pcolormesh(grid.columns, grid.index, grid, norm=norm, cmap=DIVERGING, shading="nearest")
+    mesh.set_edgecolor("face")
+    # Both ends of the colours are dark in grey: the numbers on the contours tell them apart.
+    lines = ax.contour(grid.columns, grid.index, grid, levels=[0.25, 0.5, 2, 4], colors="0.15", linewidths=0.8)
+    ax.clabel(lines, fmt="%g", fontsize=10)
+    scales = np.geomspace(1 / grid.columns.max(), min(1 / grid.columns.min(), grid.index.max()))
+    ax.plot(1 / scales, scales, **{**THEORY, "linewidth": 2.2}, label=r"$\lambda s = 1$")
+    if edge is not None:
+        look = {"color": "black", "marker": "o", "markerfacecolor": "white", "linewidth": 1.6, "zorder": 5}
+        ax.plot(edge["rate"], edge["scale"], **look, label="tanh: contraction ends")
+    ax.set_yscale("log")
+    ticks = [0.5, 1, 2, 4]
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.grid(False)
+    ax.set(xlabel=r"smoothing rate $\lambda$", ylabel="weight scale $s$")
+    return mesh
+
+
+def draw_rate_scale(axes, mesh):
+    """The colour scale of `draw_phase`, beside its panels.
+
+    Args:
+        axes: the panels.
+        mesh: what `draw_phase` returned.
+    """
+    bar = axes[0].figure.colorbar(mesh, ax=list(axes), extend="both")
+    ticks = [0.25, 0.5, 1, 2, 4]
+    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    bar.minorticks_off()
+    bar.set_label(r"measured $\sigma(X^{(k+1)})\,/\,\sigma(X^{(k)})$")
+
+
+def draw_measures(ax, table):
+    """Five measures of smoothness against the layer; a measure that is 0 lies on the bottom edge.
+
+    Args:
+        ax: where.
+        table: columns measure, layer, value; one graph and situation.
+    """
+    bottom = 1e-10
+    for k, name in enumerate(MEASURES):
+        rows = table[table["measure"] == name]
+        every = (2 * k, 10)  # markers of coinciding lines stand beside one another
+        values = rows["value"].clip(lower=bottom)
+        ax.plot(rows["layer"], values, **style(k), markevery=every, label=name, clip_on=False)
+    ax.set_yscale("log")
+    ax.set(ylim=(bottom, 4), xlabel="layer $k$")
+    ax.set_yticks([1e-10, 1e-5, 1], ["$10^{-10}$ or 0", "$10^{-5}$", "1"])

@@ -1,0 +1,88 @@
+"""Measures of smoothness side by side, in situations whose truth is known."""
+
+import numpy as np
+import pandas
+import torch
+
+import oversmooth as osm
+from oversmooth_book.experiments.forward_oversmoothing.profiles import random_network
+
+# name -> (kind of propagation, activation, weight scale, what is done to the features before layer 0)
+SITUATIONS = {
+    "smoothed": ("metropolis", "tanh", 1.0, None),
+    "only shrunk": ("identity", "identity", 0.7, None),
+    "GCN limit": ("gcn", "identity", 1.0, None),
+    "one positive feature": ("identity", "identity", 1.0, "absolute sum"),
+    "mean removed": ("metropolis", "identity", 1.0, "centre"),
+}
+
+
+def measures(num_layers, seed=0):
+    """Five measures of smoothness, layer by layer, in five situations, on the two-class graph and on digits.
+
+    relative energy is the squared `oversmooth.relative_deviation`, in the operator's own coordinates; the energies
+    are plain, with uniform weights. Every measure is divided by its value at layer 0, unless rounding is all of that.
+
+    Args:
+        num_layers: the last layer.
+        seed: of the weights.
+
+    Returns:
+        A row for each situation, graph, measure and layer: situation, graph, measure, layer, value.
+    """
+    graphs = {"CSBM": osm.csbm(), "digits": osm.digits()}
+    rows = []
+    for situation, (kind, activation, scale, before) in SITUATIONS.items():
+        for graph, data in graphs.items():
+            P = osm.Propagation.from_data(data, kind=kind)
+            start = _prepared(data.x, before)
+            network = random_network(P, start, activation, scale, num_layers, seed, start.shape[1])
+            features = osm.trace(network, start, torch.sum).features
+            for name, values in _measured(features, P, data.edge_index).items():
+                # Where layer 0 is at the floor, rounding would be divided by rounding.
+                values = values / values[0] if abs(values[0]) > 1e-12 else values
+                key = {"situation": situation, "graph": graph, "measure": name}
+                rows += [{**key, "layer": k, "value": value} for k, value in enumerate(values)]
+    return pandas.DataFrame(rows)
+
+
+def _prepared(features, before):
+    if before == "absolute sum":
+        return features.abs().sum(1, keepdim=True)
+    return features - features.mean(0) if before == "centre" else features
+
+
+def _measured(features, propagation, edge_index):
+    functions = {
+        "energy": osm.energy,
+        "Dirichlet energy": lambda x: osm.dirichlet_energy(x, edge_index),
+        "mean average distance": lambda x: osm.mean_average_distance(x, edge_index),
+        "effective rank − 1": lambda x: osm.effective_rank(x) - 1,
+        "relative energy": lambda x: osm.relative_deviation(x, propagation).square(),
+    }
+    return {name: np.array([float(measure(x)) for x in features]) for name, measure in functions.items()}
+
+
+def energy_identities():
+    """Both sides of two identities for the energy E(X) = σ(X)², with dense matrices over all pairs of nodes.
+
+    pairs: E(X) = ½ Σ_ij π_i π_j ‖X_i − X_j‖².  one layer: E(X) − E(PX) = ½ Σ_ij π_i (P²)_ij ‖X_i − X_j‖²: the energy
+    that one propagation removes is a Dirichlet energy, that of two steps of P.
+
+    Returns:
+        A row for each graph, propagation and identity: graph, propagation, identity, left, right, error (relative).
+    """
+    rows = []
+    for graph, data in (("CSBM", osm.csbm()), ("digits", osm.digits())):
+        squares = torch.cdist(data.x, data.x, compute_mode="donot_use_mm_for_euclid_dist").square()
+        for kind in ("metropolis", "random_walk"):
+            P = osm.Propagation.from_data(data, kind=kind)
+            pi, dense = P.stationary, P.to_dense()
+            energy, after = float(osm.energy(data.x, P)), float(osm.energy(P @ data.x, P))
+            pairs = float(pi @ squares @ pi) / 2
+            removed = float(pi @ (dense @ dense * squares).sum(1)) / 2
+            for name, left, right in (("pairs", energy, pairs), ("one layer", energy - after, removed)):
+                error = abs(left / right - 1)
+                key = {"graph": graph, "propagation": kind, "identity": name}
+                rows.append({**key, "left": left, "right": right, "error": error})
+    return pandas.DataFrame(rows)

@@ -1,0 +1,219 @@
+"""The remedies chapter's experiments, tables and figures, on small cases and by another road."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+import torch
+from cases import EXACT, signal
+from matplotlib.colors import to_rgba
+
+import oversmooth as osm
+from oversmooth_book.experiments.remedies import figures, graphs, tables
+from oversmooth_book.experiments.remedies import measure as experiment
+
+
+def rows(**columns):
+    return pandas.DataFrame(columns)
+
+
+def test_the_groups_name_every_remedy_once():
+    members = [remedy for family in experiment.FAMILIES.values() for remedy in family]
+    assert sorted(["plain", *members]) == sorted([*osm.REMEDIES, "no graph"]) and len(members) == len(set(members))
+
+
+def test_every_seed_draws_a_graph_and_halves_it():
+    data, P, train, test = graphs.problem("CSBM", 1)
+    assert abs(int(train.sum()) - data.num_nodes / 2) <= 0.5 and bool((train ^ test).all())
+    assert P.kind == "metropolis" and P.num_components == 1
+    other = graphs.problem("CSBM", 2)[0]
+    assert other.num_edges != data.num_edges
+
+
+def test_principal_components_are_those_of_the_singular_values():
+    X = signal(30, 6) @ torch.diag(torch.tensor([3.0, 0.1, 2.0, 0.5, 1.0, 0.2], dtype=torch.float64)) + 5
+    parts = graphs.principal(X, 3)
+    U, S, _ = torch.linalg.svd(X - X.mean(0), full_matrices=False)
+    expected = (U * S)[:, :3].flip(1)  # the largest last
+    expected = expected * (parts * expected).sum(0).sign() / expected.square().mean().sqrt()
+    assert (parts - expected).abs().max() < EXACT and parts.square().mean().item() == pytest.approx(1)
+    assert (graphs.principal(X, 3) == parts).all()
+
+
+def test_only_the_output_layer_is_trained_and_by_adam():
+    model, twin = (experiment.build("CSBM", "BatchNorm", 4, 0) for _ in range(2))
+    experiment.train_output(model, "CSBM", 0, steps=5, lr=0.02)
+    optimizer = torch.optim.Adam(twin.output.parameters(), lr=0.02)
+    for _ in range(5):
+        optimizer.zero_grad()
+        experiment.loss(twin, "CSBM", 0).backward()
+        optimizer.step()
+    for (name, a), b in zip(model.named_parameters(), twin.parameters(), strict=True):
+        assert (a - b).abs().max() < EXACT, name
+    fresh = experiment.build("CSBM", "BatchNorm", 4, 0)
+    assert all(torch.equal(a, b) for a, b in zip(model.layers.parameters(), fresh.layers.parameters(), strict=True))
+    assert not torch.equal(model.output.lin.weight, fresh.output.lin.weight)
+
+
+def test_descent_ends_at_the_least_loss_it_met():
+    x, twin = (torch.tensor([3.0], dtype=torch.float64, requires_grad=True) for _ in range(2))
+    experiment.descend(iter([x]), lambda: x.square().sum(), steps=4, lr=2.0)
+    optimizer = torch.optim.Adam([twin], lr=2.0)
+    met = [twin.item()]
+    for _ in range(4):
+        optimizer.zero_grad()
+        twin.square().sum().backward()
+        optimizer.step()
+        met.append(twin.item())
+    assert abs(met[-1]) > 1.5 * min(abs(value) for value in met), "the last step is not the best one"
+    assert x.item() == min(met, key=abs)
+
+
+@pytest.mark.parametrize("remedy", ["plain", "residual", "no graph"])
+def test_the_probed_numbers_are_autograds_and_numpys(remedy):
+    data, _, train, _ = graphs.problem("CSBM", 0)
+    model = experiment.build("CSBM", remedy, 3, 0)
+    table = experiment.probed(model, "CSBM", 0)
+    P = torch.eye(data.num_nodes, dtype=torch.float64) if remedy == "no graph" else model.propagation.to_dense()
+    first, second = (layer.conv.lin.weight.T for layer in model.layers)
+    H0 = P @ data.x @ first
+    X1 = torch.tanh(H0)
+    H1 = P @ X1 @ second
+    X2 = torch.tanh(H1) + (X1 if remedy == "residual" else 0)
+    slope = 1 - torch.tanh(H1.detach()) ** 2
+    expected = (slope - slope.mean(0)).norm() / slope.norm()
+    assert table["slope"].iloc[1] == pytest.approx(expected.item(), rel=1e-10) and math.isnan(table["slope"].iloc[2])
+    assert table["feature_ratio"].iloc[2] == pytest.approx(((X2 - X2.mean(0)).norm() / X2.norm()).item(), rel=1e-10)
+    output = P @ X2 @ model.output.lin.weight.T + model.output.bias
+    loss = torch.nn.functional.cross_entropy(output[train], data.y[train])
+    g, b = torch.autograd.grad(loss, [model.layers[0].conv.lin.weight, output])
+    assert table["gradient"].iloc[0] == pytest.approx(g.norm().item(), rel=1e-10)
+    assert table["backward_mean"].iloc[-1] == pytest.approx(b.sum(0).norm().item(), rel=1e-10)
+    assert not any(layer.act._forward_hooks for layer in model.layers)
+
+
+def test_one_row_a_network_from_the_sweep_and_step_by_step():
+    table = experiment.compare("CSBM", [3], 1, [0.02], ["DropEdge"], steps=4, jobs=1)
+    data, _, train, test = graphs.problem("CSBM", 0)
+    model = experiment.build("CSBM", "DropEdge", 3, 0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(4):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(data.x)[train], data.y[train]).backward()
+        optimizer.step()
+    output = model.eval()(data.x)
+    shares = data.y[train].bincount() / train.sum()
+    entropy = -(shares * shares.log()).sum().item()
+    row = table.iloc[0]
+    loss = torch.nn.functional.cross_entropy(output[train], data.y[train]).item()
+    assert row["loss"] == pytest.approx(loss / entropy, rel=1e-6)
+    assert row["score"] == pytest.approx((output.argmax(1) == data.y)[test].double().mean().item())
+    assert (row["graph"], row["remedy"], row["depth"], row["seed"]) == ("CSBM", "DropEdge", 3, 0)
+    assert 0 < row["output_loss"] < 2 and row["gradient"] > 0
+
+
+def test_chaotic_networks_are_drawn_more_often_at_the_greatest_depth(monkeypatch):
+    run = []
+    monkeypatch.setattr(experiment, "compare", lambda *arguments: run.append(arguments) or rows(remedy=["x"]))
+    experiment.compare_all([4, 16], 3, [0.01])
+    experiment.compare_all([4, 16], 8, [0.01])
+    assert run == [
+        ("CSBM", [4, 16], 3, [0.01]),
+        ("CSBM", [16], range(3, 8), [0.01], ("BatchNorm", "no graph")),
+        ("CSBM", [4, 16], 8, [0.01]),
+    ]
+
+
+def test_seeds_are_a_number_or_a_range():
+    table = experiment.compare("CSBM", [2], range(4, 6), [0.01], ["plain"], steps=1, jobs=1)
+    assert table["seed"].tolist() == [4, 5]
+
+
+def test_profiles_hold_both_states_and_end_at_size_one():
+    table = experiment.profile("CSBM", "mean subtraction", 4, 0, steps=3, lr=0.01)
+    assert table["layer"].tolist() == [0, 1, 2, 3] * 2
+    assert table["output_layer"].tolist() == ["random"] * 4 + ["trained"] * 4
+    assert (table.loc[table["layer"] == 3, "size"] == 1).all()
+    assert table["ratio"].to_numpy() ** 2 + table["mean"].to_numpy() ** 2 == pytest.approx(1)
+    assert table.loc[table["layer"] < 3, "mean"].max() < EXACT
+
+
+def test_the_best_step_size_is_chosen_for_each_network_by_its_training_loss():
+    table = rows(
+        graph=["a"] * 4, remedy=["x"] * 4, depth=[2] * 4, seed=[0, 0, 1, 1], lr=[1, 2, 1, 2], loss=[0.3, 0.2, 0.1, 0.4]
+    )
+    assert tables.best_rate(table)["lr"].tolist() == [2, 1]
+    twice = pandas.concat([table, table.assign(graph="b")])  # rows numbered twice
+    assert tables.best_rate(twice)["lr"].tolist() == [2, 1, 2, 1]
+
+
+def test_families_all_hold_the_plain_network_first():
+    table = rows(remedy=list(experiment.ALL), value=range(len(experiment.ALL)))
+    found = tables.by_family(table)
+    for family, part in found.groupby("family", sort=False):
+        assert part["remedy"].tolist() == ["plain", *experiment.FAMILIES[family]]
+    assert len(found) == len(experiment.ALL) + 2
+
+
+def test_a_link_holds_below_its_level_and_a_loss_where_nothing_is_learned():
+    values = {"forward": [0.05, 0.07, 9], "slope": [0.2, 0.1, 0.3], "mean_error": [0, 0, 0], "gradient": [3, 3, 0]}
+    table = rows(remedy=["x"] * 3 + ["y"], **{k: [*v, 0.0] for k, v in values.items()}, loss=[1.0, 0.995, 0.2, 0.9])
+    found = tables.chain(table).set_index(["remedy", "link"])
+    assert found.loc["x", "value"].to_dict() == {
+        "forward": 0.07, "slope": 0.2, "mean_error": 0, "gradient": 3, "loss": 0.995
+    }  # fmt: skip
+    assert found.loc["x", "holds"].tolist() == [True, False, True, False, True]
+    assert not found.loc[("y", "loss"), "holds"]
+    assert set(tables.chain(table.assign(graph="g"), ["graph"])["graph"]) == {"g"}
+
+
+def test_intervals_are_students():
+    table = rows(graph="g", remedy="r", depth=[2, 2, 2, 4, 4], score=[0.1, 0.2, 0.6, 1.0, 1.0])
+    found = tables.intervals(table)
+    half = 4.302653 * np.std([0.1, 0.2, 0.6], ddof=1) / math.sqrt(3)  # t for 2 degrees of freedom, from a printed table
+    assert found.loc[0, ["low", "mean", "high"]].tolist() == pytest.approx([0.3 - half, 0.3, 0.3 + half], rel=1e-6)
+    assert found.loc[1, ["low", "mean", "high", "seeds"]].tolist() == [1, 1, 1, 2]
+
+
+def test_what_the_chapter_says_of_its_full_table_is_in_it():
+    place = Path(__file__).parents[2] / "data" / "published" / "remedies" / "full" / "tables" / "real_losses.csv"
+    losses = pandas.read_csv(place).query("depth == 64").pivot(index="remedy", columns="graph", values="mean")
+    mines, cora = losses["minesweeper"], losses["Cora"]
+    at_the_constant = ["plain", "orthogonal", "large weights", "LayerNorm", "DropEdge"]
+    assert (mines[at_the_constant] - 1).abs().max() < 0.001
+    assert mines[["PairNorm", "mean subtraction"]].min() > 1.03 and cora["PairNorm"] > 0.5
+    for graph in (mines, cora):
+        assert set(graph.nsmallest(2).index) == {"residual", "jumping knowledge"}
+        assert graph.nsmallest(3).iloc[2] - graph.nsmallest(2).iloc[1] > 0.03
+
+
+def test_lines_are_the_tables_and_plain_is_grey(ax):
+    table = pandas.concat(
+        rows(remedy=name, depth=[2, 4], median=[k, k + 1], low=[k, k], high=[k + 2, k + 2])
+        for k, name in enumerate(("residual", "plain"))
+    )
+    figures.draw_remedies(ax, table, "depth", "loss")
+    figures.draw_best_constant(ax)
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert np.array_equal(lines["residual"].get_xydata(), [[2, 0], [4, 1]])
+    assert np.array_equal(lines["plain"].get_xydata(), [[2, 1], [4, 2]])
+    assert to_rgba(lines["plain"].get_color()) == to_rgba("0.55") and lines["best constant"].get_ydata()[0] == 1
+
+
+def test_the_chain_shows_every_number_and_bold_where_broken(ax):
+    table = tables.chain(rows(remedy=["a", "b"], forward=[0.5, 3e-9], slope=0, mean_error=0.04, gradient=717, loss=1))
+    figures.draw_remedy_chain(ax, table)
+    texts = [(text.get_text(), text.get_fontweight()) for text in ax.texts]
+    assert texts[:5] == [("0.50", "bold"), ("0.00", "normal"), ("0.04", "normal"), ("717", "bold"), ("1.00", "normal")]
+    assert texts[5][0] == "$10^{-9}$" and [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_scores_stand_at_their_means_with_their_intervals(ax):
+    table = rows(remedy=["a", "b"], depth=8, mean=[0.7, 0.9], low=[0.6, 0.8], high=[0.8, 1.0])
+    figures.draw_remedy_scores(ax, table, 0.5, "accuracy")
+    (container,) = ax.containers
+    assert container[0].get_xdata().tolist() == [0.7, 0.9]
+    segments = container[2][0].get_segments()
+    assert np.allclose([segment[:, 0] for segment in segments], [[0.6, 0.8], [0.8, 1.0]])

@@ -1,0 +1,90 @@
+"""The benchmarks' table: what a row says, how it is written, and how its page shows it."""
+
+import csv
+import datetime
+import importlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oversmooth_book.benchmark_table import benchmark_table
+from oversmooth_book.layout import Book
+from oversmooth_book.profiles import read_profiles
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def benchmarks(monkeypatch, tmp_path):
+    """The driver and the pairs, with a place of their own for the table."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    for name in ("pairs", "run", "book"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    pairs, run = importlib.import_module("pairs"), importlib.import_module("run")
+    monkeypatch.setattr(run, "PLACE", tmp_path / "data" / "published" / "benchmarks")
+    yield pairs, run
+    for name in ("pairs", "run", "book"):
+        sys.modules.pop(name, None)
+
+
+def test_ratio_is_theirs_over_ours(benchmarks, monkeypatch):
+    pairs, _ = benchmarks
+    cost = {"ours": iter([1.0, 2.0, 4.0]), "theirs": iter([3.0, 6.0, 12.0])}
+    monkeypatch.setattr(pairs, "seconds", lambda name: next(cost[name]) if isinstance(name, str) else 0)
+    assert pairs.ratio("ours", "theirs", pairs=3, warmup=0) == (3.0, 3.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("median", "target", "met"),
+    [(2.2, "≥ 2.2", "yes"), (2.1, "≥ 2.2", "no"), (1.3, "≤ 1.3", "yes"), (1.31, "≤ 1.3", "no"), (7.0, "", "")],
+)
+def test_targets_are_judged_by_the_median(benchmarks, median, target, met, capsys):
+    pairs, _ = benchmarks
+    assert pairs.report("trace", "Cora", "ratio", (1.0, median, 9.0), target) is (met != "no")
+    assert pairs.ROWS[-1].met == met and "trace, Cora: ratio" in capsys.readouterr().out
+
+
+def test_the_table_is_written_and_shown(benchmarks, tmp_path):
+    pairs, run = benchmarks
+    book = Book(tmp_path)
+    assert "Nothing has been measured" in benchmark_table(book)
+    pairs.report("trace", "Cora, 64 features", "times as fast", (2.25, 2.3456, 2.5), "≥ 2.2")
+    pairs.report("growth", "nodes", "exponent | of the time", (0.9, 1.25, 1.3), "≤ 1.1")
+    pairs.report("trace", "Cora, 1433 features", "times as fast", (2.0, 2.1, 2.2), "≥ 2.2")
+    started = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=600)
+    run.write(started)
+    with (run.PLACE / "table.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = [(row["median"], row["met"]) for row in rows]
+    assert found == [("2.35", "yes"), ("1.25", "no"), ("2.1", "no")]
+    record = json.loads((run.PLACE / "record.json").read_text(encoding="utf-8"))
+    assert record["started"] == started.strftime("%Y-%m-%dT%H:%M:%SZ") and 600 <= record["seconds"] < 660
+    assert record["versions"]["torch"] and record["machine"]["cores"] >= 1 and len(record["commit"]) == 40
+    text = benchmark_table(book)
+    first = "| **trace**: times as fast | Cora, 64 features | 2.35 | 2.25 to 2.5 | ≥ 2.2 | yes |"
+    again = "| **trace**: times as fast | Cora, 1433 features | 2.1 | 2 to 2.2 | ≥ 2.2 | **no** |"
+    assert f"{first}\n{again}\n| **growth**: exponent \\| of the time" in text and record["commit"][:10] in text
+    assert text.count("\n| ") == 4  # the head and three rows
+
+
+def test_a_chapter_as_a_plain_script_lacks_its_drawing_and_no_name(benchmarks, tmp_path):
+    book = importlib.import_module("book")
+    shutil.copytree(FOLDER.parent / "chapters", tmp_path / "chapters", ignore=shutil.ignore_patterns("*.md", "*.png"))
+    chapters = read_profiles(FOLDER.parent / "chapters" / "profiles.yml")
+    scripts = [tmp_path / book.plain_script(tmp_path, chapter) for chapter in chapters]
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        assert "book.start(" in text and "osm.draw_" not in text and "osm.panels(" not in text, script.name
+    check = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", *map(str, scripts)]
+    found = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout  # a script that breaks off would time nothing
+
+
+def test_every_module_is_run_or_left_out_on_purpose(benchmarks):
+    _, run = benchmarks
+    by_hand = {"pairs", "run", "memory"}
+    assert {path.stem for path in FOLDER.glob("*.py")} == {*run.MODULES, *by_hand}

@@ -1,0 +1,194 @@
+"""Verdicts: planted illnesses, planted tables, and their words; the loss compared; the drawing."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas
+import pytest
+import torch
+
+import oversmooth as osm
+from oversmooth.probe.diagnosis import ADVICE, VERDICTS, diagnose
+from oversmooth_book.experiments.probe_your_model import figures
+from oversmooth_book.experiments.probe_your_model import measure as planted
+
+DEPTH = 24
+
+
+@pytest.mark.parametrize("case", planted.CASES)
+def test_planted_illnesses_are_found(case):
+    table = planted.verdicts(2, DEPTH, 200, cases=[case])
+    assert (table["verdict"] == table["planted"]).all() and (table["blind"] == table["planted"]).all()
+
+
+def layers(depth=10, **columns):
+    """A healthy table, but for the columns given."""
+    table = pandas.DataFrame({"pass": 0, "layer": range(depth)})
+    healthy = {"feature_ratio": 0.5, "feature_norm": 1.0, "backward_ratio": 0.5, "backward_norm": 1.0}
+    healthy |= {"backward_mean": 0.5, "gradient": 0.3}
+    return table.assign(**healthy, **{}).assign(**columns)
+
+
+SMOOTH, ROUGH = np.geomspace(0.5, 1e-6, 10), np.geomspace(1e-6, 0.5, 10)
+GONE = {"feature_ratio": SMOOTH, "backward_mean": 1e-4, "backward_ratio": 0.9}
+FALL = {"backward_norm": np.geomspace(1e-5, 1, 10), "gradient": 1e-5}
+TABLES = {
+    "nothing": ({}, "healthy", []),
+    "features": ({"feature_ratio": SMOOTH}, "forward-only oversmoothing", list(range(3, 10))),
+    "errors": ({"feature_ratio": SMOOTH, "backward_ratio": ROUGH}, "backward oversmoothing", list(range(7))),
+    "errors smooth already at the output": ({"backward_ratio": 1e-3}, "healthy", []),
+    "features smooth already at the input": ({"feature_ratio": 1e-3}, "healthy", []),
+    "errors shrink": (
+        {"backward_norm": np.geomspace(1e-6, 1, 10), "gradient": np.geomspace(1e-6, 1, 10)},
+        "vanishing",
+        list(range(5)),
+    ),
+    "errors shrink, features too, gradients alike": (
+        {"backward_norm": np.geomspace(1e-6, 1, 10), "feature_norm": np.geomspace(1, 1e-6, 10)},
+        "vanishing",
+        list(range(5)),
+    ),
+    "errors shrink and gradients do not": ({"backward_norm": np.geomspace(1e-6, 1, 10)}, "healthy", []),
+    "errors fall to their mean, and no further": (
+        {"feature_ratio": SMOOTH, "backward_ratio": ROUGH, "backward_norm": [5e-4] * 9 + [1.0], "backward_mean": 5e-4},
+        "backward oversmoothing",
+        list(range(9)),
+    ),
+    "errors grow": ({"backward_norm": np.geomspace(1e6, 1, 10)}, "exploding", list(range(5))),
+    "features grow": ({"feature_norm": np.geomspace(1, 1e6, 10)}, "exploding", list(range(5, 10))),
+    "stationary": (GONE | FALL, "spurious stationary point", list(range(10))),
+    "a true minimum, features alive": (FALL | {"backward_mean": 1e-4, "backward_norm": 1.0}, "healthy", []),
+    "stationary, but for one gradient": (
+        GONE | {"backward_norm": np.geomspace(1e-4, 1, 10), "gradient": [0.1] + [1e-5] * 9},
+        "backward oversmoothing",
+        list(range(7)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rules(name):
+    columns, verdict, where = TABLES[name]
+    found = diagnose(layers(**columns))
+    assert found.verdict == verdict
+    assert found.findings.get(verdict, []) == where
+    assert str(found).startswith(f"verdict: {verdict}\n") and ADVICE[verdict] in str(found)
+
+
+def test_infinite_numbers_are_an_explosion():
+    found = diagnose(layers(gradient=[np.nan] * 10), broken={4, 5, 9})
+    assert found.verdict == "exploding" and "layers 4 to 5, 9" in str(found)
+    model = planted.plant("healthy", planted.graph(0, 60), 3)
+    model.convs[1].lin.weight.data *= float("inf")
+    assert planted.probed(model, planted.graph(0, 60)).diagnosis().verdict == "exploding"
+
+
+def test_the_median_of_the_passes_counts():
+    tables = [layers(**columns).assign(**{"pass": k}) for k, columns in enumerate([{}, {"feature_ratio": SMOOTH}, {}])]
+    assert diagnose(pandas.concat(tables)).verdict == "healthy"
+    assert diagnose(pandas.concat(tables[1:2] * 2 + tables[:1])).verdict == "forward-only oversmoothing"
+
+
+@pytest.fixture(scope="module")
+def stuck():
+    data = planted.graph(0, 200)
+    model = planted.plant("spurious", data, DEPTH)
+    return data, model, planted.probed(model, data)
+
+
+def test_words_hold_the_numbers(stuck):
+    data, _, probe = stuck
+    found = probe.diagnosis(data.y)
+    table = probe.table()
+    lines = str(found).splitlines()
+    assert f"deviation down to {table['feature_ratio'].min():.1e} of their norm" in lines[1]
+    share = table["backward_mean"].iloc[-1] / table["backward_norm"].iloc[-1]
+    assert any(f"mean output error {share:.1e} of it" in line for line in lines)
+    largest = (table["gradient"] / table["feature_norm"]).max() / table["backward_norm"].iloc[-1]
+    assert any(f"gradients at most {largest:.1e} of" in line for line in lines)
+    assert lines[-1].startswith("try: longer training is unlikely to help")
+
+
+def test_loss_and_constant_loss_are_torchs(stuck):
+    data, model, probe = stuck
+    numbers = probe.diagnosis(data.y).numbers
+    assert numbers["loss"] == pytest.approx(float(planted.loss(model, data)), rel=1e-12)
+    frequency = torch.bincount(data.y).double() / len(data.y)
+    assert numbers["constant_loss"] == pytest.approx(float(-(frequency * frequency.log()).sum()), rel=1e-6)
+    mask = torch.zeros(len(data.y), dtype=torch.bool)
+    mask[:9] = True
+    output = model(data.x, data.edge_index)
+    masked = probe.diagnosis(data.y, mask).numbers["loss"]
+    assert masked == pytest.approx(float(torch.nn.functional.cross_entropy(output[:9], data.y[:9])), rel=1e-12)
+    Y = torch.randn_like(output)
+    numbers = probe.diagnosis(Y).numbers
+    assert numbers["loss"] == pytest.approx(float((output - Y).square().mean()), rel=1e-12)
+    best = torch.nn.functional.mse_loss(Y.mean(0).expand_as(Y), Y)
+    assert numbers["constant_loss"] == pytest.approx(float(best), rel=1e-12)
+
+
+def test_targets_that_do_not_fit(stuck):
+    data, _, probe = stuck
+    with pytest.raises(ValueError, match=r"class numbers from 0 to 1"):
+        probe.diagnosis(data.y + 5)
+    with pytest.raises(ValueError, match=r"targets has shape \(\d+, 1\), the output \(\d+, 2\)"):
+        probe.diagnosis(data.y.double())
+    with pytest.raises(ValueError, match=r"a torch\.Tensor is needed"):
+        probe.diagnosis([1, 2])
+
+
+def test_a_low_loss_is_no_spurious_point():
+    class Output:
+        value = torch.tensor([[9.0, 0], [0, 9.0]])
+        deviation, error = torch.tensor(1e-3), torch.tensor(1.0)
+
+    table = layers(**GONE, **FALL)
+    assert diagnose(table, Output).verdict == "spurious stationary point"
+    assert diagnose(table, Output, torch.tensor([0, 1])).verdict != "spurious stationary point"
+    Output.deviation = torch.tensor(0.5)
+    assert diagnose(table, Output).verdict != "spurious stationary point"
+
+
+def test_verdicts_have_advice():
+    assert set(ADVICE) == set(VERDICTS) == {*planted.CASES.values()}
+
+
+def test_plot_draws_the_table(stuck):
+    _, _, probe = stuck
+    left, right = probe.plot()
+    table = probe.table()
+    drawn = {line.get_label(): line.get_xydata() for ax in (left, right) for line in ax.get_lines()}
+    assert np.array_equal(drawn["gradient"], table[["layer", "gradient"]])
+    ratios = {line.get_label(): line.get_ydata() for line in left.get_lines()}
+    assert np.array_equal(ratios["features"], table["feature_ratio"])
+    assert np.array_equal(ratios["errors"], table["backward_ratio"])
+    assert left.get_yscale() == right.get_yscale() == "log"
+    _, axes = plt.subplots(1, 2)
+    assert probe.plot(axes)[0] is axes[0]
+    plt.close("all")
+
+
+def test_several_passes_are_drawn_faint_but_the_last():
+    table = pandas.concat([layers().assign(**{"pass": 0}), layers(feature_ratio=0.1).assign(**{"pass": 1})])
+    _, ax = plt.subplots()
+    osm.draw_probe_ratios(ax, table)
+    faint, full = ax.get_lines()[0], ax.get_lines()[2]
+    assert faint.get_alpha() < full.get_alpha() == 1 and set(full.get_ydata()) == {0.1}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["features", "errors"]
+    plt.close("all")
+
+
+def test_verdicts_are_drawn_as_counted():
+    rows = [("healthy", "healthy", 19, True), ("healthy", "vanishing", 1, False), ("deep", "vanishing", 20, True)]
+    table = pandas.DataFrame(rows, columns=["case", "verdict", "count", "right"])
+    _, ax = plt.subplots()
+    figures.draw_probe_verdicts(ax, table)
+    assert {text.get_text() for text in ax.texts} == {"19", "1", "20"}
+    where = {text.get_text(): text.get_position() for text in ax.texts}
+    assert where == {"19": (0, 0), "1": (1, 0), "20": (1, 1)}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["healthy", "deep"]
+    assert len({tuple(colour) for colour in ax.collections[0].get_facecolors()}) == 2
+    plt.close("all")
