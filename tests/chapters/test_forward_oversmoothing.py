@@ -8,14 +8,12 @@ import torch
 from cases import EXACT, edge_index_of
 
 import oversmooth as osm
-from oversmooth_book.experiments import (
-    forward_draws,
-    forward_measures,
-    forward_phase,
-    forward_profiles,
-    over_seeds,
-)
+from oversmooth_book.experiments import over_seeds
+from oversmooth_book.experiments.forward_oversmoothing import draws as forward_draws
 from oversmooth_book.experiments.forward_oversmoothing import measure as experiment
+from oversmooth_book.experiments.forward_oversmoothing import measures as forward_measures
+from oversmooth_book.experiments.forward_oversmoothing import phase as forward_phase
+from oversmooth_book.experiments.forward_oversmoothing import profiles as forward_profiles
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 import oversmooth as osm
 
-WITH_EXAMPLES = [name for module in ("smoothness", "probe") for name in osm._PUBLIC[module]]
+WITH_EXAMPLES = [name for module in ("smoothness", "probe.probe") for name in osm._PUBLIC[module]]
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)

@@ -1,4 +1,4 @@
-"""Figures of the explore page, for readers without its panel; tables from `oversmooth_book.experiments.explore.measure`."""
+"""Figures of the explore page, for readers without its panel."""
 
 from oversmooth.drawing.theme import THEORY, style
 

@@ -1,4 +1,4 @@
-"""Figures of the chapter on forward oversmoothing; tables from `oversmooth_book.experiments.forward_oversmoothing.measure`."""
+"""Figures of the chapter on forward oversmoothing."""
 
 import numpy as np
 from matplotlib.colors import LogNorm

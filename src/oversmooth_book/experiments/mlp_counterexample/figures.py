@@ -1,4 +1,4 @@
-"""Figures of the chapter on the MLP counter-example; tables from `oversmooth_book.experiments.mlp_counterexample.measure`."""
+"""Figures of the chapter on the MLP counter-example."""
 
 from matplotlib.ticker import NullLocator
 
