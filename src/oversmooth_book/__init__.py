@@ -4,6 +4,6 @@ A chapter uses the names below. The rest is the command line, ``python -m oversm
 """
 
 from oversmooth_book.borrowing import here, measured, named, tint
-from oversmooth_book.chapter import claim, glue, save_table, start
+from oversmooth_book.chapter import claim, glue, numbers, save_table, start, verify
 
-__all__ = ["claim", "glue", "here", "measured", "named", "save_table", "start", "tint"]
+__all__ = ["claim", "glue", "here", "measured", "named", "numbers", "save_table", "start", "tint", "verify"]

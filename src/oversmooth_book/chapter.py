@@ -1,4 +1,4 @@
-"""What a chapter calls: start, save_table, claim, glue. What it calls where a public graph may be missing: `borrowing`.
+"""What a chapter calls: start, save_table, verify, numbers. Where a public graph may be missing: `borrowing`.
 
 Under ``oversmooth-book run`` the tables and values go to the run's folder. A notebook opened by hand, or run by
 nbval, behaves and prints alike, but its tables and values go to a temporary folder that vanishes with the kernel.
@@ -8,7 +8,6 @@ import atexit
 import functools
 import json
 import logging
-import math
 import os
 import re
 import shutil
@@ -16,9 +15,11 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from oversmooth_book.claims import NOT_RUN, of_chapter, read_claims
+from oversmooth_book.claims import NOT_RUN, Claim, of_chapter, read_claims
+from oversmooth_book.layout import BookError
 from oversmooth_book.machine import machine
 from oversmooth_book.needs import missing_of
+from oversmooth_book.values import as_number, as_text, evaluate, values_of
 
 OUTPUT_VARIABLE = "OVERSMOOTH_BOOK_OUTPUT"
 PROFILE_VARIABLE = "OVERSMOOTH_BOOK_PROFILE"
@@ -96,22 +97,51 @@ def claim(claim_id: str, value: float) -> None:
     Raises:
         ValueError: if claims.yml has no such row for this chapter, or the value is not a finite number.
     """
-    folder, known = run_folder(), _claims(chapter_name())
-    if claim_id not in known:
-        raise ValueError(
-            f"claims.yml has no claim {claim_id!r} for chapter {_state['chapter']}; it has {', '.join(known) or 'none'}"
-        )
-    if lacking := missing(known[claim_id].needs):
+    row = _claim(claim_id)
+    if lacking := missing(row.needs):
         print(f"{claim_id}: {NOT_RUN}: needs {', '.join(lacking)}")
         return
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"claim {claim_id} needs a finite number, got {number}")
-    path = folder / "claims.json"
-    values = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**values, claim_id: number}, indent=1) + "\n", encoding="utf-8")
-    row, profile = known[claim_id], os.environ.get(PROFILE_VARIABLE, "published")
-    print(f"{claim_id}: {row.measured(number)}: {row.verdict(number, profile)}")
+    number = _record(claim_id, value)
+    print(f"{claim_id}: {row.measured(number)}: {row.verdict(number, _profile())}")
+
+
+def verify(*claim_ids: str) -> None:
+    """Compute claims from the tables saved so far, record their values, and show each with its verdict.
+
+    Shown are statement, measured value, threshold and verdict. The value is what the chapter's ``claims.py`` makes of
+    the tables, as for `claim` only if no graph that it ``needs`` is missing.
+
+    Args:
+        claim_ids: rows of claims.yml that name this chapter.
+
+    Raises:
+        ValueError: if claims.yml has no such row for this chapter, or a value is not a finite number.
+        BookError: if claims.py has no function for a claim, or a table that it reads was not saved.
+    """
+    from IPython.display import display
+
+    functions, _ = values_of(chapter_name())
+    shown = [_judged(_claim(claim_id), functions) for claim_id in claim_ids]
+    plain = "\n".join(f"{row.id} {row.statement}\n   {said}" for row, said, _ in shown)
+    text = "\n".join(f"- **{row.id}** {row.statement}\\\n  {said}" for row, _, said in shown)
+    display({"text/plain": plain, "text/markdown": text}, raw=True)
+
+
+def numbers(*names: str) -> None:
+    """Keep numbers for the text, computed from the tables saved so far by the functions of the chapter's ``claims.py``.
+
+    Args:
+        names: of the numbers; none means all of the chapter.
+
+    Raises:
+        BookError: if claims.py has no such number, or a table that it reads was not saved.
+    """
+    _, known = values_of(chapter_name())
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise BookError(f"claims.py of {chapter_name()} has no number {', '.join(unknown)}; it has {', '.join(known)}")
+    for name in names or known:
+        glue(name, evaluate(known[name].function, run_folder() / "tables"), known[name].spec)
 
 
 def glue(name: str, value, spec: str = "") -> None:
@@ -127,9 +157,7 @@ def glue(name: str, value, spec: str = "") -> None:
     """
     from IPython.display import display
 
-    if not isinstance(value, (str, int)) and not spec:
-        raise ValueError(f"glue({name!r}) needs a format such as '.3f' to round {value!r} for the text")
-    text = str(value) if isinstance(value, str) else format(value if isinstance(value, int) else float(value), spec)
+    text = as_text(name, value, spec)
     prefix = "application/papermill.record/"
     # The format that myst-nb reads; written here because importing myst_nb costs a second per chapter.
     metadata = {"scrapbook": {"name": name, "mime_prefix": prefix}}
@@ -170,6 +198,44 @@ def chapter_name() -> str:
     """
     run_folder()
     return _state["chapter"]
+
+
+def _claim(claim_id: str) -> Claim:
+    known = _claims(chapter_name())
+    if claim_id not in known:
+        raise ValueError(
+            f"claims.yml has no claim {claim_id!r} for chapter {_state['chapter']}; it has {', '.join(known) or 'none'}"
+        )
+    return known[claim_id]
+
+
+def _judged(row: Claim, functions: dict) -> tuple[Claim, str, str]:
+    """A claim, and what is said of it in plain text and in MyST."""
+    if row.id not in functions:
+        raise BookError(f"experiments/{row.chapter}/claims.py has no function for the claim {row.id}")
+    if lacking := missing(row.needs):
+        said = f"{NOT_RUN}: needs {', '.join(lacking)}"
+        return row, said, f"**{said}**"
+    number = _record(row.id, evaluate(functions[row.id], run_folder() / "tables"))
+    shown, verdict = row.show(number), row.verdict(number, _profile())
+    quantity = row.quantity[:1].upper() + row.quantity[1:]
+    return (
+        row,
+        f"measured {shown}, needed {row.condition()}: {verdict}",
+        f"{quantity}: **{shown}**, needed `{row.condition()}`: **{verdict}**",
+    )
+
+
+def _record(claim_id: str, value) -> float:
+    """Write a claim's value into the run's claims.json; a rerun of the cell replaces it."""
+    number, path = as_number(claim_id, value), run_folder() / "claims.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**values, claim_id: number}, indent=1) + "\n", encoding="utf-8")
+    return number
+
+
+def _profile() -> str:
+    return os.environ.get(PROFILE_VARIABLE, "published")
 
 
 @functools.cache

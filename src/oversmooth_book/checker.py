@@ -9,6 +9,8 @@ from oversmooth_book.ledger import published_failures
 from oversmooth_book.needs import ALWAYS_HERE, cell_needs, known_graphs
 from oversmooth_book.notebooks import (
     MOST_CODE_CELLS,
+    MOST_COLUMNS,
+    MOST_LINES,
     code_cells,
     faults,
     output_fingerprint,
@@ -90,6 +92,11 @@ def anatomy(notebook, name: str) -> list[str]:
     if not any(f'start("{name}")' in cell.source or f"start('{name}')" in cell.source for cell in code):
         found.append(f'no cell calls oversmooth_book.start("{name}")')
     for number, cell in enumerate(code, start=1):
+        lines = cell.source.rstrip().split("\n")
+        if len(lines) > MOST_LINES:
+            found.append(f"code cell {number} has {len(lines)} lines; at most {MOST_LINES}: functions belong in src/")
+        if max(map(len, lines)) > MOST_COLUMNS:
+            found.append(f"code cell {number} has a line of {max(map(len, lines))} characters; at most {MOST_COLUMNS}")
         drawn = any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
         shown = cell.metadata.get("mystnb", {})
         if drawn or "figure" in shown:
@@ -160,9 +167,10 @@ def _texts(tree) -> list[str]:
 
 def _named_claims(tree) -> list[str]:
     """The claims that a cell measures; where the id is no literal, as in a loop, every text of the cell may be one."""
-    calls = [call for call in _calls(tree, "claim") if call.args]
-    literal = all(isinstance(call.args[0], ast.Constant) for call in calls)
-    return [name for call in calls for name in _texts(call.args[0])] if literal else _texts(tree)
+    ids = [call.args[0] for call in _calls(tree, "claim") if call.args]
+    ids += [argument for call in _calls(tree, "verify") for argument in call.args]
+    literal = all(isinstance(one, ast.Constant) for one in ids)
+    return [name for one in ids for name in _texts(one)] if literal else _texts(tree)
 
 
 def _measured_graphs(tree) -> list[str]:

@@ -58,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
 
     compare = commands.add_parser("compare", help="your published-profile run against the published one")
     compare.set_defaults(command=_compare)
+    recheck = commands.add_parser("recheck", help="all claims and numbers again, from the published tables alone")
+    recheck.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all")
+    recheck.set_defaults(command=_recheck)
     check = commands.add_parser("check", help="claims.yml, profiles.yml and the committed notebooks")
     check.set_defaults(command=_check)
     replicas = commands.add_parser("replicas", help="maintainers: the published run under other roundings")
@@ -152,6 +155,16 @@ def _check(options) -> int:
         print(problem, file=sys.stderr)
     print(f"{len(problems)} problems" if problems else "all in order")
     return 1 if problems else 0
+
+
+def _recheck(options) -> int:
+    from oversmooth_book.recheck import recheck
+
+    wrong = recheck(find_book(options.root), options.chapters, say=_say)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    print(f"{len(wrong)} wrong" if wrong else "the published tables give every claim and every number")
+    return 1 if wrong else 0
 
 
 def _replicas(options) -> int:

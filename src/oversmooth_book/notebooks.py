@@ -10,7 +10,7 @@ from pathlib import Path
 from oversmooth_book.layout import BookError
 from oversmooth_book.profiles import MOST_PARAMETERS, is_literal
 
-MOST_CODE_CELLS = 10
+MOST_CODE_CELLS, MOST_LINES, MOST_COLUMNS = 30, 25, 120
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:home|root|tmp|Users|var/folders)/[\w.-]+|[A-Z]:\\\\?Users\\")
 
 
@@ -162,6 +162,17 @@ def clean(notebook):
             # papermill gives every cell an empty list.
             cell.metadata.pop("tags", None)
     return cleaned
+
+
+def glued_texts(notebook) -> dict[str, str]:
+    """The texts that a notebook's outputs keep for ``{glue:text}``: name to text."""
+    found = {}
+    for cell in code_cells(notebook):
+        for output in cell.get("outputs", []):
+            name = output.get("metadata", {}).get("scrapbook", {}).get("name")
+            if name:
+                found[name] = ast.literal_eval("".join(map(str, output["data"].values())))
+    return found
 
 
 def faults(notebook, machine_paths=()) -> list[str]:

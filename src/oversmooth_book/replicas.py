@@ -224,6 +224,6 @@ def _texts(path: Path) -> dict[str, str]:
             data, glued = output.get("data", {}), output.get("metadata", {}).get("scrapbook", {}).get("name")
             if glued:
                 found[f"the glued {glued}"] = "".join(map(str, data.values()))
-            elif "image/png" not in data and "text/plain" in data:
-                found[f"{where}, its result"] = str(data["text/plain"])
+            elif "image/png" not in data:
+                found |= {f"{where}, its {kind}": str(text) for kind, text in data.items()}
     return found

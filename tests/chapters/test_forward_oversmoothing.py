@@ -8,7 +8,7 @@ import torch
 from cases import EXACT, edge_index_of
 
 import oversmooth as osm
-from oversmooth_book.experiments import over_seeds
+from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.forward_oversmoothing import draws as forward_draws
 from oversmooth_book.experiments.forward_oversmoothing import measure as experiment
 from oversmooth_book.experiments.forward_oversmoothing import measures as forward_measures

@@ -10,7 +10,7 @@ import torch
 from torch_geometric.data import Data
 
 import oversmooth as osm
-from oversmooth_book.experiments import over_seeds
+from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.real_graphs import lanczos
 from oversmooth_book.experiments.real_graphs import measure as real_graphs
 from oversmooth_book.experiments.real_graphs import networks as real_networks

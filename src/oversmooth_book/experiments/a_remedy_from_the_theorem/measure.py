@@ -11,7 +11,6 @@ import pandas
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments import over_seeds
 from oversmooth_book.experiments.a_remedy_from_the_theorem.spectra import fourth_moment, second_modes, spectra
 from oversmooth_book.experiments.a_remedy_from_the_theorem.training import (
     MORE,
@@ -22,6 +21,7 @@ from oversmooth_book.experiments.a_remedy_from_the_theorem.training import (
     modes_kept,
     real_bands,
 )
+from oversmooth_book.experiments.common import over_seeds
 
 __all__ = [
     "LOG_2",

@@ -10,8 +10,8 @@ import functools
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments import over_seeds
 from oversmooth_book.experiments.a_remedy_from_the_theorem.operators import Filter, Rotation
+from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.real_graphs.measure import load
 from oversmooth_book.experiments.real_graphs.training import label_entropy
 from oversmooth_book.experiments.remedies.measure import descend

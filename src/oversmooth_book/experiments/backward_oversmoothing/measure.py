@@ -5,7 +5,6 @@ import math
 import pandas as pd
 
 import oversmooth as osm
-from oversmooth_book.experiments import over_seeds
 from oversmooth_book.experiments.backward_oversmoothing.frozen import frozen_backward, interventions
 from oversmooth_book.experiments.backward_oversmoothing.networks import (
     NETWORKS,
@@ -15,6 +14,7 @@ from oversmooth_book.experiments.backward_oversmoothing.networks import (
     traces,
 )
 from oversmooth_book.experiments.backward_oversmoothing.operators import norms, stopped
+from oversmooth_book.experiments.common import over_seeds
 
 __all__ = [
     "DRAWN",

@@ -1,7 +1,7 @@
 """Random tests of the bound (F): graphs, propagations, activations, widths and scales, all drawn at random."""
 
 import numpy as np
-import pandas
+import pandas as pd
 import torch
 
 import oversmooth as osm
@@ -9,18 +9,13 @@ from oversmooth_book.experiments.forward_oversmoothing.phase import ring
 
 
 def bound_draws(num_draws, seed=0):
-    """How much of the bound (F) random networks use, over graphs, propagations, activations, widths and scales.
+    """How much of the bound (F) random networks use: draw, kind, activation, nodes, depth, scale, rate, used, violated.
 
-    Args:
-        num_draws: number of networks.
-        seed: of everything drawn.
-
-    Returns:
-        A row for each draw: draw, kind, activation, nodes, depth, scale, rate (λ), used: the largest
-        σ(X⁽ᵏ⁾)/bound over the layers k ≥ 1 and the output, where both are above rounding; 0 if nowhere.
+    ``used`` is the largest σ(X⁽ᵏ⁾)/bound over the layers k ≥ 1 and the output, where both are above rounding, 0 if
+    nowhere; ``violated`` is 1 where it exceeds 1 by more than rounding.
     """
     rng = np.random.default_rng(seed)
-    return pandas.DataFrame([{"draw": draw, **_bound_draw(rng)} for draw in range(num_draws)])
+    return pd.DataFrame([{"draw": draw, **_bound_draw(rng)} for draw in range(num_draws)])
 
 
 def _bound_draw(rng):
@@ -38,6 +33,7 @@ def _bound_draw(rng):
     )
     offset = rng.choice([0.0, 1.0, 10.0])
     features = torch.from_numpy(rng.standard_normal((P.num_nodes, network.widths[0])) + offset)
+    used = _share_of_bound(network, features)
     return {
         "kind": P.kind,
         "activation": network.activation.name,
@@ -45,7 +41,8 @@ def _bound_draw(rng):
         "depth": depth,
         "scale": scale,
         "rate": P.rate,
-        "used": _share_of_bound(network, features),
+        "used": used,
+        "violated": int(used > 1 + 1e-9),
     }
 
 

@@ -1,51 +1,48 @@
-"""The experiments of the chapter on forward oversmoothing: every function returns one tidy table."""
+"""Untrained networks of the chapter on forward oversmoothing, layer by layer; every function returns a tidy table."""
+
+from dataclasses import replace
 
 import numpy as np
-import pandas
+import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments import over_seeds
-from oversmooth_book.experiments.forward_oversmoothing.draws import bound_draws
-from oversmooth_book.experiments.forward_oversmoothing.measures import energy_identities, measures
-from oversmooth_book.experiments.forward_oversmoothing.phase import phase, stop_contracting
-from oversmooth_book.experiments.forward_oversmoothing.profiles import decay_rates, profile, random_network
-
-__all__ = [
-    "bound_draws",
-    "collapse",
-    "collapse_bands",
-    "decay_rates",
-    "energy_identities",
-    "fitted_slopes",
-    "measures",
-    "modes",
-    "phase",
-    "snapshots",
-    "stop_contracting",
-]
+from oversmooth_book.experiments.common import Setting, clear_of_rounding, log_slope, over_seeds
 
 ACTIVATIONS = ("identity", "tanh", "elu", "relu")
 PRODUCTS = (0.5, 0.8, 1.25, 2.0)  # λs: two values on each side of 1
+# A signal whose deviation is below this share of its norm is close to rounding (float64: 2e-16 of the norm).
+ROUNDING = 1e-9
 
 
-def snapshots(layers, seed=0):
-    """The features of one tanh network, s = 1, on the two-class graph, projected on their two main directions.
+def network(setting, propagation=None, features=None):
+    """Networks with features at layers 0 to L, whose output is a layer like the others; see `profile`."""
+    P = setting.propagation() if propagation is None else propagation
+    inputs = setting.data().num_features if features is None else features.shape[-1]
+    widths = [inputs, *[setting.width] * setting.depth]
+    return osm.Network(P, widths, setting.activation, setting.weight_scale, seed=list(setting.seeds))
 
-    Each layer's features are centred and rotated, and not rescaled. The view "same scale" holds these coordinates,
-    the view "enlarged" multiplies them by ``factor`` so that every layer is as wide as layer 0.
 
-    Args:
-        layers: the layers to show.
-        seed: of the weights.
+def profile(setting, propagation=None, features=None):
+    """`osm.layer_profile` of untrained networks: a row for each layer and seed; P and X⁽⁰⁾ by default the setting's."""
+    X = setting.data().x if features is None else features
+    return osm.layer_profile(osm.trace(network(setting, propagation, X), X, total))
 
-    Returns:
-        A row for each view, layer and node: view, layer, label, x, y, factor.
+
+def total(output):
+    """A loss for those who look at features only."""
+    return output.sum((-1, -2))
+
+
+def snapshots(setting, layers):
+    """The features of one network projected on their two main directions: view, layer, label, x, y, factor.
+
+    Each layer is centred and rotated, and not rescaled. The view "same scale" holds these coordinates, the view
+    "enlarged" multiplies them by ``factor`` so that every layer is as wide as layer 0.
     """
-    data = osm.csbm()
-    P = osm.Propagation.from_data(data)
-    network = random_network(P, data.x, "tanh", 1.0, max(layers), seed)
-    features = osm.trace(network, data.x, torch.sum).features
+    data, P = setting.data(), setting.propagation()
+    features = osm.trace(network(replace(setting, depth=max(layers) + 1)), data.x, total).features
+    features = [x.reshape(data.num_nodes, -1) for x in features]  # one seed
     planes = {k: _main_plane(features[k], data.y) for k in layers}
     factors = {k: float(osm.deviation(features[0], P) / osm.deviation(features[k], P)) for k in layers}
     tables = []
@@ -54,8 +51,8 @@ def snapshots(layers, seed=0):
             factor = factors[k] if view == "enlarged" else 1.0
             x, y = (factor * plane).T.numpy()
             rows = {"view": view, "layer": k, "label": data.y.numpy(), "x": x, "y": y, "factor": factor}
-            tables.append(pandas.DataFrame(rows))
-    return pandas.concat(tables, ignore_index=True)
+            tables.append(pd.DataFrame(rows))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _main_plane(features, labels):
@@ -68,107 +65,114 @@ def _main_plane(features, labels):
     return plane * torch.stack([right, up])
 
 
-def collapse(num_layers, seeds):
-    """σ(X⁽ᵏ⁾) layer by layer on the two-class graph, for λs on both sides of 1.
+def collapse(setting, activations=ACTIVATIONS, products=PRODUCTS):
+    """σ(X⁽ᵏ⁾) for λs on both sides of 1: activation, product (λs), rate (λ), layer, seed, deviation, bound, ratio.
 
-    Args:
-        num_layers: the last layer.
-        seeds: seeds of the weights.
-
-    Returns:
-        A row for each activation, λs, layer and seed: activation, product (λs), layer, seed, deviation and bound
-        (both divided by σ(X⁽⁰⁾)), ratio (the relative deviation).
+    Deviation and bound are divided by σ(X⁽⁰⁾); the ratio is the relative deviation.
     """
-    data = osm.csbm()
-    P = osm.Propagation.from_data(data)
-    tables = []
-    for activation in ACTIVATIONS:
-        for product in PRODUCTS:
-            network = random_network(P, data.x, activation, product / P.rate, num_layers, seeds)
-            table = osm.layer_profile(osm.trace(network, data.x, torch.sum))
-            start = float(osm.deviation(data.x, P))
+    X, P = setting.data().x, setting.propagation()
+    start, tables = float(osm.deviation(X, P)), []
+    for activation in activations:
+        for product in products:
+            one = replace(setting, activation=activation, weight_scale=product / P.rate)
+            table = profile(one)
             rows = {
                 "activation": activation,
                 "product": product,
+                "rate": P.rate,
                 "layer": table["layer"],
                 "seed": table["seed"],
                 "deviation": table["feature_deviation"] / start,
                 # one value a layer and seed, in the profile's order; the last one is the output's
-                "bound": osm.forward_bound(network, data.x)[:, :-1].T.reshape(-1).numpy() / start,
+                "bound": osm.forward_bound(network(one), X)[:, :-1].T.reshape(-1).numpy() / start,
                 "ratio": table["feature_ratio"],
             }
-            tables.append(pandas.DataFrame(rows))
-    return pandas.concat(tables, ignore_index=True)
+            tables.append(pd.DataFrame(rows))
+    return pd.concat(tables, ignore_index=True)
 
 
-def collapse_bands(table):
-    """What the figure draws of `collapse`: over the seeds, with the one bound that they share.
+def collapse_bands(layers):
+    """`collapse` over the seeds, with the one bound they share: activation, product, rate, layer, median, low, high, bound."""
+    by = ["activation", "product", "rate", "layer"]
+    bound = layers.groupby(by, sort=False)["bound"].max().reset_index()
+    return over_seeds(layers, by, "deviation").merge(bound, on=by)
 
-    Args:
-        table: from `collapse`.
 
-    Returns:
-        A row for each activation, λs and layer: activation, product, layer, median, low, high, bound.
+def contrast(layers):
+    """How far the relative deviation of linear networks depends on s: layer, ratio (median), difference.
+
+    The difference is the largest over the seeds of max/min − 1 over the scales; 0 where it is rounding.
     """
-    by = ["activation", "product", "layer"]
-    bound = table.groupby(by, sort=False)["bound"].max().reset_index()
-    return over_seeds(table, by, "deviation").merge(bound, on=by)
+    linear = layers[layers["activation"] == "identity"]
+    ends = linear.groupby(["layer", "seed"])["ratio"].agg(["min", "max"])
+    gap = (ends["max"] / ends["min"] - 1).groupby("layer").max()
+    ratio = linear.groupby("layer")["ratio"].median()
+    return pd.DataFrame({"ratio": ratio, "difference": clear_of_rounding(gap)}).reset_index()
 
 
-def fitted_slopes(num_graphs, num_layers=150, scale=1.0):
-    """The slope of log σ(X⁽ᵏ⁾) against k of linear networks, on several two-class graphs.
+def decay_rates(table):
+    """The measured rate per layer of every seed, (σ(X⁽ᵐ⁾)/σ(X⁽ʲ⁾))^{1/(m−j)}: seed, rate.
 
-    The features are centred, so that σ can be followed far below the size that the mean would give to rounding.
-
-    Args:
-        num_graphs: graphs of seeds 0, 1, …
-        num_layers: the last layer; the slope is fitted to the second half, where the slowest mode has won.
-        scale: s.
-
-    Returns:
-        A row for each graph: graph, rate (λ), expected (log λs), slope, and two relative errors: error of this
-        slope, early_error of one fitted to layers 15 to 30.
+    From deviation and ratio. m is the last layer whose features are above rounding, j the middle one before it: early
+    layers still lose their fast modes.
     """
     rows = []
-    for graph in range(num_graphs):
-        data = osm.csbm(seed=graph)
-        P = osm.Propagation.from_data(data)
-        table = profile(P, data.x - data.x.mean(0), "identity", scale, num_layers, [0])
-        expected = np.log(P.rate * scale)
-        early, late = _slope(table.query("15 <= layer <= 30")), _slope(table.query("layer >= @num_layers / 2"))
+    for seed, one in table.groupby("seed", sort=False):
+        deviation, ratio = one["deviation"].to_numpy(), one["ratio"].to_numpy()
+        last = int(np.flatnonzero(ratio > ROUNDING).max())
+        middle = (last + 1) // 2
+        rows.append({"seed": seed, "rate": (deviation[last] / deviation[middle]) ** (1 / (last - middle))})
+    return pd.DataFrame(rows)
+
+
+def fitted_slopes(setting, num_graphs):
+    """The slope of log σ(X⁽ᵏ⁾) of linear networks on several block models: graph, rate, expected (log λs), slope, errors.
+
+    The features are centred, so that σ can be followed far below the size that the mean would give to rounding. The
+    slope is fitted to the second half of the layers, where the slowest mode has won; ``error`` is its relative one,
+    ``early_error`` that of a slope fitted to layers 15 to 30.
+    """
+    rows = []
+    for seed in range(num_graphs):
+        one = replace(setting, graph_seed=seed, activation="identity")
+        X, P = one.data().x, one.propagation()
+        table = profile(one, P, X - X.mean(0))
+        expected = np.log(P.rate * setting.weight_scale)
+        late = _slope(table.query("layer >= @setting.depth // 2"))
+        early = _slope(table.query("15 <= layer <= 30"))
         errors = {"error": abs(late / expected - 1), "early_error": abs(early / expected - 1)}
-        rows.append({"graph": graph, "rate": P.rate, "expected": expected, "slope": late, **errors})
-    return pandas.DataFrame(rows)
+        rows.append({"graph": seed, "rate": P.rate, "expected": expected, "slope": late, **errors})
+    return pd.DataFrame(rows)
 
 
 def _slope(table):
-    return np.polyfit(table["layer"], np.log(table["feature_deviation"]), 1)[0]
+    return log_slope(table["layer"], table["feature_deviation"])
 
 
-def modes(num_layers):
-    """Measured and predicted smoothing of linear networks on digits and on the karate club.
+def modes(setting, graphs=("digits", "karate"), kinds=("metropolis", "random_walk")):
+    """Linear networks and their prediction: graph, propagation, layer, measured, predicted, slowest (λᵏ), difference.
 
-    Args:
-        num_layers: the last layer.
-
-    Returns:
-        A row for each graph, propagation and layer: measured σ(X⁽ᵏ⁾), predicted by `oversmooth.spectral_deviation`,
-        slowest λᵏ; all three divided by their value at k = 0.
+    The three are divided by their value at k = 0; the difference is relative, 0 where it is rounding.
     """
     tables = []
-    for name in ("digits", "karate"):
-        data = osm.load(name)
-        for kind in ("metropolis", "random_walk"):
-            P = osm.Propagation.from_data(data, kind=kind)
-            table = profile(P, data.x, "identity", 1.0, num_layers, [0], width=data.x.shape[1])
-            start = table["feature_deviation"][0]
+    for graph in graphs:
+        for kind in kinds:
+            one = replace(setting, graph=graph, kind=kind, activation="identity")
+            X, P = one.data().x, one.propagation()
+            table = profile(replace(one, width=X.shape[1]))
+            measured = table["feature_deviation"]
+            predicted = osm.spectral_deviation(P, X, range(setting.depth)).numpy()
             rows = {
-                "graph": name,
+                "graph": graph,
                 "propagation": kind,
                 "layer": table["layer"],
-                "measured": table["feature_deviation"] / start,
-                "predicted": osm.spectral_deviation(P, data.x, range(num_layers + 1)).numpy() / start,
+                "measured": measured / measured[0],
+                "predicted": predicted / measured[0],
                 "slowest": P.rate ** table["layer"],
+                "difference": clear_of_rounding((measured / predicted - 1).abs()),
             }
-            tables.append(pandas.DataFrame(rows))
-    return pandas.concat(tables, ignore_index=True)
+            tables.append(pd.DataFrame(rows))
+    return pd.concat(tables, ignore_index=True)
+
+
+REFERENCE = Setting(depth=31)

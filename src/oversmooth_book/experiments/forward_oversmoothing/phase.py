@@ -1,25 +1,19 @@
 """The phase diagram over (λ, s): rings whose reach sets λ, networks whose scale sets s."""
 
+from dataclasses import replace
+
 import numpy as np
-import pandas
+import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.forward_oversmoothing.profiles import decay_rates, profile
+from oversmooth_book.experiments.forward_oversmoothing.measure import decay_rates, profile
 
 
-def phase(num_points, seeds, num_layers=40, num_nodes=60):
-    """Measured decay rate over (λ, s) on rings, whose reach sets λ; random features.
+def phase(setting, num_points, num_nodes=60):
+    """Measured decay rate over (λ, s) on rings, whose reach sets λ: activation, reach, rate, scale, measured.
 
-    Args:
-        num_points: of each axis; rings of equal λ count once.
-        seeds: of the weights.
-        num_layers: depth.
-        num_nodes: of the ring.
-
-    Returns:
-        A row for each activation (identity, tanh), reach and scale: activation, reach, rate (λ), scale, measured
-        (the median rate over the seeds).
+    Random features; the median over the seeds; ``num_points`` on each axis, where rings of equal λ count once.
     """
     features = torch.from_numpy(np.random.default_rng(0).standard_normal((num_nodes, 8)))
     rows = []
@@ -27,44 +21,30 @@ def phase(num_points, seeds, num_layers=40, num_nodes=60):
         P = osm.Propagation.from_edges(ring(num_nodes, reach), num_nodes)
         for scale in np.geomspace(0.5, 5.6, num_points):
             # Orthogonal weights are isometries: without an activation one seed tells all.
-            for activation, used in (("identity", seeds[:1]), ("tanh", seeds)):
-                table = profile(P, features, activation, float(scale), num_layers, used)
+            for activation, seeds in (("identity", setting.seeds[:1]), ("tanh", setting.seeds)):
+                one = replace(setting, activation=activation, weight_scale=float(scale), seeds=seeds)
+                table = profile(one, P, features)
                 table = table.rename(columns={"feature_deviation": "deviation", "feature_ratio": "ratio"})
-                measured = float(np.median(decay_rates(table)))
+                measured = decay_rates(table)["rate"].median()
                 row = {"activation": activation, "reach": reach, "rate": P.rate, "scale": scale}
                 rows.append({**row, "measured": measured})
-    return pandas.DataFrame(rows).sort_values(["activation", "rate", "scale"], ignore_index=True)
+    return pd.DataFrame(rows).sort_values(["activation", "rate", "scale"], ignore_index=True)
 
 
 def stop_contracting(table, level=0.97):
-    """For every λ the smallest scale at which the tanh features no longer contract.
-
-    Args:
-        table: from `phase`.
-        level: a measured rate from here on counts as no contraction.
-
-    Returns:
-        A row for each λ where such a scale is on the grid: rate, scale, product (λs).
-    """
+    """For every λ the smallest scale at which tanh features no longer contract (``level`` a layer): rate, scale, product."""
     rows = []
     for rate, line in table.query("activation == 'tanh'").groupby("rate"):
         scale = line.loc[line["measured"] >= level, "scale"].min()
         if np.isfinite(scale):
             rows.append({"rate": rate, "scale": scale, "product": rate * scale})
-    return pandas.DataFrame(rows, columns=["rate", "scale", "product"])
+    return pd.DataFrame(rows, columns=["rate", "scale", "product"])
 
 
 def ring(num_nodes, reach):
     """Edges of a ring on which every node hears ``reach`` neighbours on each side, (2, edges).
 
     With Metropolis weights all entries are 1/(2 reach + 1), and λ falls from almost 1 (reach 1) towards 0.
-
-    Args:
-        num_nodes: n, more than 2 reach.
-        reach: neighbours on each side.
-
-    Returns:
-        edge_index, each edge in both directions.
     """
     here = torch.arange(num_nodes)
     steps = [step for k in range(1, reach + 1) for step in (k, -k)]
@@ -72,15 +52,7 @@ def ring(num_nodes, reach):
 
 
 def ring_rate(num_nodes, reach):
-    """λ of the ring in closed form: max over j = 1, …, n−1 of |sin((2r+1)πj/n) / ((2r+1) sin(πj/n))|.
-
-    Args:
-        num_nodes: n.
-        reach: r, an array of integers.
-
-    Returns:
-        λ, an array like ``reach``.
-    """
+    """λ of the ring in closed form: max over j = 1, …, n−1 of |sin((2r+1)πj/n) / ((2r+1) sin(πj/n))|."""
     j = np.arange(1, num_nodes)[:, None]
     span = 2 * np.atleast_1d(reach) + 1
     return np.abs(np.sin(span * np.pi * j / num_nodes) / (span * np.sin(np.pi * j / num_nodes))).max(0)

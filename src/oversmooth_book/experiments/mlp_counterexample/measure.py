@@ -9,7 +9,7 @@ import pandas
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments import over_seeds
+from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.mlp_counterexample.training import (
     dial_training,
     outcomes,

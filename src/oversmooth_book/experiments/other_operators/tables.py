@@ -6,7 +6,7 @@ import pandas as pd
 from oversmooth.models.operators import ATTENTION
 from oversmooth.propagation.kinds import adjacency_matrix
 from oversmooth.propagation.perron import fixed_propagation
-from oversmooth_book.experiments import over_seeds
+from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.other_operators import measure as base
 from oversmooth_book.experiments.other_operators.checks import mlp_control
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 import oversmooth as osm
-from oversmooth_book.experiments import over_seeds
+from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.real_graphs.lanczos import quadrature_deviation
 from oversmooth_book.experiments.real_graphs.measure import load
 

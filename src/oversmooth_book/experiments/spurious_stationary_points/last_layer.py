@@ -4,8 +4,8 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments import over_seeds
 from oversmooth_book.experiments.backward_oversmoothing.networks import WIDTH, targets
+from oversmooth_book.experiments.common import over_seeds
 
 BUDGET = 3.0  # the norm that the trained last layer may reach
 # The network's graph matrix, by the name that figures use; the perceptron has the same weights and no graph.

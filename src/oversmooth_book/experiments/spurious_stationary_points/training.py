@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 import oversmooth as osm
-from oversmooth_book.experiments import over_seeds
 from oversmooth_book.experiments.backward_oversmoothing.networks import WIDTH, targets
+from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.spurious_stationary_points.landscape import mean_kernel
 from oversmooth_book.experiments.spurious_stationary_points.last_layer import MODELS, network
 

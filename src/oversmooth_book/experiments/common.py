@@ -1,0 +1,129 @@
+"""What the chapters share: the setting of an experiment, graphs, targets, losses, medians over seeds, slopes."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+
+import oversmooth as osm
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that an experiment may vary. A variation is ``replace(setting, width=256)``, and every ``measure`` takes one.
+
+    The defaults are the book's reference: the two-class block model with Metropolis weights, tanh networks of width 32
+    and depth 41 with orthogonal weights, the squared error to labels ±1.
+
+    Attributes:
+        graph: "CSBM", "karate", "digits", or a name that `oversmooth.load` knows.
+        graph_seed: of the block model's draw.
+        kind: of the propagation P.
+        feature_scale: X⁽⁰⁾ is multiplied by it.
+        activation: name of ρ.
+        width: of the hidden layers.
+        depth: L + 1.
+        weight_scale: s, the spectral norm of every weight matrix.
+        seeds: of the weights, a network for each.
+        loss: "mse" (to labels ±1) or "cross_entropy".
+        optimizer: "sgd" or "adam".
+        step_size: η.
+        steps: updates.
+    """
+
+    graph: str = "CSBM"
+    graph_seed: int = 0
+    kind: str = "metropolis"
+    feature_scale: float = 1.0
+    activation: str = "tanh"
+    width: int = 32
+    depth: int = 41
+    weight_scale: float = 1.0
+    seeds: tuple[int, ...] = (0,)
+    loss: str = "mse"
+    optimizer: str = "adam"
+    step_size: float = 0.001
+    steps: int = 300
+
+    def data(self):
+        """The graph, with its features scaled."""
+        data = graph(self.graph, self.graph_seed)
+        if self.feature_scale != 1:
+            data = data.clone()
+            data.x = self.feature_scale * data.x
+        return data
+
+    def propagation(self):
+        """P of the graph."""
+        return propagation(self.graph, self.graph_seed, self.kind)
+
+    def network(self, outputs=None):
+        """Untrained networks, one for each seed; ``outputs``: width of the output, by default what the loss needs."""
+        data = self.data()
+        if outputs is None:
+            outputs = 1 if self.loss == "mse" else int(data.y.max()) + 1
+        widths = [data.num_features, *[self.width] * (self.depth - 1), outputs]
+        return osm.Network(self.propagation(), widths, self.activation, self.weight_scale, seed=list(self.seeds))
+
+    def objective(self):
+        """Output -> loss, one for each seed."""
+        data = self.data()
+        return squared_error(signs(data.y)) if self.loss == "mse" else cross_entropy(data.y)
+
+    def trace(self):
+        """All signals of the untrained networks."""
+        return osm.trace(self.network(), self.data().x, self.objective())
+
+
+@cache
+def graph(name, seed=0):
+    """A graph by its name: "CSBM" is drawn from ``seed``, public ones are their largest component."""
+    if name == "CSBM":
+        return osm.csbm(seed=seed)
+    if name in ("karate", "digits"):
+        return getattr(osm, name)()
+    return osm.largest_component(osm.load(name))
+
+
+@cache
+def propagation(name, seed=0, kind="metropolis"):
+    """P of `graph`."""
+    return osm.Propagation.from_data(graph(name, seed), kind)
+
+
+def signs(labels):
+    """±1 labels, class 0 against all others: (n, 1) float64."""
+    return torch.where(labels > 0, 1.0, -1.0).to(torch.float64)[:, None]
+
+
+def squared_error(targets):
+    """The mean squared error to ``targets``: output (n, d) or (seeds, n, d) -> scalar or (seeds,)."""
+    return lambda output: (output - targets).square().mean((-1, -2))
+
+
+def cross_entropy(labels):
+    """The cross-entropy to class labels (n,): output (n, c) or (seeds, n, c) -> scalar or (seeds,)."""
+    index = labels[:, None]
+
+    def loss(output):
+        logits = torch.log_softmax(output, -1)
+        return -logits.take_along_dim(index.expand(*logits.shape[:-1], 1), -1).mean((-1, -2))
+
+    return loss
+
+
+def clear_of_rounding(errors, floor=1e-9):
+    """Differences that theory says are 0: what lies below ``floor`` is rounding, other on every machine, and saved as 0."""
+    return np.where(np.abs(errors) > floor, errors, 0.0)
+
+
+def over_seeds(table, by, value):
+    """Median and range over the seeds, which `oversmooth.drawing.theme.band` draws: columns ``by``, median, low, high."""
+    groups = table.groupby(by, sort=False)[value]
+    return groups.agg(median="median", low="min", high="max").reset_index()
+
+
+def log_slope(x, y):
+    """Least-squares slope of log y against x: of an exponential decay, its rate's logarithm."""
+    return float(np.polyfit(np.asarray(x, float), np.log(np.asarray(y, float)), 1)[0])
