@@ -217,7 +217,8 @@ def _judged(row: Claim, functions: dict) -> tuple[Claim, str, str]:
         said = f"{NOT_RUN}: needs {', '.join(lacking)}"
         return row, said, f"**{said}**"
     number = _record(row.id, evaluate(functions[row.id], run_folder() / "tables"))
-    shown, verdict = row.show(number), row.verdict(number, _profile())
+    shown, verdict, why = row.show(number), row.verdict(number, _profile()), row.undecided(_profile())
+    verdict += f": {why}" if why else ""
     quantity = row.quantity[:1].upper() + row.quantity[1:]
     return (
         row,

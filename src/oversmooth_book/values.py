@@ -79,15 +79,13 @@ def values_of(chapter: str) -> tuple[dict[str, Callable], dict[str, Number]]:
         Claim id to function, and name to `Number`.
 
     Raises:
-        BookError: if the chapter has no ``claims.py``, or names one claim or number twice.
+        BookError: if the chapter has no ``claims.py`` that can be imported, or it names one claim or number twice.
     """
     name = f"{EXPERIMENTS}.{chapter}.claims"
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
-        raise BookError(f"{chapter}: no experiments/{chapter}/claims.py says what its claims' values are") from None
+        raise BookError(f"{chapter}: experiments/{chapter}/claims.py cannot be imported ({error})") from error
     claims, numbers = {}, {}
     for function in vars(module).values():
         # Not what the module merely imports.

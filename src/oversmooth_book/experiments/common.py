@@ -114,12 +114,12 @@ def cross_entropy(labels):
 
 
 def clear_of_rounding(errors, floor=1e-9):
-    """Differences that theory says are 0: what lies below ``floor`` is rounding, other on every machine, and saved as 0."""
+    """Differences that should be 0: below ``floor`` they are rounding, other on every machine, and become 0."""
     return np.where(np.abs(errors) > floor, errors, 0.0)
 
 
 def over_seeds(table, by, value):
-    """Median and range over the seeds, which `oversmooth.drawing.theme.band` draws: columns ``by``, median, low, high."""
+    """Median and range over the seeds, for `oversmooth.drawing.theme.band`: columns ``by``, median, low, high."""
     groups = table.groupby(by, sort=False)[value]
     return groups.agg(median="median", low="min", high="max").reset_index()
 

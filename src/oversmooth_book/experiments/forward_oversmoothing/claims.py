@@ -95,7 +95,7 @@ def smallest_rate_of_tanh_above_one(saturated):
 
 
 @number("forward_saturated_high", ".2f")
-def largest_rate_of_tanh_above_one_(saturated):
+def largest_rate_of_saturated_tanh(saturated):
     return saturated["rate"].max()
 
 

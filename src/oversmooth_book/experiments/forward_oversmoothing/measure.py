@@ -92,7 +92,7 @@ def collapse(setting, activations=ACTIVATIONS, products=PRODUCTS):
 
 
 def collapse_bands(layers):
-    """`collapse` over the seeds, with the one bound they share: activation, product, rate, layer, median, low, high, bound."""
+    """`collapse` over the seeds: activation, product, rate, layer, median, low, high, and the bound that they share."""
     by = ["activation", "product", "rate", "layer"]
     bound = layers.groupby(by, sort=False)["bound"].max().reset_index()
     return over_seeds(layers, by, "deviation").merge(bound, on=by)
@@ -126,7 +126,7 @@ def decay_rates(table):
 
 
 def fitted_slopes(setting, num_graphs):
-    """The slope of log σ(X⁽ᵏ⁾) of linear networks on several block models: graph, rate, expected (log λs), slope, errors.
+    """Slopes of log σ(X⁽ᵏ⁾), linear networks on block models: graph, rate, expected (log λs), slope, error, early_error.
 
     The features are centred, so that σ can be followed far below the size that the mean would give to rounding. The
     slope is fitted to the second half of the layers, where the slowest mode has won; ``error`` is its relative one,

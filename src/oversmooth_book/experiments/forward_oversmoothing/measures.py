@@ -65,7 +65,8 @@ def energy_identities(graphs=("CSBM", "digits"), kinds=("metropolis", "random_wa
     """Two identities for the energy E(X) = σ(X)², over all pairs: graph, propagation, identity, left, right, error.
 
     pairs: E(X) = ½ Σ_ij π_i π_j ‖X_i − X_j‖².  one layer: E(X) − E(PX) = ½ Σ_ij π_i (P²)_ij ‖X_i − X_j‖²: the energy
-    that one propagation removes is a Dirichlet energy, that of two steps of P. The error is relative, 0 where it is rounding.
+    that one propagation removes is a Dirichlet energy, that of two steps of P. The error is relative,
+    0 where it is rounding.
     """
     rows = []
     for graph in graphs:
