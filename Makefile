@@ -41,7 +41,7 @@ quick: ## the same, in under three minutes
 	@$(MAKE) --no-print-directory book PROFILE=quick
 
 pdf: setup ## print the built book to one PDF, with Chromium (PROFILE=quick, published or full)
-	$(PYTHON) -m oversmooth_book.pdf --profile $(PROFILE)
+	$(PYTHON) -m oversmooth_book.show.pdf --profile $(PROFILE)
 
 test: setup ## all tests (JOBS processes at once)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup --ignore $(NOTEBOOK_TESTS)

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from pairs import report, seconds
 
-from oversmooth_book.claims import read_claims
-from oversmooth_book.layout import Book
-from oversmooth_book.needs import missing_graphs
-from oversmooth_book.profiles import read_profiles
+from oversmooth_book.book.claims import read_claims
+from oversmooth_book.book.layout import Book
+from oversmooth_book.book.needs import missing_graphs
+from oversmooth_book.book.profiles import read_profiles
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = min(4, os.cpu_count() or 1)

@@ -9,9 +9,9 @@ A chapter asks for its tables by graph, draws them all alike, and tints what it 
 
 import json
 
+from oversmooth_book.book.layout import BookError, find_book
+from oversmooth_book.book.needs import FETCH
 from oversmooth_book.chapter import chapter_name, missing, run_folder, save_table
-from oversmooth_book.layout import BookError, find_book
-from oversmooth_book.needs import FETCH
 
 LABEL = "published run"
 BACKGROUND = "#fbf1d9"

@@ -15,10 +15,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from oversmooth_book.claims import NOT_RUN, Claim, of_chapter, read_claims
-from oversmooth_book.layout import BookError
-from oversmooth_book.machine import machine
-from oversmooth_book.needs import missing_of
+from oversmooth_book.book.claims import NOT_RUN, Claim, of_chapter, read_claims
+from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.machine import machine
+from oversmooth_book.book.needs import missing_of
 from oversmooth_book.values import as_number, as_text, evaluate, values_of
 
 OUTPUT_VARIABLE = "OVERSMOOTH_BOOK_OUTPUT"
@@ -37,8 +37,8 @@ def start(chapter: str) -> None:
     Raises:
         ValueError: if profiles.yml has no such chapter.
     """
-    from oversmooth_book.layout import find_book
-    from oversmooth_book.profiles import read_profiles
+    from oversmooth_book.book.layout import find_book
+    from oversmooth_book.book.profiles import read_profiles
 
     known = read_profiles(find_book().chapters / "profiles.yml")
     if chapter not in known:
@@ -241,7 +241,7 @@ def _profile() -> str:
 
 @functools.cache
 def _claims(chapter: str) -> dict:
-    from oversmooth_book.layout import find_book
+    from oversmooth_book.book.layout import find_book
 
     return {row.id: row for row in of_chapter(read_claims(find_book().chapters / "claims.yml"), chapter)}
 

@@ -4,9 +4,9 @@ import argparse
 import os
 import sys
 
-from oversmooth_book.layout import BookError, find_book
-from oversmooth_book.profiles import PROFILES
-from oversmooth_book.spread import ENOUGH
+from oversmooth_book.book.layout import BookError, find_book
+from oversmooth_book.book.profiles import PROFILES
+from oversmooth_book.check.spread import ENOUGH
 
 
 def main(arguments=None) -> int:
@@ -100,8 +100,8 @@ def _say(line: str) -> None:
 
 
 def _run(options) -> int:
-    from oversmooth_book.needs import FETCH
-    from oversmooth_book.runner import run
+    from oversmooth_book.book.needs import FETCH
+    from oversmooth_book.run.runner import run
 
     book = find_book(options.root)
     chosen = (options.chapters, options.profile, options.jobs, options.force, options.timeout)
@@ -113,7 +113,7 @@ def _run(options) -> int:
 
 def _fetch(options) -> int:
     from oversmooth.graphs.files import data_root
-    from oversmooth_book.fetch import book_graphs, fetch
+    from oversmooth_book.run.fetch import book_graphs, fetch
 
     graphs = options.graphs or book_graphs(find_book(options.root))
     failed = fetch(graphs, say=_say)
@@ -122,7 +122,7 @@ def _fetch(options) -> int:
 
 
 def _build(options) -> int:
-    from oversmooth_book.builder import build
+    from oversmooth_book.show.builder import build
 
     book = find_book(options.root)
     failed = build(book, options.profile, options.committed)
@@ -134,9 +134,9 @@ def _build(options) -> int:
 
 
 def _compare(options) -> int:
-    from oversmooth_book.claims import read_claims
-    from oversmooth_book.compare import compare, lines
-    from oversmooth_book.report import write_report
+    from oversmooth_book.book.claims import read_claims
+    from oversmooth_book.check.compare import compare, lines
+    from oversmooth_book.check.report import write_report
 
     book = find_book(options.root)
     claims = read_claims(book.chapters / "claims.yml")
@@ -148,7 +148,7 @@ def _compare(options) -> int:
 
 
 def _check(options) -> int:
-    from oversmooth_book.checker import check
+    from oversmooth_book.check.checker import check
 
     problems = check(find_book(options.root))
     for problem in problems:
@@ -158,7 +158,7 @@ def _check(options) -> int:
 
 
 def _recheck(options) -> int:
-    from oversmooth_book.recheck import recheck
+    from oversmooth_book.check.recheck import recheck
 
     wrong = recheck(find_book(options.root), options.chapters, say=_say)
     for line in wrong:
@@ -168,7 +168,7 @@ def _recheck(options) -> int:
 
 
 def _replicas(options) -> int:
-    from oversmooth_book.replicas import make_replicas
+    from oversmooth_book.publish.replicas import make_replicas
 
     book = find_book(options.root)
     report = make_replicas(book, options.chapters, options.count, options.jobs, say=_say)
@@ -177,7 +177,7 @@ def _replicas(options) -> int:
 
 
 def _publish(options) -> int:
-    from oversmooth_book.publisher import publish
+    from oversmooth_book.publish.publisher import publish
 
     for line in publish(find_book(options.root), options.chapters, options.profile, options.provisional):
         print(line)
@@ -185,7 +185,7 @@ def _publish(options) -> int:
 
 
 def _release(options) -> int:
-    from oversmooth_book.release import release
+    from oversmooth_book.publish.release import release
 
     for path in release(find_book(options.root)):
         print(os.path.relpath(path))

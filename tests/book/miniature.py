@@ -11,8 +11,8 @@ import nbformat
 import psutil
 
 from oversmooth.graphs import ogb as ogbfiles
-from oversmooth_book.layout import Book
-from oversmooth_book.processes import MARK
+from oversmooth_book.book.layout import Book
+from oversmooth_book.run.processes import MARK
 
 REPOSITORY = Path(__file__).parents[2]
 PARAMETERS = "num_steps = 3\nscale = 1.5  # growth\nseeds = [0, 1]"

@@ -10,9 +10,9 @@ from matplotlib.colors import same_color
 from miniature import CLAIM, add_chapter
 
 import oversmooth_book as chapter
+from oversmooth_book.book.layout import ROOT_VARIABLE, BookError
 from oversmooth_book.borrowing import BACKGROUND
 from oversmooth_book.chapter import OUTPUT_VARIABLE, PROFILE_VARIABLE, _claims, _output_root, missing
-from oversmooth_book.layout import ROOT_VARIABLE, BookError
 
 GRAPHS = ["karate", "Cora", "CSBM 900"]
 

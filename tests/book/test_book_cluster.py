@@ -6,7 +6,7 @@ import pytest
 from dask_cluster import Cluster
 from miniature import DRAW, MEASURE, call, make_book, processes, write_chapter
 
-from oversmooth_book.notebooks import read_notebook
+from oversmooth_book.book.notebooks import read_notebook
 
 SWEEP = """import os
 import oversmooth as osm

@@ -9,12 +9,12 @@ import pytest
 from bs4 import BeautifulSoup
 from miniature import call, commit_all, copy_book
 
-from oversmooth_book.claims import read_claims
-from oversmooth_book.compare import NO_CAUSE, Comparison, causes, compare, differences, lines
-from oversmooth_book.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING, table_difference
-from oversmooth_book.profiles import read_profiles
-from oversmooth_book.report import write_report
-from oversmooth_book.spread import Spread, read_spread, write_spread
+from oversmooth_book.book.claims import read_claims
+from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.check.compare import NO_CAUSE, Comparison, causes, compare, differences, lines
+from oversmooth_book.check.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING, table_difference
+from oversmooth_book.check.report import write_report
+from oversmooth_book.check.spread import Spread, read_spread, write_spread
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from mirrors import Mirror
 from torch_geometric.datasets import Planetoid
 
 from oversmooth.graphs import files as rawfiles
-from oversmooth_book.checker import uncovered
-from oversmooth_book.claims import read_claims
-from oversmooth_book.layout import BookError
-from oversmooth_book.needs import fetch_missing, is_here, missing_files, missing_graphs, needed_graphs
-from oversmooth_book.notebooks import read_notebook
+from oversmooth_book.book.claims import read_claims
+from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.needs import fetch_missing, is_here, missing_files, missing_graphs, needed_graphs
+from oversmooth_book.book.notebooks import read_notebook
+from oversmooth_book.check.checker import uncovered
 
 FETCH = "`oversmooth-book fetch` (or `make data`) downloads"
 

@@ -11,9 +11,9 @@ from browsing import pages, soup
 from miniature import REPOSITORY
 
 import oversmooth as osm
+from oversmooth_book.book.layout import BookError
 from oversmooth_book.experiments.explore import measure as experiment
-from oversmooth_book.explore_panel import read_grid, write_files
-from oversmooth_book.layout import BookError
+from oversmooth_book.sphinx.explore_panel import read_grid, write_files
 
 pytestmark = pytest.mark.xdist_group("book")
 SMALL = ([3, 4], [0.8, 1.5], 2)
@@ -243,6 +243,6 @@ def test_only_this_page_loads_the_plotting_library(site):
 
 
 def test_a_build_without_plotly_fails_in_words(tables, tmp_path, monkeypatch):
-    monkeypatch.setattr("oversmooth_book.explore_panel.find_spec", lambda name: None)
+    monkeypatch.setattr("oversmooth_book.sphinx.explore_panel.find_spec", lambda name: None)
     with pytest.raises(BookError, match="plotly is not installed"):
         write_files(read_grid(tables), tmp_path)

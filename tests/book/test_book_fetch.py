@@ -8,11 +8,11 @@ from mirrors import Mirror, small_files
 from torch_geometric.datasets import HeterophilousGraphDataset, Planetoid
 
 from oversmooth.graphs import files as rawfiles
-from oversmooth_book.claims import read_claims
+from oversmooth_book.book.claims import read_claims
+from oversmooth_book.book.layout import Book
+from oversmooth_book.book.needs import missing_of
 from oversmooth_book.cli import main
-from oversmooth_book.fetch import book_graphs
-from oversmooth_book.layout import Book
-from oversmooth_book.needs import missing_of
+from oversmooth_book.run.fetch import book_graphs
 
 ENDS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
 CORA = [f"ind.cora.{end}" for end in ENDS]

@@ -21,7 +21,7 @@ from miniature import (
     write_profiles,
 )
 
-from oversmooth_book.checker import check
+from oversmooth_book.check.checker import check
 
 FULL = ("--profile", "full")
 ROWS = ({}, {"id": "T2", "threshold": 1.0, "profile": "full"})

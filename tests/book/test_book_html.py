@@ -7,8 +7,8 @@ import pytest
 from browsing import pages, soup
 from miniature import REPOSITORY, call
 
-from oversmooth_book.checker import check
-from oversmooth_book.layout import Book
+from oversmooth_book.book.layout import Book
+from oversmooth_book.check.checker import check
 
 # One worker builds the book, whatever the number of workers.
 pytestmark = pytest.mark.xdist_group("book")

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from miniature import add_chapter, call, command, processes, snapshot, wait_until, write_chapter
 
-from oversmooth_book.layout import recover_folders, replace_folder
-from oversmooth_book.processes import MARK
+from oversmooth_book.book.layout import recover_folders, replace_folder
+from oversmooth_book.run.processes import MARK
 
 BUSY = "open('computing', 'w').close()\nwhile True:\n    pass"
 # A child that ignores its parent's death, as a pool of workers may.
@@ -90,7 +90,7 @@ def test_kernel_killed(good):
 
 def test_worker_killed(good):
     runner, before = start_busy(good, HOLDS)
-    named(good, "oversmooth_book.worker").kill()
+    named(good, "oversmooth_book.run.worker").kill()
     text, _ = runner.communicate(timeout=60)
     assert runner.returncode == 1 and "FAILED busy: its process was killed" in text
     assert snapshot(good.build("published") / "runs") == before
@@ -100,7 +100,7 @@ def test_worker_killed(good):
 
 def test_runner_and_worker_killed_together(good):
     runner, _ = start_busy(good, SPAWNS)
-    worker = named(good, "oversmooth_book.worker")
+    worker = named(good, "oversmooth_book.run.worker")
     os.kill(worker.pid, signal.SIGKILL)
     runner.kill()
     runner.wait()

@@ -20,11 +20,11 @@ from miniature import (
     write_profiles,
 )
 
-from oversmooth_book.checker import check
-from oversmooth_book.claims import FAIL, NOT_RUN, PASS, read_claims, read_values
-from oversmooth_book.layout import Book, BookError
-from oversmooth_book.profiles import read_profiles
-from oversmooth_book.statements import check_statements, read_statements, statement_numbers
+from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, read_claims, read_values
+from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.book.statements import check_statements, read_statements, statement_numbers
+from oversmooth_book.check.checker import check
 
 REAL = Book(REPOSITORY)
 CLAIMS = read_claims(REAL.chapters / "claims.yml")

@@ -14,13 +14,13 @@ import numpy
 import pytest
 import torch
 
-from oversmooth_book.machine import SETTINGS, _named, machine
+from oversmooth_book.book.machine import SETTINGS, _named, machine
 
 WORDS = {
     "cores", "system", "processor", "model", "instruction set", "torch BLAS", "torch threads", "NumPy BLAS",
     "NumPy threads", "NumPy instruction set", "libm", "settings",
 }  # fmt: skip
-TELL = "import json; from oversmooth_book.machine import machine; print(json.dumps(machine()))"
+TELL = "import json; from oversmooth_book.book.machine import machine; print(json.dumps(machine()))"
 
 
 def elsewhere(**settings):

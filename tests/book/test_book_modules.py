@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from miniature import REPOSITORY
 
-from oversmooth_book.layout import Book
-from oversmooth_book.modules import measuring_modules, modules_of
-from oversmooth_book.notebooks import code_cells, read_notebook
-from oversmooth_book.profiles import read_profiles
+from oversmooth_book.book.layout import Book
+from oversmooth_book.book.modules import measuring_modules, modules_of
+from oversmooth_book.book.notebooks import code_cells, read_notebook
+from oversmooth_book.book.profiles import read_profiles
 
 SOURCE = REPOSITORY / "src"
 CHAPTERS = read_profiles(REPOSITORY / "chapters" / "profiles.yml")
@@ -75,8 +75,8 @@ def test_an_edit_of_drawing_printing_or_comparing_moves_no_number(name):
     modules = of_notebook(name)
     measuring = measuring_modules(modules)
     for machinery in ("pdf", "compare", "builder", "ledger", "publisher"):
-        assert f"oversmooth_book.{machinery}" not in modules
-    assert {"oversmooth.drawing.theme", "oversmooth_book.experiments.explore.figures"} <= set(modules)
-    assert not any(module.startswith(("oversmooth.drawing", "oversmooth_book.c")) for module in measuring)
+        assert not any(name.endswith(f".{machinery}") for name in modules)
+    assert {"oversmooth.drawing.theme", f"oversmooth_book.experiments.{name}.figures"} <= set(modules)
+    assert not any(module.startswith(("oversmooth.drawing", "oversmooth_book.book")) for module in measuring)
     assert any(module.startswith("oversmooth_book.experiments.") for module in measuring)
     assert "oversmooth.propagation.matrix" in measuring and all(Path(path).is_file() for path in measuring.values())

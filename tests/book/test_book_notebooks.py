@@ -4,8 +4,8 @@ import nbformat
 import pytest
 from miniature import COMPUTE, DRAW, MEASURE, write_chapter
 
-from oversmooth_book.layout import BookError
-from oversmooth_book.notebooks import (
+from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.notebooks import (
     clean,
     faults,
     output_fingerprint,

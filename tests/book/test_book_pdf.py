@@ -8,9 +8,9 @@ import pytest
 from browsing import soup
 from miniature import REPOSITORY
 
-from oversmooth_book.layout import Book, BookError
-from oversmooth_book.pdf import contents, join, make_pdf
-from oversmooth_book.profiles import read_yaml
+from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.book.profiles import read_yaml
+from oversmooth_book.show.pdf import contents, join, make_pdf
 
 pypdf = pytest.importorskip("pypdf")
 pytestmark = pytest.mark.xdist_group("book")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("book")
 def pdf(site, browser):
     """Printed once, as a reader does it; without Chromium the fixture ``browser`` has skipped already."""
     book = Book(site.parents[2])
-    command = [sys.executable, "-m", "oversmooth_book.pdf", "--root", str(book.root)]
+    command = [sys.executable, "-m", "oversmooth_book.show.pdf", "--root", str(book.root)]
     answer = subprocess.run(command, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     assert not (site / ".book.html").exists()

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from miniature import write_profiles
 
-from oversmooth_book.layout import BookError
-from oversmooth_book.profiles import read_profiles
+from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.profiles import read_profiles
 
 
 def read(book):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oversmooth_book.prose import typed_numbers
+from oversmooth_book.check.prose import typed_numbers
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import shutil
 import pytest
 from miniature import DRAW, MEASURE, call, commit_all, copy_book, git, refusal, snapshot, write_chapter, write_claims
 
-from oversmooth_book.checker import check
-from oversmooth_book.notebooks import read_notebook
-from oversmooth_book.prose import typed_numbers
+from oversmooth_book.book.notebooks import read_notebook
+from oversmooth_book.check.checker import check
+from oversmooth_book.check.prose import typed_numbers
 
 
 @pytest.fixture(scope="module")

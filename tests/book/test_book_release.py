@@ -8,8 +8,8 @@ import tarfile
 import pytest
 from miniature import call, commit_all, write_claims
 
-from oversmooth_book.layout import Book
-from oversmooth_book.release import pack
+from oversmooth_book.book.layout import Book
+from oversmooth_book.publish.release import pack
 
 
 @pytest.fixture(scope="module")

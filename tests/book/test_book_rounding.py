@@ -9,12 +9,12 @@ import pytest
 from miniature import add_chapter, call, commit_all, copy_book, make_book, refusal, settle, snapshot, write_claims
 from test_nbval import nbval
 
-from oversmooth_book.claims import read_claims
-from oversmooth_book.compare import compare_folders
-from oversmooth_book.notebooks import read_notebook
-from oversmooth_book.profiles import read_profiles
-from oversmooth_book.replicas import objections, valid_replicas
-from oversmooth_book.spread import Spread, measure_spread, read_spread, write_spread
+from oversmooth_book.book.claims import read_claims
+from oversmooth_book.book.notebooks import read_notebook
+from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.check.compare import compare_folders
+from oversmooth_book.check.spread import Spread, measure_spread, read_spread, write_spread
+from oversmooth_book.publish.replicas import objections, valid_replicas
 
 START = "import torch\nx = torch.linspace(0.1, 3, 1000, dtype=torch.float64)\n"
 SAVE = 'import pandas\nbook.save_table("t", pandas.DataFrame({"value": values}))'

@@ -18,12 +18,12 @@ from miniature import (
     write_profiles,
 )
 
-from oversmooth_book.claims import read_claims
-from oversmooth_book.layout import Book
-from oversmooth_book.notebooks import read_notebook, write_notebook
-from oversmooth_book.profiles import read_profiles
-from oversmooth_book.records import changes, fingerprints
-from oversmooth_book.runner import locked, why_due
+from oversmooth_book.book.claims import read_claims
+from oversmooth_book.book.layout import Book
+from oversmooth_book.book.notebooks import read_notebook, write_notebook
+from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.book.records import changes, fingerprints
+from oversmooth_book.run.runner import locked, why_due
 
 
 def test_a_run_leaves_notebook_tables_values_and_record(ran):

@@ -13,13 +13,13 @@ from miniature import REPOSITORY, call, settle
 
 from oversmooth.graphs import datasets as graphs
 from oversmooth.graphs import files as rawfiles
-from oversmooth_book.claims import read_claims, read_values
-from oversmooth_book.layout import Book, BookError
-from oversmooth_book.notebooks import read_notebook
-from oversmooth_book.pages import Page, provenance
-from oversmooth_book.profiles import read_profiles
-from oversmooth_book.records import read_record
-from oversmooth_book.rows import read_yaml
+from oversmooth_book.book.claims import read_claims, read_values
+from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.book.notebooks import read_notebook
+from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.book.records import read_record
+from oversmooth_book.book.strict_yaml import read_yaml
+from oversmooth_book.show.pages import Page, provenance
 
 # Messages of a sweep to its own worker processes: made by this program a moment ago, never read from a file.
 OWN_MESSAGES = {"src/oversmooth/_sweep_cell.py": {"pickle.loads"}}

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from miniature import REPOSITORY
 
 import oversmooth as osm
-from oversmooth_book.claims import Claim
-from oversmooth_book.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING, gaps, table_difference
-from oversmooth_book.experiments.explore import measure as explore
-from oversmooth_book.layout import Book, BookError
-from oversmooth_book.profiles import read_profiles
-from oversmooth_book.spread import (
+from oversmooth_book.book.claims import Claim
+from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.check.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING, gaps, table_difference
+from oversmooth_book.check.spread import (
     Spread,
     allowed,
     allowed_of_claim,
@@ -26,6 +25,7 @@ from oversmooth_book.spread import (
     read_spread,
     write_spread,
 )
+from oversmooth_book.experiments.explore import measure as explore
 
 BOOK, THREE = Book(REPOSITORY), ("1", "2", "3")
 

@@ -9,7 +9,7 @@ import pytest
 from miniature import command, commit_all, make_book, settle, write_chapter
 from test_nbval import differences, nbval
 
-from oversmooth_book.layout import Book, home_folder, with_home
+from oversmooth_book.book.layout import Book, home_folder, with_home
 
 ODD = "weird {x} {0} [name] é 図"
 UNKNOWN = ["unshare", "--user", "--map-user=54321"]

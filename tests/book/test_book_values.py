@@ -9,10 +9,10 @@ import pytest
 from miniature import REPOSITORY, call, make_book, write_claims
 
 from oversmooth_book import chapter, values
-from oversmooth_book.layout import Book, BookError
-from oversmooth_book.recheck import recheck
+from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.check.recheck import recheck
 
-CLAIMS = '''
+CLAIMS = """
 from oversmooth_book.values import claim, number
 
 def _largest(powers):
@@ -29,7 +29,7 @@ def largest_in_words(powers):
 @number("count")
 def rows(powers, more):
     return len(powers) + len(more)
-'''
+"""
 
 
 @pytest.fixture

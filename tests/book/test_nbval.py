@@ -10,13 +10,13 @@ import sys
 import pytest
 from miniature import REPOSITORY, STUB, add_needy, call, copy_book, make_book, settle, stub_data
 
+from oversmooth_book.book.claims import read_claims
+from oversmooth_book.book.layout import Book, with_home
+from oversmooth_book.book.needs import cell_needs, missing_graphs
+from oversmooth_book.book.notebooks import read_notebook, tags, write_notebook
+from oversmooth_book.book.profiles import read_profiles
 from oversmooth_book.chapter import OUTPUT_VARIABLE
-from oversmooth_book.claims import read_claims
-from oversmooth_book.compare import compare_folders
-from oversmooth_book.layout import Book, with_home
-from oversmooth_book.needs import cell_needs, missing_graphs
-from oversmooth_book.notebooks import read_notebook, tags, write_notebook
-from oversmooth_book.profiles import read_profiles
+from oversmooth_book.check.compare import compare_folders
 
 BOOK = Book(REPOSITORY)
 CHAPTERS = read_profiles(BOOK.chapters / "profiles.yml")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from oversmooth_book.benchmark_table import benchmark_table
-from oversmooth_book.layout import Book
-from oversmooth_book.profiles import read_profiles
+from oversmooth_book.book.layout import Book
+from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.show.benchmark_table import benchmark_table
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 

@@ -126,7 +126,7 @@ def decay_rates(table):
 
 
 def fitted_slopes(setting, num_graphs):
-    """Slopes of log σ(X⁽ᵏ⁾), linear networks on block models: graph, rate, expected (log λs), slope, error, early_error.
+    """Slopes of log σ(X⁽ᵏ⁾), linear nets on block models: graph, rate, expected (log λs), slope, error, early_error.
 
     The features are centred, so that σ can be followed far below the size that the mean would give to rounding. The
     slope is fitted to the second half of the layers, where the slowest mode has won; ``error`` is its relative one,

@@ -32,7 +32,7 @@ def phase(setting, num_points, num_nodes=60):
 
 
 def stop_contracting(table, level=0.97):
-    """For every λ the smallest scale at which tanh features lose less than 1 − ``level`` a layer: rate, scale, product."""
+    """For every λ the least scale at which tanh features lose less than 1 − ``level`` a layer: rate, scale, product."""
     rows = []
     for rate, line in table.query("activation == 'tanh'").groupby("rate"):
         scale = line.loc[line["measured"] >= level, "scale"].min()

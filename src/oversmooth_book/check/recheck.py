@@ -1,0 +1,80 @@
+"""recheck: every claim and every glued number of the book once more, from the published tables alone."""
+
+import math
+
+from oversmooth_book.book.claims import PASS, of_chapter, read_claims, read_values
+from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.book.notebooks import glued_texts, read_notebook
+from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.values import as_number, as_text, evaluate, values_of
+
+# Another pandas may add in another order; the tables it reads are the same.
+SAME = 1e-9
+
+
+def recheck(book: Book, names=(), say=print) -> list[str]:
+    """Compute the claims and numbers of the committed tables again.
+
+    Args:
+        book: the book.
+        names: chapters; none means all.
+        say: takes one line of report at a time.
+
+    Returns:
+        What is wrong, one sentence each: a value that the tables do not give, a claim that does not pass on them, a
+        claim without a function, a number of the text that the tables do not give.
+
+    Raises:
+        BookError: if a chapter is unknown.
+    """
+    chapters, claims = read_profiles(book.chapters / "profiles.yml"), read_claims(book.chapters / "claims.yml")
+    unknown = [name for name in names if name not in chapters]
+    if unknown:
+        raise BookError(f"unknown chapter {', '.join(unknown)}; the book has {', '.join(chapters) or 'none'}")
+    wrong = []
+    for name in names or chapters:
+        try:
+            functions, numbers = values_of(name)
+        except BookError as error:
+            wrong.append(str(error))
+            continue
+        found = [*_claims(book, name, of_chapter(claims, name), functions), *_numbers(book, name, numbers)]
+        say(f"{name}: {len(functions)} claims, {len(numbers)} numbers" + (f", {len(found)} wrong" if found else ""))
+        wrong += found
+    return wrong
+
+
+def _claims(book: Book, chapter: str, rows: list, functions: dict) -> list[str]:
+    folder, found = book.published(chapter), []
+    values = read_values(folder / "claims.json")
+    found += [f"{name}: claims.yml has no such claim of {chapter}" for name in functions.keys() - {r.id for r in rows}]
+    for row in rows:
+        if row.id not in functions:
+            found.append(f"{row.id}: experiments/{chapter}/claims.py has no function for it")
+            continue
+        if row.id not in values and row.profile == "full":
+            continue  # decided by the full profile only
+        try:
+            value = as_number(row.id, evaluate(functions[row.id], folder / "tables"))
+        except (BookError, ValueError) as error:
+            found.append(f"{row.id}: {error}")
+            continue
+        published = values.get(row.id)
+        if published is None or not math.isclose(value, published, rel_tol=SAME, abs_tol=1e-15):
+            found.append(f"{row.id}: the published tables give {value!r}, published is {published!r}")
+        elif row.profile != "full" and row.verdict(value, "published") != PASS:
+            found.append(f"{row.id}: {row.verdict(value, 'published')} on the published tables: {row.measured(value)}")
+    return found
+
+
+def _numbers(book: Book, chapter: str, numbers: dict) -> list[str]:
+    glued, found = glued_texts(read_notebook(book.notebook(chapter))), []
+    for name, number in numbers.items():
+        try:
+            text = as_text(name, evaluate(number.function, book.published(chapter) / "tables"), number.spec)
+        except (BookError, ValueError) as error:
+            found.append(f"{name}: {error}")
+            continue
+        if glued.get(name) != text:
+            found.append(f"{name}: the published tables give {text!r}, the text has {glued.get(name)!r}")
+    return found

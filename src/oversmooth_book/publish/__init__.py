@@ -1,0 +1,1 @@
+"""For maintainers: replicas, publication, release."""

@@ -1,0 +1,1 @@
+"""Showing the book: pages, ledger, HTML and PDF."""

@@ -1,0 +1,274 @@
+"""What the build adds to the authors' pages: provenance lines, notes, the full profile's section, the API's list."""
+
+import copy
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim, of_chapter
+from oversmooth_book.book.needs import FETCH, missing_files
+from oversmooth_book.book.notebooks import read_notebook
+from oversmooth_book.book.profiles import ChapterProfile
+from oversmooth_book.check.spread import ENOUGH, LEAST
+
+API_MARK = "<!-- api -->"
+DATA_MARK = "<!-- missing-files -->"
+ADDED = "added-by-the-build"
+BADGES = {PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
+SHOWN_VERSIONS = ("python", "torch", "numpy", "scipy", "torch-geometric")
+
+
+@dataclass
+class Page:
+    """One chapter as it will be shown: whose outputs, whose values, and what the reader must be told."""
+
+    chapter: ChapterProfile
+    profile: str
+    folder: Path
+    notebook: Path
+    record: dict | None
+    values: dict = field(default_factory=dict)
+    borrowed: dict = field(default_factory=dict)
+    replicas: int = ENOUGH
+    full: "Page | None" = None
+
+    @property
+    def missing(self) -> list[str]:
+        """The graphs whose raw files the run lacked."""
+        return self.record["missing"] if self.record else []
+
+    @property
+    def tables(self) -> list[Path]:
+        """The CSV files behind the chapter's figures."""
+        return sorted((self.folder / "tables").glob("*.csv"))
+
+    @property
+    def place(self) -> str:
+        """Where the built book keeps those files."""
+        return f"tables/{self.chapter.name}" + ("/full" if self.profile == "full" else "")
+
+    def judge(self, claim: Claim) -> tuple[float | None, str, str]:
+        """What the ledger says of a claim; what only a full run can decide is judged by the committed one, if any.
+
+        Args:
+            claim: a claim of this chapter.
+
+        Returns:
+            (value or None, verdict, profile of the run that decides).
+        """
+        page = self.full if self.full and claim.profile == "full" else self
+        value = page.values.get(claim.id)
+        verdict = claim.verdict(value, page.profile)
+        return None if verdict == NOT_RUN else value, verdict, page.profile
+
+    def measured(self, claim: Claim) -> str:
+        """A claim's value as the ledger shows it, with what keeps its digits back; or what a claim not run needs."""
+        value, verdict, profile = self.judge(claim)
+        if verdict == NOT_RUN:
+            return small(claim.undecided(self.profile, self.missing))
+        lent = " (full profile)" if profile == "full" and self.profile != "full" else ""
+        return f"{claim.show(value)}{lent} {small(claim.why)}".strip()
+
+
+def chapter_notebook(page: Page, claims: dict[str, Claim]):
+    """The chapter with its note on top, a provenance line under every figure, and its full-profile run at the end."""
+    notebook = copy.deepcopy(read_notebook(page.notebook))
+    cells = []
+    for cell, tables in zip(notebook.cells, drawn_tables(notebook, page.tables), strict=True):
+        cells.append(cell)
+        if tables is not None and page.record:
+            cells.append(_markdown(provenance(page, tables)))
+    if page.missing:
+        cells.insert(1, _markdown(missing_note(page, claims)))
+    if page.replicas < ENOUGH:
+        cells.append(_markdown(replicas_note(page.replicas)))
+    notebook.cells = cells + ([_markdown(full_section(page.full, claims))] if page.full else [])
+    added = [cell for cell in notebook.cells if cell.get("id") == ADDED]
+    for number, cell in enumerate(added):
+        # nbformat's own are random: two builds of one commit would differ.
+        cell["id"] = f"{ADDED}-{number}"
+    return notebook
+
+
+def full_section(page: Page, claims: dict[str, Claim]) -> str:
+    """The end of a chapter that also ran at full size: its verdicts, where that run comes from, and its tables."""
+    rows = []
+    for claim in of_chapter(claims, page.chapter.name):
+        verdict = page.judge(claim)[1]
+        rows.append(f"| {link(claim)} | {badge(verdict)} | {page.measured(claim)} | `{claim.condition()}` |")
+    head = "| Claim | Verdict | Measured | Needed |\n|---|---|---|---|\n"
+    table = f"{head}{chr(10).join(rows)}\n\n" if rows else ""
+    return (
+        "## Full profile\n\nThe same chapter with more of everything, run once at the commit named here; "
+        f"the figures above do not show it.\n\n{table}" + provenance(page, page.tables, "Saved as", "origin")
+    )
+
+
+def replicas_note(number: int) -> str:
+    """What a reader must know of published numbers whose spread few replicas measured."""
+    wide = " Until there are three, `compare` takes wide limits." if number < LEAST else ""
+    return (
+        ":::{div} origin\nHow far rounding moves this chapter's published numbers was measured by "
+        f"{number} replicas so far; {ENOUGH} are intended.{wide}\n:::"
+    )
+
+
+def missing_note(page: Page, claims: dict[str, Claim]) -> str:
+    """What a reader of a chapter must know that ran without some raw files.
+
+    Args:
+        page: the chapter.
+        claims: all claims of the book.
+
+    Returns:
+        MyST text: the graphs, the claims that are NOT RUN, whose rows the figures show, and the one command.
+    """
+    waiting = [link(claim) for claim in of_chapter(claims, page.chapter.name) if set(claim.needs) & set(page.missing)]
+    verdict = f"The claims that need them are {NOT_RUN}: {', '.join(waiting)}." if waiting else "No claim needs them."
+    drawn = (
+        " Figures that show these graphs draw the published run; they are tinted and say so." if page.borrowed else ""
+    )
+    return (
+        f":::{{admonition}} Some data are not here\n:class: warning\nThe raw files of {', '.join(page.missing)} are "
+        f"not on this machine, or not the published ones. {verdict}{drawn} {FETCH} downloads them.\n:::"
+    )
+
+
+def missing_data(pages: dict[str, Page]) -> str:
+    """Which raw files the whole book lacks, and the command that fetches them.
+
+    Args:
+        pages: the chapters as they will be shown.
+
+    Returns:
+        MyST text, empty if nothing is missing.
+    """
+    graphs = list(dict.fromkeys(name for page in pages.values() for name in page.missing))
+    if not graphs:
+        return ""
+    files = "".join(f"- `{path}`\n" for path in missing_files(graphs)) or "- none, but some are damaged\n"
+    return (
+        f":::{{admonition}} Some data are not on this machine\n:class: warning\n{FETCH} downloads what is missing; "
+        f"then run and build again. Until then the claims that need {', '.join(graphs)} are {NOT_RUN}; all others were "
+        f"measured.\n\nMissing below `data/raw`, or below the folder that `OVERSMOOTH_DATA` names:\n\n{files}:::"
+    )
+
+
+def badge(verdict: str) -> str:
+    """A verdict as a coloured word."""
+    return f"{{{BADGES[verdict]}}}`{verdict}`"
+
+
+def small(text: str) -> str:
+    """A remark in a table's cell, on a line of its own; empty for none."""
+    return f"[{text}]{{.remark}}" if text else ""
+
+
+def link(claim: Claim) -> str:
+    """A claim's name, leading to its row in the ledger."""
+    return f"[{claim.id}](#claim-{claim.id.lower()})"
+
+
+def is_figure(cell) -> bool:
+    """Whether a cell draws a figure with a caption."""
+    return cell.cell_type == "code" and "figure" in cell.metadata.get("mystnb", {})
+
+
+def drawn_tables(notebook, tables: list[Path]) -> list[list[Path] | None]:
+    """For every cell of a notebook the tables it draws, None where it draws no figure."""
+    found, before = [], ""
+    for cell in notebook.cells:
+        if is_figure(cell):
+            found.append(figure_tables(cell, tables, before))
+            before = ""
+        else:
+            found.append(None)
+            before += cell.source + "\n" if cell.cell_type == "code" else ""
+    return found
+
+
+def figure_tables(cell, tables: list[Path], before: str = "") -> list[Path]:
+    """The tables a figure draws.
+
+    Args:
+        cell: the figure's cell.
+        tables: those of the chapter.
+        before: the code since the figure before it.
+
+    Returns:
+        The tables that the cell's metadata name (``tables``); else those named like the figure (``fig-forward-phase``
+        draws ``phase`` and ``phase_edge``); else those saved since the figure before it; else all of the chapter.
+    """
+    name = cell.metadata["mystnb"]["figure"].get("name", "").replace("-", "_")
+    stems = [path.stem for path in tables]
+    alike = [stem for stem in stems if any(f"_{name}".endswith(f"_{part}") for part in _beginnings(stem, stems))]
+    saved = re.findall(r"""save_table\(\s*["'](\w+)["']""", before + cell.source)
+    for wanted in (cell.metadata.get("tables", []), alike, saved):
+        found = [path for path in tables if path.stem in wanted]
+        if found:
+            return found
+    return tables
+
+
+def _beginnings(stem: str, stems: list[str]) -> list[str]:
+    """A table's name and the tables it belongs to: ``phase_edge`` goes with ``phase``."""
+    return [other for other in stems if stem == other or stem.startswith(f"{other}_")]
+
+
+def _assigned(values: dict) -> str:
+    return ", ".join(f"`{name} = {value!r}`" for name, value in values.items())
+
+
+def _markdown(text: str):
+    import nbformat
+
+    return nbformat.v4.new_markdown_cell(text, id=ADDED)
+
+
+def provenance(page: Page, tables: list[Path], verb: str = "Drawn from", style: str = "provenance") -> str:
+    """Where a figure comes from, in one small paragraph."""
+    record, seeds = page.record, page.record["seeds"]
+    values = _assigned({name: value for name, value in record["parameters"].items() if name not in seeds}) or "none"
+    versions = ", ".join(f"{name} {record['versions'][name]}" for name in SHOWN_VERSIONS if name in record["versions"])
+    commit = f"commit `{record['commit'][:10]}`" if record["commit"] else "no commit known"
+    changed = " with uncommitted changes" if record["commit"] and record["dirty"] else ""
+    links = ", ".join(f"{{download}}`{path.name} </{page.place}/{path.name}>`{_lender(page, path)}" for path in tables)
+    drawn = f" {verb} {links}." if links else ""
+    return (
+        f":::{{div}} {style}\nProfile {record['profile']}; parameters: {values}; "
+        f"seeds: {_assigned(seeds) or 'no parameter, they stand in the code'}. {versions}; "
+        f"{commit}{changed}. The chapter took {record['seconds']:.0f} s "
+        f"on {record['machine']['cores']} cores ({record['machine']['processor']}).{drawn}\n:::"
+    )
+
+
+def _lender(page: Page, table: Path) -> str:
+    """Where a table's rows come from, if not all come from this run."""
+    graphs = page.borrowed.get(table.stem)
+    return f" (rows of {', '.join(graphs)}: published run)" if graphs else ""
+
+
+def api_listing() -> str:
+    """One section per module of the library, one entry per public name, taken from the library itself."""
+    import oversmooth
+
+    sections = []
+    for module, names in oversmooth._PUBLIC.items():
+        entries = "\n".join(_api_entry(f"oversmooth.{module}", name) for name in sorted(names, key=str.lower))
+        sections.append(f"## {module}\n\n```{{eval-rst}}\n{entries}\n```")
+    return "\n\n".join(sections)
+
+
+def _api_entry(module: str, name: str) -> str:
+    import inspect
+
+    import oversmooth
+
+    thing = getattr(oversmooth, name)
+    if inspect.isclass(thing):
+        return f".. autoclass:: {module}.{name}\n   :members:\n"
+    if callable(thing):
+        return f".. autofunction:: {module}.{name}\n"
+    # A constant has no docstring of its own, only that of its type.
+    known = ", ".join(f"``{key}``" for key in thing) if isinstance(thing, dict) else f"``{thing!r}``"
+    return f".. py:data:: {name}\n   :module: {module}\n\n   {known}\n"

@@ -1,0 +1,242 @@
+"""The book as one PDF: all pages of the built HTML joined into one document, and printed by Chromium.
+
+    python -m oversmooth_book.show.pdf --profile published
+
+One document, so that references between chapters stay links and pages are numbered through. It is printed twice: the
+second time with the page numbers of the first in the table of contents.
+"""
+
+import argparse
+import os
+import posixpath
+import re
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from oversmooth_book.book.layout import Book, BookError, find_book
+from oversmooth_book.book.profiles import PROFILES, read_yaml
+
+STYLE = Path(__file__).with_name("print.css")
+# What a sheet of paper has no use for.
+SCREEN_ONLY = ".headerlink, .copybtn, script, noscript, link, #explore, button, .toggle-details__summary, form"
+FOOT = (
+    '<div style="font: 8px sans-serif; width: 100%; text-align: center; color: #333">'
+    '<span class="pageNumber"></span></div>'
+)
+
+
+def make_pdf(book: Book, profile: str = "published") -> Path:
+    """Print the built book.
+
+    Args:
+        book: the book; its HTML must have been built.
+        profile: which build.
+
+    Returns:
+        The PDF, ``_build/<profile>/book.pdf``.
+
+    Raises:
+        BookError: if the HTML or Chromium is missing, or a formula cannot be drawn.
+    """
+    html = book.build(profile) / "html"
+    if not (html / "index.html").is_file():
+        raise BookError(f"there is no HTML to print: first call python -m oversmooth_book build --profile {profile}")
+    pages = contents(read_yaml(book.root / "_toc.yml"))
+    title = str(read_yaml(book.root / "_config.yml")["title"])
+    # Beside the pages, whose images and styles it uses.
+    joined, target = html / ".book.html", book.build(profile) / "book.pdf"
+    try:
+        draft = target.with_suffix(".draft.pdf")
+        numbers = {}
+        for place in (draft, target):
+            joined.write_text(join(html, pages, title, numbers), encoding="utf-8")
+            _print(joined, place)
+            numbers = first_pages(draft)
+        draft.unlink()
+    finally:
+        joined.unlink(missing_ok=True)
+    return target
+
+
+def contents(toc: dict) -> list[str]:
+    """The pages in reading order.
+
+    Args:
+        toc: the content of ``_toc.yml``.
+
+    Returns:
+        Names such as ``chapters/index``.
+    """
+    parts = toc.get("parts") or [toc]
+    return [toc["root"], *(row["file"] for part in parts for row in part.get("chapters", []))]
+
+
+def join(html: Path, pages: list[str], title: str, numbers: dict[str, int]) -> str:
+    """All pages in one HTML document.
+
+    Args:
+        html: the built book.
+        pages: what `contents` returned.
+        title: of the book.
+        numbers: heading -> page in the PDF; empty on the first pass.
+
+    Returns:
+        HTML, to be laid into ``html``.
+    """
+    from bs4 import BeautifulSoup
+
+    soups = {page: BeautifulSoup((html / f"{page}.html").read_text("utf-8"), "html.parser") for page in pages}
+    articles = [_article(soups[page], page, pages) for page in pages]
+    first = soups[pages[0]]
+    styles = [link["href"] for link in first.select('link[rel="stylesheet"]')]
+    head = "".join(f'<link rel="stylesheet" href="{_resolve(pages[0], href)}">' for href in styles)
+    scripts = [s for soup in soups.values() for s in soup.select("script") if "mathjax" in str(s).lower()]
+    seen = dict.fromkeys(re.sub(r'src="[./]*', 'src="', str(script)) for script in scripts)
+    listing = "".join(_line(article, numbers) for article in articles)
+    return (
+        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>{head}'
+        f"<style>{STYLE.read_text('utf-8')}</style>{''.join(seen)}</head><body><main class='bd-main'>"
+        f'<div class="bd-content"><div class="title-page"><p class="book-title">{title}</p>'
+        f'<nav aria-label="Contents"><p class="contents">Contents</p>{listing}</nav></div>'
+        f"{''.join(map(str, articles))}</div></main></body></html>"
+    )
+
+
+def _article(soup, page: str, pages: list[str]):
+    """One page's text, its identifiers and links made unique in the whole document."""
+    article = soup.select_one("article.bd-article")
+    for useless in article.select(SCREEN_ONLY):
+        useless.decompose()
+    for folded in article.select("details"):
+        folded["open"] = ""
+    mark = pages.index(page)
+    for tag in article.find_all(id=True):
+        tag["id"] = f"p{mark}-{tag['id']}"
+    for image in article.select("img[src]"):
+        image["src"] = _resolve(page, image["src"])
+    for link in article.select("a[href]"):
+        link["href"] = _target(link["href"], page, pages)
+        if not link["href"]:
+            del link["href"]
+    article["id"] = f"p{mark}"
+    return article
+
+
+def _resolve(page: str, address: str) -> str:
+    """An address in a page, as seen from the root of the book."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(page), address))
+
+
+def _target(address: str, page: str, pages: list[str]) -> str:
+    """Where a link leads in the joined document: a page's mark, another site, or nowhere (a file)."""
+    parts = urlsplit(address)
+    if parts.scheme:
+        return address
+    wanted = _resolve(page, unquote(parts.path)).removesuffix(".html") if parts.path else page
+    if wanted not in pages:
+        return ""
+    return f"#p{pages.index(wanted)}" + (f"-{parts.fragment}" if parts.fragment else "")
+
+
+def _line(article, numbers: dict[str, int]) -> str:
+    """A chapter's line in the table of contents."""
+    name = _heading(article)
+    return f'<p><a href="#{article["id"]}">{name}</a><span>{numbers.get(_letters(name), "")}</span></p>'
+
+
+def _heading(article) -> str:
+    return re.sub(r"\s+", " ", article.find("h1").get_text()).strip()
+
+
+def first_pages(pdf: Path) -> dict[str, int]:
+    """The page on which each chapter begins.
+
+    Args:
+        pdf: with an outline.
+
+    Returns:
+        Title of the outline's entry, without its spaces -> page, from 1.
+    """
+    from pypdf import PdfReader
+
+    reader, found = PdfReader(pdf), {}
+    for entry in _flat(reader.outline):
+        found.setdefault(_letters(entry.title), reader.get_destination_page_number(entry) + 1)
+    return found
+
+
+def _letters(title: str) -> str:
+    """Without spaces: Chromium's outline loses the one at which a heading breaks into two lines."""
+    return re.sub(r"\s+", "", title)
+
+
+def _flat(outline):
+    for entry in outline:
+        if isinstance(entry, list):
+            yield from _flat(entry)
+        else:
+            yield entry
+
+
+def _print(joined: Path, target: Path) -> None:
+    """Chromium's print, once every formula and image stands."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(300_000)
+        page.goto(joined.as_uri(), wait_until="load")
+        page.evaluate("() => window.MathJax?.startup?.promise")
+        wrong = page.locator("mjx-merror").count()
+        if wrong:
+            raise BookError(f"{wrong} formulas cannot be drawn in the PDF")
+        margins = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
+        page.pdf(
+            path=target, format="A4", margin=margins, print_background=True, outline=True, tagged=True,
+            display_header_footer=True, header_template="<span></span>", footer_template=FOOT,
+        )  # fmt: skip
+        browser.close()
+
+
+def chromium() -> str:
+    """The browser that prints: $CHROMIUM, else the one on the path.
+
+    Returns:
+        Its path.
+
+    Raises:
+        BookError: if there is none.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if not path:
+        raise BookError("Chromium prints the PDF, and there is none here: install it, or name it in CHROMIUM")
+    return path
+
+
+def main(arguments=None) -> int:
+    """Print the book from the command line.
+
+    Args:
+        arguments: words after the program's name; None takes the process's own.
+
+    Returns:
+        0 if all went well.
+    """
+    parser = argparse.ArgumentParser(prog="python -m oversmooth_book.show.pdf", description="Print the built book.")
+    parser.add_argument("--root", help="the book's folder (default: around the working folder)")
+    parser.add_argument("--profile", choices=PROFILES, default="published")
+    options = parser.parse_args(arguments)
+    try:
+        print(f"Open {os.path.relpath(make_pdf(find_book(options.root), options.profile))}")
+    except BookError as error:
+        print(f"oversmooth-book: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
