@@ -1,7 +1,8 @@
 """The counter-example's figures draw what their tables hold."""
 
+import matplotlib.pyplot as plt
 import numpy as np
-import pandas
+import pandas as pd
 
 from oversmooth_book.experiments.mlp_counterexample import figures
 
@@ -16,11 +17,11 @@ def bands(*networks, **extra):
         for k, network in enumerate(networks)
         for x in (1, 2, 3)
     ]
-    return pandas.DataFrame(rows).assign(**extra)
+    return pd.DataFrame(rows).assign(**extra)
 
 
 def test_twin(ax):
-    table = pandas.DataFrame(
+    table = pd.DataFrame(
         {
             "network": ["mlp", "mlp", "gnn", "gnn", "gnn"],
             "depth": [2, 4, 2, 4, 6],
@@ -51,7 +52,7 @@ def test_depth_with_and_without_prediction(ax):
 
 
 def test_training_tells_the_depths_apart(ax):
-    table = pandas.concat([bands("mlp", "gnn", depth=depth) for depth in (5, 41)]).rename(columns={"x": "step"})
+    table = pd.concat([bands("mlp", "gnn", depth=depth) for depth in (5, 41)]).rename(columns={"x": "step"})
     figures.draw_mlp_gnn_training(ax, table, "loss")
     assert set(lines(ax)) == {f"{name}, depth {depth}" for name in ("MLP", "GNN") for depth in (5, 41)}
     styles = {line.get_label(): (line.get_linestyle(), line.get_markerfacecolor()) for line in ax.get_lines()}
@@ -60,7 +61,7 @@ def test_training_tells_the_depths_apart(ax):
 
 def test_dial(ax):
     names = ("t", "measured", "low", "high", "rate", "gradient", "gradient_low", "gradient_high", "predicted")
-    table = pandas.DataFrame([range(1, 10), range(2, 11)], columns=names)
+    table = pd.DataFrame([range(1, 10), range(2, 11)], columns=names)
     figures.draw_dial_rate(ax, table)
     found = lines(ax)
     assert np.array_equal(found["gradient, measured"], [[1, 2], [2, 3]])
@@ -80,7 +81,7 @@ def test_dial(ax):
 def test_outcomes_write_every_word_in_its_place(ax):
     words = ["all", "some", "none", "all", "none", "none", "some", "all"]
     cases = [(n, o, s) for n in ("gnn", "mlp") for o in ("Adam", "gradient descent") for s in (0.5, 3.0)]
-    table = pandas.DataFrame(cases, columns=["network", "optimizer", "scale"]).assign(learned=words)
+    table = pd.DataFrame(cases, columns=["network", "optimizer", "scale"]).assign(learned=words)
     figures.draw_outcomes(ax, table)
     rows = [label.get_text() for label in ax.get_yticklabels()]
     columns = [label.get_text() for label in ax.get_xticklabels()]
@@ -90,3 +91,23 @@ def test_outcomes_write_every_word_in_its_place(ax):
     }
     names = {"mlp": "MLP", "gnn": "GNN"}
     assert found == {(f"{names[n]}, {o}", f"{s:g}"): word for (n, o, s), word in zip(cases, words, strict=True)}
+
+
+def test_one_panel_for_each_part(ax):
+    """The panels of every figure, with what stands in each."""
+    generic = bands("mlp", "gnn").rename(columns={"x": "depth"})
+    curves = [bands("mlp", "gnn", depth=d, optimizer=o) for o in ("gradient descent", "Adam") for d in (5, 41)]
+    names = ("t", "measured", "low", "high", "rate", "gradient", "gradient_low", "gradient_high", "predicted")
+    rates = pd.DataFrame([range(1, 10), range(2, 11)], columns=names)
+    losses = pd.concat([rates.rename(columns={"measured": "median"}).assign(kind=kind) for kind in ("last", "all")])
+    drawn = {
+        "generic": figures.generic_figure(generic, generic),
+        "dial": figures.dial_figure(rates, losses),
+        "training": figures.training_figure(pd.concat(curves).rename(columns={"x": "step"})),
+    }
+    titles = {name: [ax.get_title() for ax in figure.axes] for name, figure in drawn.items()}
+    assert titles == {"generic": ["", ""], "dial": ["", "", "last", "all"], "training": ["gradient descent", "Adam"]}
+    assert "label variance" in lines(drawn["generic"].axes[1])
+    assert {"MLP", "GNN"} <= set(lines(drawn["generic"].axes[0]))
+    assert len(drawn["training"].legends[0].get_texts()) == 4
+    plt.close("all")

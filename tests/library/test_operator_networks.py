@@ -14,7 +14,7 @@ from oversmooth.models.operators import ATTENTION, NAMES, OperatorNetwork, atten
 from oversmooth.moments import backward_moments, feature_moments
 from oversmooth.propagation.kinds import adjacency_matrix
 from oversmooth.propagation.perron import fixed_propagation, perron
-from oversmooth_book.experiments.other_operators import tables
+from oversmooth_book.experiments.other_operators import measure as operators
 
 ISOLATED = "random with an isolated node"
 
@@ -93,7 +93,7 @@ def test_the_trace_is_autograds(operator):
     for k, (X, B) in enumerate(zip(signals.features, signals.backward, strict=False)):
         row = table.iloc[k]
         assert row["feature_ratio"] == pytest.approx(float(osm.relative_deviation(X, P)), abs=EXACT)
-        assert row["backward_ratio"] == pytest.approx(tables.base._ratio(backward_moments(B, P)), abs=EXACT)
+        assert row["backward_ratio"] == pytest.approx(operators._ratio(backward_moments(B, P)), abs=EXACT)
         assert row["gradient"] == pytest.approx(signals.gradients[k], rel=1e-9)
     assert signals.gradients[-1] == pytest.approx(float(net.head.grad.norm()), rel=1e-9)
     assert float(signals.output.sub(target).square().mean()) == pytest.approx(signals.loss, abs=EXACT)

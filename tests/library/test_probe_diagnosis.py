@@ -1,4 +1,4 @@
-"""Verdicts: planted illnesses, planted tables, and their words; the loss compared; the drawing."""
+"""Verdicts on planted tables, and their words; the loss compared; the drawing."""
 
 import matplotlib
 
@@ -12,16 +12,7 @@ import torch
 
 import oversmooth as osm
 from oversmooth.probe.diagnosis import ADVICE, VERDICTS, diagnose
-from oversmooth_book.experiments.probe_your_model import figures
 from oversmooth_book.experiments.probe_your_model import measure as planted
-
-DEPTH = 24
-
-
-@pytest.mark.parametrize("case", planted.CASES)
-def test_planted_illnesses_are_found(case):
-    table = planted.verdicts(2, DEPTH, 200, cases=[case])
-    assert (table["verdict"] == table["planted"]).all() and (table["blind"] == table["planted"]).all()
 
 
 def layers(depth=10, **columns):
@@ -81,7 +72,7 @@ def test_rules(name):
 def test_infinite_numbers_are_an_explosion():
     found = diagnose(layers(gradient=[np.nan] * 10), broken={4, 5, 9})
     assert found.verdict == "exploding" and "layers 4 to 5, 9" in str(found)
-    model = planted.plant("healthy", planted.graph(0, 60), 3)
+    model = planted.plant("healthy", planted.graph(0, 60), planted.REFERENCE)
     model.convs[1].lin.weight.data *= float("inf")
     assert planted.probed(model, planted.graph(0, 60)).diagnosis().verdict == "exploding"
 
@@ -95,7 +86,7 @@ def test_the_median_of_the_passes_counts():
 @pytest.fixture(scope="module")
 def stuck():
     data = planted.graph(0, 200)
-    model = planted.plant("spurious", data, DEPTH)
+    model = planted.plant("spurious", data, planted.REFERENCE)
     return data, model, planted.probed(model, data)
 
 
@@ -178,17 +169,4 @@ def test_several_passes_are_drawn_faint_but_the_last():
     faint, full = ax.get_lines()[0], ax.get_lines()[2]
     assert faint.get_alpha() < full.get_alpha() == 1 and set(full.get_ydata()) == {0.1}
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["features", "errors"]
-    plt.close("all")
-
-
-def test_verdicts_are_drawn_as_counted():
-    rows = [("healthy", "healthy", 19, True), ("healthy", "vanishing", 1, False), ("deep", "vanishing", 20, True)]
-    table = pandas.DataFrame(rows, columns=["case", "verdict", "count", "right"])
-    _, ax = plt.subplots()
-    figures.draw_probe_verdicts(ax, table)
-    assert {text.get_text() for text in ax.texts} == {"19", "1", "20"}
-    where = {text.get_text(): text.get_position() for text in ax.texts}
-    assert where == {"19": (0, 0), "1": (1, 0), "20": (1, 1)}
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["healthy", "deep"]
-    assert len({tuple(colour) for colour in ax.collections[0].get_facecolors()}) == 2
     plt.close("all")

@@ -1,19 +1,72 @@
-"""Figures of the chapter on the MLP counter-example."""
+"""Figures of the chapter on the MLP counter-example: one function each, from the ``draw_`` of its panels."""
 
 from matplotlib.ticker import NullLocator
 
-from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, style
+from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
 
 NAMES = {"mlp": "MLP", "gnn": "GNN"}
 
 
-def draw_twin(ax, table, floor):
-    """The first layer's gradient against depth: measured as points, closed forms dashed, with float64's floor.
+def twin_figure(table, floor):
+    """The exact example and its twin, from `measure.twin`."""
+    figure, ax = panels()
+    draw_twin(ax, table, floor)
+    ax.legend(loc="center right")
+    return figure
 
-    Args:
-        ax: where.
-        table: columns network, depth, measured, predicted; measured is NaN where there is no point.
-        floor: below it rounding may decide a measured gradient.
+
+def generic_figure(gradients, losses):
+    """Random networks against depth, from `measure.gradient_bands`, and their losses over the seeds."""
+    figure, (left, right) = panels(columns=2)
+    draw_mlp_gnn_depth(left, gradients, "largest hidden gradient")
+    left.set_yscale("log")
+    draw_mlp_gnn_depth(right, losses, "loss")
+    draw_label_variance(right)
+    left.legend()
+    right.legend()
+    return figure
+
+
+def dial_figure(rates, losses):
+    """From the MLP to the GNN, from `measure.dial_rates` and `measure.dial_losses`."""
+    figure, axes = panels(rows=2, columns=2, height=3.1, sharex=True)
+    draw_dial_rate(axes[0], rates)
+    draw_dial_gradient(axes[1], rates)
+    for ax, (kind, rows) in zip(axes[2:], losses.groupby("kind", sort=False), strict=True):
+        draw_dial_loss(ax, rows)
+        ax.set_title(kind)
+    for ax in axes:
+        ax.legend()
+    for ax in axes[:2]:
+        ax.set_xlabel("")
+    return figure
+
+
+def training_figure(table):
+    """The loss against the step, a panel an optimiser, from `training.training_bands`."""
+    figure, axes = panels(columns=2, sharey=True)
+    for ax, (optimizer, rows) in zip(axes, table.groupby("optimizer", sort=False), strict=True):
+        draw_mlp_gnn_training(ax, rows, "loss")
+        ax.set_title(optimizer)
+        ax.label_outer()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def outcomes_figure(table):
+    """Who learns, a panel a depth, from `training.outcomes`."""
+    figure, axes = panels(rows=2, height=2.2, sharex=True)
+    for ax, (depth, rows) in zip(axes, table.groupby("depth"), strict=True):
+        draw_outcomes(ax, rows)
+        ax.set_title(f"depth {depth}")
+        ax.label_outer()
+    return figure
+
+
+def draw_twin(ax, table, floor):
+    """The first layer's gradient against depth, closed forms dashed: network, depth, measured, predicted.
+
+    ``measured``, drawn as points, is NaN where there is none; below ``floor`` rounding may decide it.
     """
     names = {"mlp": "MLP ($P = I$)", "gnn": "its twin on the 4-cycle"}
     for k, (name, rows) in enumerate(table.groupby("network", sort=False)):
@@ -28,13 +81,7 @@ def draw_twin(ax, table, floor):
 
 
 def draw_mlp_gnn_depth(ax, table, label):
-    """One quantity of MLPs and GNNs against depth: median over seeds and range.
-
-    Args:
-        ax: where.
-        table: columns network, depth, median, low, high, and predicted where there is a prediction.
-        label: of the vertical axis.
-    """
+    """One quantity against depth: network, depth, median, low, high, and predicted where there is a prediction."""
     for name, rows in table.groupby("network", sort=False):
         band(ax, rows, "depth", label=NAMES[name], **style(name))
     if "predicted" in table:
@@ -44,13 +91,7 @@ def draw_mlp_gnn_depth(ax, table, label):
 
 
 def draw_mlp_gnn_training(ax, table, label):
-    """One quantity against the training step, for MLPs and GNNs of both depths, one optimiser.
-
-    Args:
-        ax: where.
-        table: columns network, depth, step, median, low, high; two depths.
-        label: of the vertical axis.
-    """
+    """One quantity against the step, one optimiser, two depths: network, depth, step, median, low, high."""
     shallow = table["depth"].min()
     for (name, depth), rows in table.groupby(["network", "depth"], sort=False):
         look = style(name) | {"linestyle": (0, (2, 1.2)) if depth == shallow else "-", "markersize": 4}
@@ -61,12 +102,7 @@ def draw_mlp_gnn_training(ax, table, label):
 
 
 def draw_dial_rate(ax, table):
-    """The measured factor per layer of the gradient against t, with λ_t dashed.
-
-    Args:
-        ax: where.
-        table: columns t, measured, low, high, rate.
-    """
+    """The gradient's measured factor per layer against t, λ_t dashed: t, measured, low, high, rate."""
     rows = table.rename(columns={"measured": "median"})
     band(ax, rows, "t", label="gradient, measured", **style("gnn") | {"markevery": 1})
     ax.plot(table["t"], table["rate"], **THEORY, label=r"predicted $\lambda_t$")
@@ -74,11 +110,9 @@ def draw_dial_rate(ax, table):
 
 
 def draw_dial_gradient(ax, table):
-    """The largest hidden gradient at fixed depth against t, with C λ_t^depth dashed and the MLP's level.
+    """The gradient at fixed depth against t, with C λ_t^depth dashed and the MLP's level.
 
-    Args:
-        ax: where.
-        table: columns t, gradient, gradient_low, gradient_high, predicted.
+    From t, gradient, gradient_low, gradient_high, predicted.
     """
     rows = table[["t", "gradient", "gradient_low", "gradient_high"]].set_axis(["t", "median", "low", "high"], axis=1)
     band(ax, rows, "t", label="measured", **style("gnn") | {"markevery": 1})
@@ -89,33 +123,19 @@ def draw_dial_gradient(ax, table):
 
 
 def draw_dial_loss(ax, table):
-    """A loss against t, with the label variance.
-
-    Args:
-        ax: where.
-        table: columns t, median, low, high.
-    """
+    """A loss against t, with the label variance: t, median, low, high."""
     band(ax, table, "t", label="loss, depth 41", **style("gnn") | {"markevery": 1})
     draw_label_variance(ax)
     ax.set(xlabel="$t$", ylabel="loss")
 
 
 def draw_label_variance(ax):
-    """The loss of the best constant output, dashed.
-
-    Args:
-        ax: where, with a loss on the vertical axis.
-    """
+    """The loss of the best constant output, dashed."""
     ax.axhline(1, **THEORY, label="label variance")
 
 
 def draw_outcomes(ax, table):
-    """Who learns: a tile for each network, optimiser and scale.
-
-    Args:
-        ax: where.
-        table: columns network, optimizer, scale, learned (all, some or none of the seeds); one depth.
-    """
+    """Who learns, a tile for each network, optimiser and scale of one depth: network, optimizer, scale, learned."""
     shades = {"none": 0.0, "some": 0.4, "all": 0.8}
     names = [(network, rule) for network in ("mlp", "gnn") for rule in ("gradient descent", "Adam")]
     grid = table.pivot(index=["network", "optimizer"], columns="scale", values="learned").loc[names]

@@ -4,121 +4,77 @@ Step sizes are those at which the runs repeat on other machines: with larger one
 and rounding decides the digits of the loss.
 """
 
-import pandas
-import torch
+from dataclasses import replace
+
+import pandas as pd
 
 import oversmooth as osm
+from oversmooth_book.experiments.common import over_seeds, signs
+from oversmooth_book.experiments.mlp_counterexample.measure import mixture, network, pair, with_distance
 
 WIDTH = 16  # smaller than elsewhere in the chapter: training costs a thousand passes
 DEPTHS = (5, 41)
 SCALES = (0.5, 0.7, 1.0, 1.5, 3.0)
-RATES = {"gradient descent": ("sgd", 0.02), "Adam": ("adam", 0.001)}
+RULES = {"gradient descent": {"optimizer": "sgd", "step_size": 0.02}, "Adam": {"optimizer": "adam", "step_size": 0.001}}
 DIAL = (0.0, 0.05, 0.2, 0.5, 0.7, 0.85, 1.0)
 
 
-def reference():
-    """The features (n, 8) of the reference graph, and its classes as targets −1 and 1, (n, 1)."""
-    data = osm.csbm()
-    return data.x, 2.0 * data.y[:, None] - 1
-
-
-def propagation(t):
-    """P_t = (1−t) I + t P of the reference graph; the identity, not a product with it, for t = 0.
-
-    Args:
-        t: between 0, an MLP, and 1, the GNN with Metropolis weights.
-
-    Returns:
-        `Propagation`.
-    """
-    P = osm.Propagation.from_data(osm.csbm(), kind="identity" if t == 0 else "metropolis")
-    if t in (0, 1):
-        return P
-    dense = P.to_dense()
-    return osm.Propagation.from_matrix((1 - t) * torch.eye(len(dense), dtype=dense.dtype) + t * dense)
-
-
-def training_curves(steps, seeds):
-    """Loss and gradient against the step, for the MLP and the GNN of both depths, scale 1, both optimisers.
-
-    Args:
-        steps: number of updates.
-        seeds: seeds of the weights.
-
-    Returns:
-        A row for each network (mlp, gnn), depth, optimizer, step and seed: loss, gradient (norm of the whole gradient),
-        relative_deviation (of the features that enter the last layer).
-    """
-    cases = [(name, depth, 1.0, rule) for name in ("mlp", "gnn") for depth in DEPTHS for rule in RATES]
+def training_curves(setting):
+    """MLPs and GNNs of both depths, at the setting's scale: step, seed, loss, network, depth, scale, optimizer."""
     tables = []
-    for case in cases:
-        tables.append(_train(*case, steps, seeds, record_every=max(1, steps // 40)))
-    return pandas.concat(tables, ignore_index=True)
+    for name in pair(setting):
+        for depth in DEPTHS:
+            one = replace(setting, depth=depth)
+            tables += [_side(name, one, rule, max(1, setting.steps // 40)) for rule in RULES]
+    return pd.concat(tables, ignore_index=True)
 
 
-def outcomes(curves, seeds):
-    """Who has learned after half of the steps: the same training at every scale of the weights.
+def training_bands(curves):
+    """`training_curves` over the seeds: optimizer, network, depth, step, median, low, high, distance (from 1)."""
+    return with_distance(over_seeds(curves, ["optimizer", "network", "depth", "step"], "loss"))
 
-    Args:
-        curves: what `training_curves` returned: the row of scale 1, and which recorded step is the middle one.
-        seeds: seeds of the weights; at the largest scale at least eight, because they disagree there.
 
-    Returns:
-        A row for each network, depth, scale and optimizer: learned, whether the loss is below 0.5, half the label
-        variance, for all, some or no seeds. No numbers: at scale 3 the losses are chaotic.
+def outcomes(setting, curves):
+    """Who has learned after half of the steps, at every scale: network, depth, scale, optimizer, learned.
+
+    ``curves``, from `training_curves`, are the row of scale 1, and say which recorded step is the middle one. At the
+    largest scale there are at least eight seeds, because they disagree there, and chaos leaves words only.
     """
     recorded = sorted(set(curves["step"]))
-    steps, tables = int(recorded[len(recorded) // 2]), [curves]
-    for name in ("mlp", "gnn"):
+    half, tables = replace(setting, steps=int(recorded[len(recorded) // 2])), [curves]
+    several = replace(half, seeds=tuple(range(max(8, len(half.seeds)))))
+    for name in pair(setting):
         for depth in DEPTHS:
             for scale in SCALES:
-                several = seeds if scale < max(SCALES) else list(range(max(8, len(seeds))))
-                for rule in RATES if scale != 1 else ():
-                    tables.append(_train(name, depth, scale, rule, steps, several, record_every=steps))
-    return who_learned(pandas.concat(tables, ignore_index=True), steps)
+                one = replace(half if scale < max(SCALES) else several, depth=depth, weight_scale=scale)
+                tables += [_side(name, one, rule, half.steps) for rule in RULES if scale != setting.weight_scale]
+    return who_learned(pd.concat(tables, ignore_index=True), half.steps)
 
 
 def who_learned(curves, step):
-    """Whether all, some or no seeds have a loss below 0.5 at a step.
-
-    Args:
-        curves: columns network, depth, scale, optimizer, step, seed, loss.
-        step: which one.
-
-    Returns:
-        A row for each network, depth, scale and optimizer: learned.
-    """
+    """Whether all, some or no seeds have halved the label variance: network, depth, scale, optimizer, learned."""
     last = curves[curves["step"] == step]
     learned = last.assign(learned=last["loss"] < 0.5).groupby(["network", "depth", "scale", "optimizer"])["learned"]
     words = learned.mean().map(lambda share: "all" if share == 1 else "some" if share else "none")
     return words.reset_index()
 
 
-def dial_training(steps, seeds):
-    """The loss after training at depth 41 with P_t = (1−t) I + t P, Adam, scale 1.
-
-    Args:
-        steps: number of updates.
-        seeds: seeds of the weights.
-
-    Returns:
-        A row for each t and seed: loss.
-    """
-    tables = [_train(t, 41, 1.0, "Adam", steps, seeds, record_every=steps).assign(t=t) for t in DIAL]
-    table = pandas.concat(tables, ignore_index=True)
-    return table.loc[table["step"] == steps, ["t", "seed", "loss"]].reset_index(drop=True)
+def dial_training(setting):
+    """The loss after training all layers with P_t = (1−t) I + t P under Adam: t, seed, loss."""
+    one = replace(setting, **RULES["Adam"])
+    table = pd.concat([_train(one, mixture(one, t), one.steps).assign(t=t) for t in DIAL], ignore_index=True)
+    return table.loc[table["step"] == one.steps, ["t", "seed", "loss"]].reset_index(drop=True)
 
 
-def _train(where, depth, scale, rule, steps, seeds, record_every):
-    """One batch of seeds; ``where`` is mlp, gnn, or t."""
-    x, y = reference()
-    P = propagation({"mlp": 0.0, "gnn": 1.0}.get(where, where))
-    widths = [x.shape[1], *[WIDTH] * (depth - 1), 1]
-    network = osm.Network(P, widths, weight_scale=scale, seed=seeds)
-    optimizer, rate = RATES[rule]
-    history = osm.fit(network, x, y, optimizer=optimizer, lr=rate, steps=steps, record_every=record_every)
-    last = f"relative_deviation_{depth - 1}"
-    table = history.table[["step", "seed", "loss", "gradient", last]]
-    return table.rename(columns={last: "relative_deviation"}).assign(
-        network=where, depth=depth, scale=scale, optimizer=rule
-    )
+def _side(name, setting, rule, record_every):
+    """One of the `pair`, with a rule of `RULES`."""
+    one = replace(pair(setting)[name], **RULES[rule])
+    key = {"network": name, "depth": one.depth, "scale": one.weight_scale, "optimizer": rule}
+    return _train(one, one.propagation(), record_every).assign(**key)
+
+
+def _train(setting, P, record_every):
+    data = setting.data()
+    rule = {"optimizer": setting.optimizer, "lr": setting.step_size, "steps": setting.steps}
+    history = osm.fit(network(setting, P), data.x, signs(data.y), **rule, record_every=record_every)
+    return history.table[["step", "seed", "loss"]]

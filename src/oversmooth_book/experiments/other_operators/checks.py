@@ -1,33 +1,31 @@
 """The chapter on other operators: the bounds of attention checked, the control without a graph, and training."""
 
+from dataclasses import replace
+
 import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth.models.attention import backward_paths, extra_path_bound, sequence_rates, sequence_weights
+from oversmooth.models.attention import backward_paths, extra_path_bound, node_weights, sequence_rates, sequence_weights
 from oversmooth.models.operators import ATTENTION, trace_operator
 from oversmooth.moments import backward_moments, feature_moments
-from oversmooth_book.experiments.other_operators import measure as base
+from oversmooth_book.experiments.common import squared_error
+from oversmooth_book.experiments.other_operators.measure import network, problem, survey_measures, swept
+
+SIDES = ["forward", "backward", "extra"]
 
 
-def attention_bounds(graph_name, operator, depth, seed):
-    """Both sides of the chapter's bounds for one attention network with tanh: left over right, at most 1.
+def attention_bounds(setting, operator):
+    """Both sides of the chapter's bounds, layer by layer, left over right: layer, rate (λ_k), SIDES, violated.
 
-    Args:
-        graph_name: see `other_operators.graph`.
-        operator: gat, gatv2 or transformer.
-        depth: L + 1.
-        seed: of the weights.
-
-    Returns:
-        A row for each layer: forward, backward (attention held fixed), extra; and the step's rate λ_k.
+    forward, backward (attention held fixed), extra are at most 1; violated is 1 where one is larger by more than
+    rounding.
     """
-    net, x, y = base.network(graph_name, operator, "tanh", depth, seed)
-    signals = trace_operator(net, x, lambda output: (output - y - 1).square().mean())
+    net, (X, Y) = network(setting, operator), problem(setting)
+    signals = trace_operator(net, X, squared_error(Y + 1))
     weights = sequence_weights(signals.attention)
-    norms = [base.node_weights(one) for one in weights]
-    rates = sequence_rates(signals.attention, weights)
-    rows = []
+    norms = [node_weights(one) for one in weights]
+    rates, rows = sequence_rates(signals.attention, weights), []
     for k, (X, H, B) in enumerate(zip(signals.features, signals.preactivations, signals.backward, strict=False)):
         G, _ = backward_paths(net, k, X, B)
         spreads = (feature_moments(H, norms[k + 1]), feature_moments(X, norms[k]))
@@ -36,89 +34,47 @@ def attention_bounds(graph_name, operator, depth, seed):
         row = {"layer": k, "rate": rates[k], "extra": left / right}
         for name, (after, before) in (("forward", spreads), ("backward", back)):
             row[name] = float((after[0] / before[0]).sqrt() / rates[k])
-        rows.append(row)
+        rows.append(row | {"violated": int(max(row[side] for side in SIDES) > 1 + 1e-9)})
     return pd.DataFrame(rows)
 
 
-def check_bounds(depth, num_seeds):
-    """`attention_bounds` on the karate club, over operators and seeds.
-
-    Args:
-        depth: L + 1.
-        num_seeds: draws of the weights.
-
-    Returns:
-        The rows.
-    """
-    grid = {"graph_name": ["karate"], "operator": ATTENTION, "depth": [depth]}
-    return osm.sweep(attention_bounds, grid, range(num_seeds))
+def check_bounds(setting):
+    """`attention_bounds` on the karate club: operator, seed, SIDES (the largest), violated (how many layers)."""
+    karate = replace(setting, graph="karate")
+    table = swept(attention_bounds, karate, {"operator": ATTENTION}, setting.seeds, jobs=1)
+    groups = table.groupby(["operator", "seed"], sort=False)
+    return groups.agg(dict.fromkeys(SIDES, "max") | {"violated": "sum"}).reset_index()
 
 
-def mlp_control(depth, num_seeds, weight_scale=0.5):
-    """A network without graph and with small weights: what the survey's measures say where nothing is smoothed.
-
-    Args:
-        depth: L + 1.
-        num_seeds: draws of the weights.
-        weight_scale: factor on the orthogonal weights.
-
-    Returns:
-        Rows like those of `other_operators.profile`: operator "mlp", forward, dirichlet, distance, rank.
-    """
-    data, y = base.graph("csbm")
-    P = osm.Propagation.from_data(data, kind="identity")
-    rows = []
-    for seed in range(num_seeds):
-        widths = [data.num_features, *[base.WIDTH] * (depth - 1), 1]
-        net = osm.Network(P, widths, "identity", weight_scale, seed=seed)
-        signals = osm.trace(net, data.x.double(), lambda output: (output - y).square().mean())
-        for k, X in enumerate(signals.features[1:]):
-            row = {"operator": "mlp", "activation": "identity", "seed": seed, "layer": k}
-            rows.append(row | {"forward": float(osm.relative_deviation(X)), **base.survey_measures(X, data.edge_index)})
+def mlp_control(setting):
+    """No graph and small weights, nothing is smoothed: operator (mlp), seed, layer, forward, `survey_measures`."""
+    one = replace(setting, kind="identity", activation="identity", weight_scale=0.5)
+    (X, Y), edges, rows = problem(one), one.data().edge_index, []
+    for seed in one.seeds:
+        signals = osm.trace(replace(one, seeds=(seed,)).network(), X, squared_error(Y))
+        for k, (features,) in enumerate(signals.features[1:]):
+            row = {"operator": "mlp", "seed": seed, "layer": k, "forward": float(osm.relative_deviation(features))}
+            rows.append(row | survey_measures(features, edges))
     return pd.DataFrame(rows)
 
 
-def training(operators, num_steps, num_seeds, depth, record_every=10):
-    """Adam on all layers of tanh networks on the block model, step 0.003.
-
-    Args:
-        operators: names.
-        num_steps: updates.
-        num_seeds: draws of the weights.
-        depth: L + 1.
-        record_every: steps between records.
-
-    Returns:
-        A row for each operator, seed and recorded step: loss, in units of the targets' variance, and gradient, the
-        largest of the operator layers.
-    """
-    grid = {"operator": list(operators), "num_steps": [num_steps], "depth": [depth], "record_every": [record_every]}
-    return osm.sweep(train, grid, range(num_seeds), jobs=base.JOBS)
+def training(setting, operators):
+    """`train` of several operators on the block model: operator, seed in front of its columns."""
+    return swept(train, setting, {"operator": operators}, setting.seeds)
 
 
-def train(operator, num_steps, depth, record_every, seed):
-    """One cell of `training`.
-
-    Args:
-        operator: name.
-        num_steps: updates.
-        depth: L + 1.
-        record_every: steps between records.
-        seed: of the weights.
-
-    Returns:
-        Rows of step, loss, gradient.
-    """
-    net, x, y = base.network("csbm", operator, "tanh", depth, seed)
+def train(setting, operator, record_every=10):
+    """Adam on all layers: step, loss (in units of the targets' variance), gradient (largest of the operator layers)."""
+    net, (X, Y) = network(setting, operator), problem(setting)
     groups = [[p for p in layer.parameters() if p.requires_grad] for layer in net.layers]
-    optimizer = torch.optim.Adam(net.parameters(), lr=0.003)
+    optimizer = torch.optim.Adam(net.parameters(), lr=setting.step_size)
     rows = []
-    for step in range(num_steps + 1):
+    for step in range(setting.steps + 1):
         optimizer.zero_grad()
-        loss = (net(x) - y).square().mean()
+        loss = squared_error(Y)(net(X))
         loss.backward()
         if step % record_every == 0:
             norms = [sum(float(p.grad.square().sum()) for p in group if p.grad is not None) for group in groups]
             rows.append({"step": step, "loss": loss.item(), "gradient": max(norms) ** 0.5})
         optimizer.step()
-    return rows
+    return pd.DataFrame(rows)

@@ -1,6 +1,6 @@
-"""Figures of the chapter on other operators; tables from `experiments.other_operators` and `operator_checks`."""
+"""Figures of the chapter on other operators: one function each, from the ``draw_`` of its panels."""
 
-from oversmooth.drawing.theme import PALETTE, THEORY, band, style
+from oversmooth.drawing.theme import PALETTE, THEORY, band, panels, style
 
 OPERATOR_NAMES = {
     "metropolis": "Metropolis",
@@ -26,16 +26,93 @@ _LOOKS = {
 }
 
 
-def draw_operators(ax, table, x, xlabel, ylabel, theory=None):
-    """One quantity for several operators against the layer, the depth or the step: a band for each.
+def profile_figure(table, theory):
+    """Both ratios of three families against the layer, from `tables.drawn`, and `tables.predicted`."""
+    figure, axes = panels(rows=2, columns=3, height=2.7, sharex=True, sharey="row")
+    for ax, ((way, family), rows) in zip(axes, table.groupby(["quantity", "family"], sort=False), strict=True):
+        dashed = None if family == "sum and maximum" else theory[theory["quantity"] == way]
+        draw_operators(ax, rows, "layer", "layer $k$", f"{way} ratio", dashed)
+        ax.set_title(family if way == "forward" else "")
+        ax.label_outer()
+    for ax in axes[:3]:
+        ax.legend(fontsize=8, loc="lower left")
+    return figure
 
-    Args:
-        ax: where.
-        table: columns operator, x, median, low, high.
-        x: name of the column on the horizontal axis.
-        xlabel: its label.
-        ylabel: the other axis' label.
-        theory: columns x and predicted, drawn dashed; None for no prediction.
+
+def norms_figure(table):
+    """The smallest ratios in two norms, features and errors, from `tables.smallest`."""
+    figure, axes = panels(columns=2, sharey=True)
+    for ax, (way, title) in zip(axes, (("forward", "features"), ("backward", "errors")), strict=True):
+        draw_operator_norms(ax, table[table["direction"] == way])
+        ax.set_title(title)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def attention_figure(paths, extra):
+    """Attention's two paths, from `tables.paths`, and the share of the second, from `tables.drawn`."""
+    figure, (left, right) = panels(columns=2)
+    draw_attention_paths(left, paths)
+    draw_operators(right, extra, "layer", "layer $k$", "share of the second path")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def measures_figure(table):
+    """Four measures of four operators, from `tables.measures`."""
+    names = "ours: relative deviation", "Dirichlet energy", "cosine distance (MAD)", "effective rank"
+    figure, axes = panels(rows=2, columns=2, height=2.7, sharex=True)
+    for ax, name, (_, rows) in zip(axes, names, table.groupby("quantity", sort=False), strict=True):
+        draw_operators(ax, rows, "layer", "layer $k$", name)
+    axes[1].set_yticks([1e-20, 1, 1e20, 1e40, 1e60])
+    axes[3].set_yscale("linear")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def stationary_figure(table):
+    """Gradient and loss with a trained head against the depth, three families, from `tables.bands`."""
+    figure, axes = panels(rows=2, columns=3, height=2.7, sharex=True, sharey="row")
+    for ax, ((quantity, family), rows) in zip(axes, table.groupby(["quantity", "family"], sort=False), strict=True):
+        label = "largest gradient" if quantity == "gradient" else "loss"
+        draw_operators(ax, rows, "depth", "depth", label)
+        ax.set_title(family if quantity == "gradient" else "")
+        ax.label_outer()
+    for upper, lower in zip(axes[:3], axes[3:], strict=True):
+        lower.set_yscale("linear")
+        upper.legend(fontsize=8, loc="lower left")
+    return figure
+
+
+def training_figure(table):
+    """Loss and gradient against the step, from `tables.bands`."""
+    figure, (left, right) = panels(columns=2)
+    for ax, name, label in ((left, "loss", "loss"), (right, "gradient", "largest gradient")):
+        draw_operators(ax, table[table["quantity"] == name], "step", "step of Adam", label)
+    left.set_yscale("linear")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def real_figure(table, tint):
+    """Five operators on karate and Cora, from `tables.drawn`; ``tint`` marks the axes of a graph that is not here."""
+    shown = table[table["operator"].isin(["random_walk", "gcn", "gat", "sum", "max"])]
+    figure, axes = panels(rows=2, columns=2, height=2.7, sharex=True, sharey="row")
+    places = [(way, graph) for way in ("forward", "backward") for graph in ("karate", "Cora")]
+    for ax, (way, graph) in zip(axes, places, strict=True):
+        rows = shown[(shown["quantity"] == way) & (shown["graph_name"] == graph)]
+        draw_operators(ax, rows, "layer", "layer $k$", f"{way} ratio")
+        ax.set_title(graph if way == "forward" else "")
+        tint(ax, graph)
+        ax.label_outer()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    return figure
+
+
+def draw_operators(ax, table, x, xlabel, ylabel, theory=None):
+    """One quantity of several operators against ``x``, a band for each: operator, x, median, low, high.
+
+    ``theory``, with columns x and predicted, is drawn dashed.
     """
     for operator, rows in table.groupby("operator", sort=False):
         look = style(_LOOKS[operator]) | ({"color": "0.55"} if operator == "mlp" else {})
@@ -47,12 +124,7 @@ def draw_operators(ax, table, x, xlabel, ylabel, theory=None):
 
 
 def draw_operator_norms(ax, table):
-    """The smallest ratio of each operator, in its own norm and in the uniform one.
-
-    Args:
-        ax: where.
-        table: columns operator, norm (own, uniform), median, low, high, of one direction.
-    """
+    """Each operator's smallest ratio, in its own norm and the uniform one: operator, norm, median, low, high."""
     looks = {"uniform": ("uniform norm", PALETTE[1], "s", 8), "own": ("the operator's norm", PALETTE[0], "o", 5)}
     operators = list(dict.fromkeys(table["operator"]))
     for norm, (label, color, marker, size) in looks.items():
@@ -67,12 +139,7 @@ def draw_operator_norms(ax, table):
 
 
 def draw_attention_paths(ax, table):
-    """The backward ratio of attention: all of it, and with the attention held fixed (dashes).
-
-    Args:
-        ax: where.
-        table: columns operator, path (whole, fixed), layer, median, low, high.
-    """
+    """The backward ratio, whole and with attention held fixed (dashes): operator, path, layer, median, low, high."""
     for (operator, path), rows in table.groupby(["operator", "path"], sort=False):
         look, fixed = style(_LOOKS[operator]), path == "fixed"
         look |= {"linestyle": (0, (1, 0.8)) if fixed else "-", "linewidth": 1.3 if fixed else 1.9}

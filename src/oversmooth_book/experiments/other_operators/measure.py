@@ -1,9 +1,10 @@
-"""The experiments of the chapter on other operators: every function returns one tidy table, or the rows of one cell.
+"""Networks on one operator each, untrained and with a trained head; every function returns a tidy table.
 
 All operators get the same widths, value weights, activation, loss and head; see `OperatorNetwork`.
 """
 
-from functools import cache
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,112 +14,79 @@ import oversmooth as osm
 from oversmooth.models.attention import backward_paths, node_weights, sequence_weights
 from oversmooth.models.operators import ATTENTION, NAMES, OperatorNetwork, trace_operator
 from oversmooth.moments import backward_moments, feature_moments
+from oversmooth_book.experiments.common import Setting, squared_error
 
-WIDTH = 16
+REFERENCE = Setting(width=16, depth=33, optimizer="adam", step_size=0.003)
 BUDGET = 3.0
 JOBS = 2  # processes of a sweep; the tables do not depend on it
 
 
-@cache
-def graph(name):
-    """A graph with a centred two-valued target: class 0 against the rest, mean 0 and variance 1.
-
-    Args:
-        name: csbm, or a name that `osm.load` takes, of which the largest component is kept.
-
-    Returns:
-        (data, targets (n, 1)).
-    """
-    data = osm.csbm() if name == "csbm" else osm.largest_component(osm.load(name))
-    y = (data.y == 0).double()[:, None]
-    return data, (y - y.mean()) / y.std(correction=0)
+def problem(setting):
+    """Features X, and a centred two-valued target: class 0 against the rest, mean 0 and variance 1."""
+    data = setting.data()
+    Y = (data.y == 0).double()[:, None]
+    return data.x.double(), (Y - Y.mean()) / Y.std(correction=0)
 
 
-def network(graph_name, operator, activation, depth, seed, weight_scale=1.0):
-    """The network of a cell: depth − 1 operator layers of width 16 and a head.
-
-    Args:
-        graph_name: see `graph`.
-        operator: one of `NAMES`.
-        activation: name of ρ.
-        depth: L + 1.
-        seed: of the weights.
-        weight_scale: factor on the weights.
-
-    Returns:
-        (network, features, targets).
-    """
-    data, targets = graph(graph_name)
-    x = data.x.double()
-    widths = [x.shape[1], *[WIDTH] * (depth - 1), 1]
-    return OperatorNetwork(operator, data, widths, activation, weight_scale, seed), x, targets
+def network(setting, operator):
+    """The setting's network on one of `NAMES`: depth − 1 operator layers and a head; of the first seed."""
+    data = setting.data()
+    widths = [data.num_features, *[setting.width] * (setting.depth - 1), 1]
+    return OperatorNetwork(operator, data, widths, setting.activation, setting.weight_scale, setting.seeds[0])
 
 
-def profiles(graphs, num_seeds, depth, num_real_seeds):
-    """All profiles: the block model with three activations, karate and Cora with tanh.
+def swept(measure, setting, grid, seeds, jobs=JOBS):
+    """The rows of measure(setting, operator) over a grid of operator, graph_name and fields of the setting."""
+    return osm.sweep(partial(_cell, measure, setting), grid, seeds, jobs=jobs)
 
-    Args:
-        graphs: names, some of csbm, karate and Cora.
-        num_seeds: draws of the weights on the block model and karate.
-        depth: L + 1.
-        num_real_seeds: draws on Cora.
 
-    Returns:
-        The rows of `profile` and the columns graph_name, operator, activation, seed.
+def _cell(measure, setting, operator, seed, graph_name=None, **changes):
+    # The tables call the block model "csbm".
+    graph = {None: setting.graph, "csbm": "CSBM"}.get(graph_name, graph_name)
+    return measure(replace(setting, graph=graph, seeds=(seed,), **changes), operator)
+
+
+def profiles(setting, graphs, num_real_seeds):
+    """`profile` of every operator: the block model with three activations, karate and Cora with tanh.
+
+    Of ``graphs``, some of csbm, karate and Cora; in front of its columns graph_name, operator, activation and seed.
     """
     cells = [("csbm", operator, activation) for activation in ("identity", "tanh") for operator in NAMES]
     cells += [("csbm", operator, "relu") for operator in ("gcn", "sum")]
     cells += [(graph_name, operator, "tanh") for graph_name in ("karate", "Cora") for operator in NAMES]
     names = ("graph_name", "operator", "activation")
-    grid = [dict(zip(names, cell, strict=True)) | {"depth": depth} for cell in cells if cell[0] in graphs]
+    grid = [dict(zip(names, cell, strict=True)) for cell in cells if cell[0] in graphs]
     real = [cell for cell in grid if cell["graph_name"] == "Cora"]
     small = [cell for cell in grid if cell["graph_name"] != "Cora"]
-    parts = ((real, num_real_seeds), (small, num_seeds))  # the long ones first, so that both processes end together
-    found = [osm.sweep(profile, part, range(seeds), jobs=JOBS) for part, seeds in parts if part]
-    return pd.concat(found, ignore_index=True)
+    # the long ones first, so that both processes end together
+    parts = ((real, setting.seeds[:num_real_seeds]), (small, setting.seeds))
+    return pd.concat([swept(profile, setting, part, seeds) for part, seeds in parts if part], ignore_index=True)
 
 
-def profile(graph_name, operator, activation, depth, seed):
-    """Every measure of one untrained network, layer by layer.
+def profile(setting, operator):
+    """Every measure of one untrained network, a row for each operator layer k = 0, …, L−1.
 
-    Args:
-        graph_name: see `graph`.
-        operator: one of `NAMES`.
-        activation: name of ρ.
-        depth: L + 1.
-        seed: of the weights.
-
-    Returns:
-        A row for each operator layer k = 0, …, L−1. forward and forward_uniform: relative deviation of X⁽ᵏ⁺¹⁾, in the
-        operator's norm and in the uniform one; backward and backward_uniform: of B⁽ᵏ⁾; carriers: share of nodes that
-        carry the error, (Σ‖B_i‖)²/(n Σ‖B_i‖²); those of `survey_measures` for X⁽ᵏ⁺¹⁾. For attention also fixed:
-        backward with all attention held fixed; extra: share of the extra path in what layer k hands down; uneven:
-        largest |P_ij d̃_i − 1|.
+    layer; forward and forward_uniform: relative deviation of X⁽ᵏ⁺¹⁾, in the operator's norm and in the uniform one;
+    backward and backward_uniform: of B⁽ᵏ⁾; those of `survey_measures` for X⁽ᵏ⁺¹⁾. For attention also fixed: backward
+    with all attention held fixed; extra: share of the extra path in what layer k hands down; uneven: largest
+    |P_ij d̃_i − 1|.
     """
-    net, x, y = network(graph_name, operator, activation, depth, seed)
+    net, (X, Y) = network(setting, operator), problem(setting)
     # targets of mean 1, so that the output error has an average to be handed down
-    signals = trace_operator(net, x, lambda output: (output - y - 1).square().mean())
-    edges = graph(graph_name)[0].edge_index
-    norms = layer_norms(net, signals)
-    rows = []
+    signals = trace_operator(net, X, squared_error(Y + 1))
+    edges, norms, rows = setting.data().edge_index, layer_norms(net, signals), []
     for k, (X, B) in enumerate(zip(signals.features[1:], signals.backward, strict=True)):
         row = {"layer": k, "forward": _ratio(feature_moments(X, norms[k])), "forward_uniform": _uniform(X)}
         row |= {"backward": _ratio(backward_moments(B, norms[k])), "backward_uniform": _uniform(B)}
-        row |= {"carriers": float(B.norm(dim=1).sum() ** 2 / B.square().sum()) / len(B)}
         rows.append(row | survey_measures(X, edges))
     table = pd.DataFrame(rows)
     return table.assign(**_attention_columns(net, signals, norms)) if operator in ATTENTION else table
 
 
 def survey_measures(features, edges):
-    """The survey's measures of one signal, and its size.
+    """The survey's measures of one signal: dirichlet, distance (MAD), rank (effective).
 
-    Args:
-        features: X, (n, d).
-        edges: (2, edges) integers.
-
-    Returns:
-        Dictionary: dirichlet, distance (MAD), rank (effective), size (root mean square of the rows' norms).
+    And its size, the root mean square of the rows' norms.
     """
     energy, distance = (measure(features, edges) for measure in (osm.dirichlet_energy, osm.mean_average_distance))
     size = features.square().sum(1).mean().sqrt()
@@ -127,17 +95,10 @@ def survey_measures(features, edges):
 
 
 def layer_norms(net, signals):
-    """The norm for X⁽ᵏ⁺¹⁾ and B⁽ᵏ⁾ at each operator layer k.
+    """The norm for X⁽ᵏ⁺¹⁾ and B⁽ᵏ⁾ at each operator layer k: something with a ``measure``, None for the uniform one.
 
     A sum's own norm belongs to activations that do not see its size; others it drives into saturation, where features
     tend to signs that are the same for all nodes: there the uniform norm is the right one.
-
-    Args:
-        net: the network.
-        signals: its signals.
-
-    Returns:
-        List of L things with a ``measure``, or None for the uniform norm.
     """
     if signals.attention:
         return [node_weights(weights) for weights in sequence_weights(signals.attention)[1:]]
@@ -171,45 +132,27 @@ def _uniform(signal):
     return float(osm.relative_deviation(signal))
 
 
-def trained_heads(num_seeds, depths):
-    """Tanh networks on the block model whose head was trained: see `trained_head`.
+def trained_heads(setting, depths):
+    """`trained_head` of every operator on the block model: operator, depth, seed in front of its columns."""
+    return swept(trained_head, setting, {"operator": NAMES, "depth": depths}, setting.seeds)
 
-    Args:
-        num_seeds: draws of the weights.
-        depths: numbers of weight matrices.
 
-    Returns:
-        A row for each operator, depth and seed.
+def trained_head(setting, operator):
+    """The spurious stationary point: least-squares head of norm at most 3, the operator layers untouched. One row.
+
+    gradient, least: largest and smallest gradient of the operator layers, over all their parameters; where: the layer
+    of the largest; before: the largest before the head was trained; head: the head's; loss, in units of the targets'
+    variance.
     """
-    grid = {"graph_name": ["csbm"], "operator": NAMES, "depth": depths}
-    return osm.sweep(trained_head, grid, range(num_seeds), jobs=JOBS)
-
-
-def trained_head(graph_name, operator, depth, seed):
-    """The spurious stationary point: least-squares head of norm at most 3, the operator layers untouched.
-
-    Args:
-        graph_name: see `graph`.
-        operator: one of `NAMES`.
-        depth: L + 1.
-        seed: of the weights.
-
-    Returns:
-        A row: gradient, least: largest and smallest gradient of the operator layers, over all their parameters; where:
-        the layer of the largest; before: the largest before the head was trained; head: the head's; loss, in units
-        of the targets' variance.
-    """
-    net, x, y = network(graph_name, operator, "tanh", depth, seed)
-
-    def loss(output):
-        return (output - y).square().mean()
-
-    before = trace_operator(net, x, loss)
-    P = osm.Propagation.from_edges(torch.zeros(2, 0, dtype=torch.int64), len(x), kind="identity")
-    head = osm.train_last_layer(osm.Network(P, [WIDTH, 1]), before.features[-1], y, budget=BUDGET)
+    net, (X, Y) = network(setting, operator), problem(setting)
+    loss = squared_error(Y)
+    before = trace_operator(net, X, loss)
+    # The head alone is a network without graph, of one layer.
+    alone = osm.Network(replace(setting, kind="identity").propagation(), [setting.width, 1])
+    head = osm.train_last_layer(alone, before.features[-1], Y, budget=BUDGET)
     with torch.no_grad():
         net.head.copy_(head.weights[0])
-    signals = trace_operator(net, x, loss)
+    signals = trace_operator(net, X, loss)
     *layers, last = signals.gradients
     row = {"gradient": max(layers), "least": min(layers), "where": int(np.argmax(layers)), "head": last}
     return row | {"before": max(before.gradients[:-1]), "loss": signals.loss}

@@ -1,4 +1,4 @@
-"""The chapter on other operators: what its figures and claims read, from the profiles of `other_operators`."""
+"""The chapter on other operators: what its figures and claims read, from the tables of `measure` and `checks`."""
 
 import numpy as np
 import pandas as pd
@@ -6,116 +6,96 @@ import pandas as pd
 from oversmooth.models.operators import ATTENTION
 from oversmooth.propagation.kinds import adjacency_matrix
 from oversmooth.propagation.perron import fixed_propagation
-from oversmooth_book.experiments.common import over_seeds
-from oversmooth_book.experiments.other_operators import measure as base
+from oversmooth_book.experiments.common import clear_of_rounding, graph, log_slope, over_seeds
 from oversmooth_book.experiments.other_operators.checks import mlp_control
 
 FLOOR = 1e-11  # ratios below it are too close to rounding for a slope
 FAMILIES = {"metropolis": "fixed averages", "random_walk": "fixed averages", "gcn": "fixed averages"}
+FAMILIES |= dict.fromkeys(ATTENTION, "attention") | dict.fromkeys(("sum", "max"), "sum and maximum")
 # where the uniform norm has to stop: the direction's limit is not constant
 UNEVEN = [("gcn", "forward"), ("sum", "forward")]
 UNEVEN += [(name, "backward") for name in ("random_walk", "gcn", *ATTENTION, "sum")]
+WAYS = ["forward", "backward"]
 MEASURES = ("forward", "dirichlet", "distance", "rank")
-FAMILIES |= dict.fromkeys(ATTENTION, "attention") | dict.fromkeys(("sum", "max"), "sum and maximum")
 
 
-def rate(operator, graph_name="csbm"):
-    """λ of an operator: its own, and for attention that of the random walk, its limit.
-
-    Args:
-        operator: one of `NAMES` but max.
-        graph_name: see `other_operators.graph`.
-
-    Returns:
-        A float.
-    """
-    data = base.graph(graph_name)[0]
+def rate(operator):
+    """λ of an operator on the block model: its own, and for attention that of the random walk, its limit."""
+    data = graph("CSBM")
     name = "random_walk" if operator in ATTENTION else operator
     return fixed_propagation(name, adjacency_matrix(data.edge_index, data.num_nodes)).rate
 
 
 def bands(table, by, quantities):
-    """Median and range over the seeds of several quantities, for the figures.
+    """Median and range over the seeds of several columns: ``by``, median, low, high, quantity, family.
 
-    Args:
-        table: a row for each seed and each combination of ``by``; operator is one of them.
-        by: list of columns.
-        quantities: list of columns; rows without a value are left out.
-
-    Returns:
-        A row for each quantity and combination: family of the operator, median, low, high.
+    One of ``by`` is operator, whose family it is; rows without a value are left out.
     """
     parts = [over_seeds(table.dropna(subset=[name]), by, name).assign(quantity=name) for name in quantities]
     table = pd.concat(parts, ignore_index=True)
     return table.assign(family=table["operator"].map(FAMILIES))
 
 
-def drawn(table):
-    """What the figures read of the profiles: both ratios of tanh networks, and the second path of linear attention.
-
-    Args:
-        table: profiles.
-
-    Returns:
-        `bands` over graph_name, activation, operator and layer, of forward and backward, and of extra.
-    """
+def drawn(profiles):
+    """`bands` of what figures show of the profiles: both ratios of tanh networks, and linear attention's extra path."""
     by = ["graph_name", "activation", "operator", "layer"]
-    linear, tanh = (table[table["activation"] == name] for name in ("identity", "tanh"))
-    return pd.concat([bands(tanh, by, ["forward", "backward"]), bands(linear, by, ["extra"])], ignore_index=True)
+    linear, tanh = (profiles[profiles["activation"] == name] for name in ("identity", "tanh"))
+    return pd.concat([bands(tanh, by, WAYS), bands(linear, by, ["extra"])], ignore_index=True)
 
 
-def predicted(table, quantity):
-    """λ^k (forward) or λ^(L−k) (backward) of the random walk, through its ratio at the middle layer.
+def predicted(table):
+    """λ^k and λ^(L−k) of the random walk through its middle layer, where at most 1: quantity, layer, predicted.
 
-    Args:
-        table: `bands` of profiles on the block model, one activation.
-        quantity: forward or backward.
-
-    Returns:
-        A row for each layer where the prediction is at most 1: layer, predicted.
+    From `bands` of profiles on the block model, one activation.
     """
-    rows = table[(table["operator"] == "random_walk") & (table["quantity"] == quantity)]
-    middle = rows["layer"].iloc[len(rows) // 2]
-    sign = 1 if quantity == "forward" else -1
-    level = rows.loc[rows["layer"] == middle, "median"].iloc[0]
-    values = level * rate("random_walk") ** (sign * (rows["layer"] - middle))
-    return pd.DataFrame({"layer": rows["layer"], "predicted": values})[values <= 1]
-
-
-def paths(table):
-    """The backward ratio of linear attention networks: the whole, and with all attention held fixed.
-
-    Args:
-        table: profiles.
-
-    Returns:
-        A row for each operator, path (whole, fixed) and layer: median, low, high.
-    """
-    by, rows = ["operator", "layer"], table[table["operator"].isin(ATTENTION)]
-    parts = [
-        over_seeds(rows, by, column).assign(path=path) for path, column in (("whole", "backward"), ("fixed", "fixed"))
-    ]
+    parts, walk = [], table[table["operator"] == "random_walk"]
+    for way, sign in zip(WAYS, (1, -1), strict=True):
+        rows = walk[walk["quantity"] == way]
+        middle = rows.iloc[len(rows) // 2]
+        values = middle["median"] * rate("random_walk") ** (sign * (rows["layer"] - middle["layer"]))
+        part = pd.DataFrame({"quantity": way, "layer": rows["layer"], "predicted": values.astype(float)})
+        parts.append(part[part["predicted"] <= 1])
     return pd.concat(parts, ignore_index=True)
 
 
-def slopes(table):
-    """How fast linear networks smooth: slope of the logarithm of the ratio per layer, over log λ.
+def paths(profiles):
+    """The backward ratio of linear attention, the whole and with attention held fixed: operator, layer, …, path.
+
+    Median, low and high over the seeds; path is whole or fixed.
+    """
+    by, rows = ["operator", "layer"], profiles[profiles["operator"].isin(ATTENTION)]
+    ways = (("whole", "backward"), ("fixed", "fixed"))
+    return pd.concat([over_seeds(rows, by, column).assign(path=path) for path, column in ways], ignore_index=True)
+
+
+def last_layers(profiles):
+    """The last layer of untrained networks, block model and karate: graph_name, activation, operator, and `bands`.
+
+    Of forward, rank (effective) and, for attention, uneven.
+    """
+    rows = profiles[profiles["graph_name"].isin(["csbm", "karate"])]
+    last = rows[rows["layer"] == rows["layer"].max()]
+    return bands(last, ["graph_name", "activation", "operator"], ["forward", "rank", "uneven"])
+
+
+def maximum(profiles):
+    """The backward ratio of the maximum on the block model: activation, layer, median, low, high."""
+    rows = profiles[(profiles["operator"] == "max") & (profiles["graph_name"] == "csbm")]
+    return over_seeds(rows, ["activation", "layer"], "backward")
+
+
+def slopes(profiles):
+    """How fast linear networks smooth, slope of the ratio's logarithm over log λ: operator, seed, WAYS, rate (λ).
 
     Of the layers whose ratio is above rounding, the forward slope is fitted in the second half, the backward one in the
-    first; for attention it is that with all attention held fixed.
-
-    Args:
-        table: profiles of linear networks on the block model.
-
-    Returns:
-        A row for each operator but max, and seed: forward, backward.
+    first; for attention it is that with all attention held fixed. The maximum has no λ.
     """
     rows = []
-    for (operator, seed), part in table[table["operator"] != "max"].groupby(["operator", "seed"], sort=False):
-        column = "fixed" if operator in ATTENTION else "backward"
-        row = {"forward": _slope(part, "forward", last=True), "backward": _slope(part, column, last=False)}
-        logarithm = abs(np.log(rate(operator)))
-        rows.append({"operator": operator, "seed": seed} | {way: abs(value) / logarithm for way, value in row.items()})
+    for (operator, seed), part in profiles[profiles["operator"] != "max"].groupby(["operator", "seed"], sort=False):
+        column, own = "fixed" if operator in ATTENTION else "backward", rate(operator)
+        ends = {"forward": _slope(part, "forward", last=True), "backward": _slope(part, column, last=False)}
+        relative = {way: abs(value / np.log(own)) for way, value in ends.items()}
+        rows.append({"operator": operator, "seed": seed, **relative, "rate": own})
     return pd.DataFrame(rows)
 
 
@@ -123,22 +103,16 @@ def _slope(rows, column, last):
     """Slope of the logarithm in the last or first half of the layers where the ratio is above rounding."""
     rows = rows[rows[column] > FLOOR].sort_values("layer")
     half = rows.tail(len(rows) // 2) if last else rows.head(len(rows) // 2)
-    return np.polyfit(half["layer"], np.log(half[column]), 1)[0]
+    return log_slope(half["layer"], half[column])
 
 
-def smallest(table):
-    """The smallest ratio over the layers, in the operator's norm and in the uniform one; medians over the seeds.
+def smallest(profiles):
+    """The smallest ratio over the layers of linear networks: operator, median, low, high, direction, norm, limit.
 
-    Args:
-        table: profiles of linear networks.
-
-    Returns:
-        A row for each operator, direction and norm (own, uniform): median, low, high; limit of the direction (constant,
-        uneven).
+    The norm is own or uniform; the limit of the direction constant or uneven.
     """
-    ways = ("forward", "backward")
-    columns = {(way, "own"): way for way in ways} | {(way, "uniform"): f"{way}_uniform" for way in ways}
-    least = table.groupby(["operator", "seed"], sort=False)[list(columns.values())].min().reset_index()
+    columns = {(way, "own"): way for way in WAYS} | {(way, "uniform"): f"{way}_uniform" for way in WAYS}
+    least = profiles.groupby(["operator", "seed"], sort=False)[list(columns.values())].min().reset_index()
     parts = [
         over_seeds(least, ["operator"], column).assign(direction=way, norm=norm)
         for (way, norm), column in columns.items()
@@ -148,16 +122,22 @@ def smallest(table):
     return table.assign(limit=["uneven" if pair in UNEVEN else "constant" for pair in pairs])
 
 
-def measures(table, depth, num_seeds):
-    """The survey's measures and ours for three operators that smooth, and for the control that does not.
+def measures(profiles, setting):
+    """`bands` over the layers of `MEASURES`: three operators that smooth, linear, and the control that does not."""
+    smoothing = profiles[profiles["operator"].isin(["random_walk", "gcn", "sum"])]
+    return bands(pd.concat([smoothing, mlp_control(setting)]), ["operator", "layer"], MEASURES)
 
-    Args:
-        table: profiles of linear networks.
-        depth: L + 1.
-        num_seeds: draws of the control's weights.
 
-    Returns:
-        `bands` of forward, dirichlet, distance and rank, over operator and layer.
-    """
-    rows = pd.concat([table[table["operator"].isin(["random_walk", "gcn", "sum"])], mlp_control(depth, num_seeds)])
-    return bands(rows, ["operator", "layer"], MEASURES)
+def control(measures):
+    """Our measure of the control, from `measures`: layer, ratio, change (relative, from layer 0; 0 if rounding)."""
+    rows = measures[(measures["operator"] == "mlp") & (measures["quantity"] == "forward")]
+    ratio = rows["median"].to_numpy()
+    return pd.DataFrame(
+        {"layer": rows["layer"], "ratio": ratio, "change": clear_of_rounding(abs(ratio / ratio[0] - 1))}
+    )
+
+
+def places(trained):
+    """For how many seeds the maximum's largest gradient, head trained, is not the first layer's: depth, elsewhere."""
+    rows = trained[trained["operator"] == "max"]
+    return rows.assign(elsewhere=rows["where"] != 0).groupby("depth")["elsewhere"].sum().reset_index()

@@ -1,15 +1,34 @@
 """Figures of the chapter on the probe."""
 
-from oversmooth.drawing.theme import PALETTE
+from oversmooth.drawing.probe import draw_probe_norms, draw_probe_ratios
+from oversmooth.drawing.theme import PALETTE, panels
+
+
+def profiles_figure(table):
+    """Ratios and norms of every case, a row each, from `measure.profiles`."""
+    cases = list(table.groupby("case", sort=False))
+    figure, axes = panels(rows=len(cases), columns=2, height=2.4)
+    for row, (case, rows) in enumerate(cases):
+        left, right = axes[2 * row : 2 * row + 2]
+        draw_probe_ratios(left, rows)
+        draw_probe_norms(right, rows)
+        left.set_title(case)
+        left.set_ylim(1e-7, 3)
+        for ax in (left, right):
+            ax.get_legend().remove()
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def verdicts_figure(table):
+    """How often each case got each verdict, from `measure.counts`."""
+    figure, ax = panels(height=5)
+    draw_probe_verdicts(ax, table)
+    return figure
 
 
 def draw_probe_verdicts(ax, table):
-    """Draw how often each case got each verdict: a number in a disc, dark where the verdict is the planted one.
-
-    Args:
-        ax: where.
-        table: columns case, verdict, count, right.
-    """
+    """A number in a disc for each case and verdict, dark where it is the planted one: case, verdict, count, right."""
     cases, said = list(dict.fromkeys(table["case"])), list(dict.fromkeys(table["verdict"]))
     x, y = [said.index(verdict) for verdict in table["verdict"]], [cases.index(case) for case in table["case"]]
     ax.scatter(x, y, s=520, c=[PALETTE[0] if right else PALETTE[3] for right in table["right"]])

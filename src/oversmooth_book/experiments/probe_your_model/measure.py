@@ -1,11 +1,16 @@
-"""Experiments of the chapter on the probe: models with a planted illness, and what the probe says of them."""
+"""Models with a planted illness, and what the probe says of them; every function that measures returns a tidy table."""
+
+from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import torch
 from torch_geometric.nn import GCN, GIN, DeepGCNLayer, GCNConv, GraphSAGE
 
 import oversmooth as osm
+from oversmooth_book.experiments.common import Setting, clear_of_rounding, cross_entropy
 
+REFERENCE = Setting(depth=24, width=16, loss="cross_entropy", steps=40)
 # What is planted -> the verdict it must get.
 CASES = {
     "healthy": "healthy",
@@ -17,6 +22,8 @@ CASES = {
     "exploding": "exploding",
     "spurious": "spurious stationary point",
 }
+# The others are looked at untrained.
+TRAINED = {"healthy, trained": partial(torch.optim.Adam, lr=0.01), "spurious": partial(torch.optim.SGD, lr=0.1)}
 DRAWN = ("pass", "layer", "name", "feature_norm", "feature_ratio", "backward_norm", "backward_ratio", "gradient")
 
 
@@ -41,45 +48,25 @@ class Residual(torch.nn.Module):
 
 
 def graph(seed, num_nodes=400):
-    """A random graph with two communities, connected.
-
-    Args:
-        seed: of the draw.
-        num_nodes: n, before the largest component is taken.
-
-    Returns:
-        ``torch_geometric.data.Data``.
-    """
+    """A random graph with two communities and an average degree of about 16, connected: of num_nodes, or a few less."""
     return osm.largest_component(osm.csbm(num_nodes, p_in=24 / num_nodes, p_out=8 / num_nodes, seed=seed))
 
 
-def plant(case, data, depth, seed=0, steps=40, width=16):
-    """A user's model with one planted illness, trained where the case asks for it.
+def plant(case, data, setting):
+    """A user's model with one planted illness, in double precision; of the first seed, trained where the case asks.
 
-    healthy: GCN of 3 layers, as torch_geometric initialises it; trained: after some steps of Adam; deep: `Residual`.
-    exploding: a deep GIN, which sums over neighbours, as torch_geometric initialises it. The others are deep tanh
-    networks of mean aggregation with orthogonal weights. forward-only: the output reads every layer (jumping
+    healthy: GCN of 3 layers, as torch_geometric initialises it; trained: after the setting's steps of Adam; deep:
+    `Residual`. exploding: a deep GIN, which sums over neighbours, as torch_geometric initialises it. The others are
+    deep tanh networks of mean aggregation with orthogonal weights. forward-only: the output reads every layer (jumping
     knowledge). backward: the last bias starts far from the class frequencies, so the average error is large. vanishing:
-    the same with weights of norm 1/4. spurious: the backward case after some steps of gradient descent.
-
-    Args:
-        case: one of `CASES`.
-        data: the graph.
-        depth: layers of the deep models.
-        seed: of the weights.
-        steps: of training, where the case is trained; 40 fit the last layer and are far too few for the deep ones.
-        width: hidden features.
-
-    Returns:
-        The model, in double precision.
+    the same with weights of norm 1/4. spurious: the backward case after the steps of gradient descent; 40 fit the
+    last layer and are far too few for the deep ones.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = _model(case, data.num_features, width, depth).double()
-    if case == "healthy, trained":
-        train(model, data, torch.optim.Adam(model.parameters(), lr=0.01), steps)
-    if case == "spurious":
-        train(model, data, torch.optim.SGD(model.parameters(), lr=0.1), steps)
+        torch.manual_seed(setting.seeds[0])
+        model = _model(case, data.num_features, setting.width, setting.depth).double()
+    if case in TRAINED:
+        train(model, data, TRAINED[case](model.parameters()), setting.steps)
     return model
 
 
@@ -101,14 +88,7 @@ def _model(case, features, width, depth):
 
 
 def train(model, data, optimizer, steps):
-    """Full-batch training on the cross-entropy.
-
-    Args:
-        model: trained in place.
-        data: graph, features and classes.
-        optimizer: of its parameters.
-        steps: how many.
-    """
+    """Full-batch training in place, on the cross-entropy."""
     for _ in range(steps):
         optimizer.zero_grad()
         loss(model, data).backward()
@@ -117,115 +97,78 @@ def train(model, data, optimizer, steps):
 
 def loss(model, data):
     """The cross-entropy of a model on a graph."""
-    return _cross_entropy(model(data.x, data.edge_index), data)
-
-
-def _cross_entropy(output, data):
-    return torch.nn.functional.cross_entropy(output, data.y)
+    return cross_entropy(data.y)(model(data.x, data.edge_index))
 
 
 def probed(model, data):
-    """A probe that measured one pass of a model.
-
-    Args:
-        model: any.
-        data: graph, features and classes.
-
-    Returns:
-        The `Probe`.
-    """
+    """The `Probe` that measured one pass of a model."""
     with osm.Probe(model) as probe:
         loss(model, data).backward()
     return probe
 
 
-def profiles(cases, data, depth, steps):
-    """What the figure draws of the probe's measurements in several cases, layer by layer.
-
-    Args:
-        cases: some of `CASES`.
-        data: the graph.
-        depth: layers of the deep models.
-        steps: see `plant`.
-
-    Returns:
-        pandas.DataFrame: columns case and `DRAWN`, which are those of `Probe.table`.
-    """
-    tables = [probed(plant(case, data, depth, steps=steps), data).table().assign(case=case) for case in cases]
-    return pd.concat(tables, ignore_index=True)[["case", *DRAWN]]
+def profiles(setting, data, cases):
+    """What the probe measures in several cases, layer by layer: case, `DRAWN`, steps (of training, before)."""
+    tables = []
+    for case in cases:
+        table = probed(plant(case, data, setting), data).table()[list(DRAWN)]
+        table.insert(0, "case", case)
+        tables.append(table.assign(steps=setting.steps if case in TRAINED else 0))
+    return pd.concat(tables, ignore_index=True)
 
 
-def verdicts(num_seeds, depth, num_nodes, steps=40, cases=tuple(CASES)):
-    """What the probe says of every planted case, with the loss compared and without.
+def verdicts(setting, num_nodes, cases=tuple(CASES)):
+    """What the probe says, on a graph and weights drawn for each seed: case, seed, planted, verdict, blind.
 
-    Args:
-        num_seeds: graphs and weights drawn for each case.
-        depth: layers of the deep models.
-        num_nodes: n of each graph.
-        steps: see `plant`.
-        cases: which.
-
-    Returns:
-        pandas.DataFrame: columns case, seed, planted, verdict, blind (the verdict without targets).
+    The verdict compares the loss with the best constant prediction's; blind is the one without targets.
     """
     rows = []
-    for seed in range(num_seeds):
-        data = graph(seed, num_nodes)
+    for seed in setting.seeds:
+        data, one = graph(seed, num_nodes), replace(setting, seeds=(seed,))
         for case in cases:
-            probe = probed(plant(case, data, depth, seed, steps), data)
+            probe = probed(plant(case, data, one), data)
             said = {"verdict": probe.diagnosis(data.y).verdict, "blind": probe.diagnosis().verdict}
             rows.append({"case": case, "seed": seed, "planted": CASES[case]} | said)
     return pd.DataFrame(rows)
 
 
 def counts(table):
-    """How often each case got each verdict.
+    """How often each case got each verdict: case, verdict, count, right, blind.
 
-    Args:
-        table: what `verdicts` returned.
-
-    Returns:
-        pandas.DataFrame: columns case, verdict, count, right (whether it was planted).
+    right: whether the verdict is the planted one; blind: how many of these models get the planted one without targets.
     """
-    found = table.groupby(["case", "planted", "verdict"], sort=False).size().rename("count").reset_index()
-    return found.assign(right=found["planted"] == found["verdict"]).drop(columns="planted")
+    groups = table.assign(blind=table["blind"] == table["planted"]).groupby(["case", "planted", "verdict"], sort=False)
+    found = groups["blind"].agg(count="size", blind="sum").reset_index()
+    return found.assign(right=found["planted"] == found["verdict"])[["case", "verdict", "count", "right", "blind"]]
 
 
-def against_the_trace(data, depth):
-    """The largest relative difference between the probe's numbers and those of `layer_profile`, on one network.
+def against_the_trace(setting, data):
+    """The probe's numbers against those of `layer_profile`, on one network: quantity, difference.
 
-    The network is ours on one side and torch_geometric's layers with the same weights on the other.
-
-    Args:
-        data: the graph.
-        depth: L+1.
-
-    Returns:
-        A float.
+    The network is ours on one side and torch_geometric's layers with the same weights on the other; the difference is
+    the largest relative one over the layers, 0 where it is rounding.
     """
     P = osm.Propagation.from_data(data, kind="gcn")
-    network = osm.Network(P, [data.num_features, *[16] * (depth - 1), 2], activation="tanh", seed=0)
-    model = GCN(data.num_features, 16, depth, out_channels=2, act="tanh", bias=False).double()
+    widths = [data.num_features, *[setting.width] * (setting.depth - 1), 2]
+    network = osm.Network(P, widths, setting.activation, seed=setting.seeds[0])
+    options = {"out_channels": 2, "act": setting.activation, "bias": False}
+    model = GCN(data.num_features, setting.width, setting.depth, **options).double()
     for layer, W in zip(model.convs, network.weights, strict=True):
         layer.lin.weight.data = W.detach().T.clone()
-    ours = osm.layer_profile(osm.trace(network, data.x, lambda output: _cross_entropy(output, data)))
+    ours = osm.layer_profile(osm.trace(network, data.x, cross_entropy(data.y)))
     theirs = probed(model, data).table()[list(ours)]
-    return float(((ours - theirs).abs() / ours.abs().clip(lower=1e-300)).max(axis=None))
+    difference = ((ours - theirs).abs() / ours.abs().clip(lower=1e-300)).max()
+    return pd.DataFrame({"quantity": list(ours), "difference": clear_of_rounding(difference, 1e-10)})
 
 
-def changes(data, depth):
-    """How many gradients and random states differ between a pass with a probe and one without, to the last bit.
+def changes(setting, data):
+    """A pass with a probe against one without, to the last bit: case, gradients, differing, random.
 
-    Args:
-        data: the graph.
-        depth: layers of the deep models.
-
-    Returns:
-        A count.
+    gradients: how many were compared; random: 1 if the random state moved.
     """
-    count = 0
+    rows = []
     for case in ("healthy", "healthy, deep", "forward-only", "exploding"):
-        model = plant(case, data, depth)
+        model = plant(case, data, setting)
         state, runs = torch.random.get_rng_state(), []
         for measured in (False, True):
             model.zero_grad()
@@ -234,6 +177,7 @@ def changes(data, depth):
             else:
                 loss(model, data).backward()
             runs.append([parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None])
-        count += sum(not torch.equal(a, b) for a, b in zip(*runs, strict=True))
-        count += not torch.equal(state, torch.random.get_rng_state())
-    return count
+        differing = sum(not torch.equal(a, b) for a, b in zip(*runs, strict=True))
+        moved = int(not torch.equal(state, torch.random.get_rng_state()))
+        rows.append({"case": case, "gradients": len(runs[0]), "differing": differing, "random": moved})
+    return pd.DataFrame(rows)

@@ -1,0 +1,76 @@
+"""The claims PR1 to PR5 and the numbers in the chapter's text, from its published tables."""
+
+from oversmooth_book.values import claim, number
+
+
+def _healthy(verdicts):
+    return verdicts["case"].str.startswith("healthy")
+
+
+def _shares(verdicts, found):
+    """Of every case's models, the share that ``found`` counts."""
+    totals = verdicts.assign(found=found).groupby("case")[["found", "count"]].sum()
+    return totals["found"] / totals["count"]
+
+
+@claim("PR1")
+def smallest_share_of_an_illness_that_is_found(verdicts):
+    ill = verdicts[~_healthy(verdicts)]
+    return _shares(ill, ill["count"].where(ill["right"], 0)).min()
+
+
+@claim("PR2")
+def share_of_the_healthy_that_are_called_ill(verdicts):
+    healthy = verdicts[_healthy(verdicts)]
+    return healthy.loc[~healthy["right"], "count"].sum() / healthy["count"].sum()
+
+
+@claim("PR3")
+def smallest_share_that_is_found_without_labels(verdicts):
+    return _shares(verdicts, verdicts["blind"]).min()
+
+
+@claim("PR4")
+def largest_difference_from_the_trace(against_the_trace):
+    return against_the_trace["difference"].max()
+
+
+@claim("PR5")
+def what_the_probe_changes(changes):
+    return changes["differing"].sum() + changes["random"].sum()
+
+
+def _spurious(profiles):
+    return profiles[profiles["case"] == "spurious"]
+
+
+@number("probe_depth")
+def depth(profiles):
+    return _spurious(profiles)["layer"].max() + 1
+
+
+@number("probe_steps")
+def steps_of_training(profiles):
+    return _spurious(profiles)["steps"].max()
+
+
+@number("probe_models")
+def models(verdicts):
+    return verdicts["count"].sum()
+
+
+@number("probe_healthy")
+def healthy_models(verdicts):
+    return verdicts.loc[_healthy(verdicts), "count"].sum()
+
+
+@number("probe_spread", ".1f")
+def largest_over_smallest_gradient(profiles):
+    gradient = _spurious(profiles)["gradient"]
+    return gradient.max() / gradient.min()
+
+
+@number("probe_left", ".0e")
+def share_of_the_error_that_comes_back(profiles):
+    norm = _spurious(profiles)["backward_norm"]
+    return norm.min() / norm.max()
