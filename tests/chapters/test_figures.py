@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
 
 import oversmooth as osm
@@ -32,7 +32,7 @@ def series(x, y):
 
 
 def test_band_draws_median_and_range(ax):
-    table = pandas.DataFrame({"k": [0, 1, 3], "median": [3, 2, 1], "low": [2, 1, 0.5], "high": [5, 2.5, 4]})
+    table = pd.DataFrame({"k": [0, 1, 3], "median": [3, 2, 1], "low": [2, 1, 0.5], "high": [5, 2.5, 4]})
     theme.band(ax, table, "k", label="tanh", **theme.style("tanh"))
     assert np.array_equal(drawn(ax)["tanh"], series([0, 1, 3], [3, 2, 1]))
     corners = {tuple(corner) for corner in ax.collections[0].get_paths()[0].vertices}
@@ -49,7 +49,7 @@ def test_floor_lies_at_its_level(ax):
 
 def collapse_table():
     rows = [(p, k, p**k / 2, p**k / 3, p**k * 0.9, p**k) for p in (0.5, 2.0) for k in range(4)]
-    return pandas.DataFrame(rows, columns=["product", "layer", "median", "low", "high", "bound"])
+    return pd.DataFrame(rows, columns=["product", "layer", "median", "low", "high", "bound"])
 
 
 def test_collapse(ax):
@@ -66,7 +66,7 @@ def test_collapse(ax):
 
 def test_modes(ax):
     rows = [(kind, k, 0.8**k, 0.81**k, 0.9**k) for kind in ("metropolis", "random_walk") for k in range(5)]
-    table = pandas.DataFrame(rows, columns=["propagation", "layer", "measured", "predicted", "slowest"])
+    table = pd.DataFrame(rows, columns=["propagation", "layer", "measured", "predicted", "slowest"])
     figures.draw_modes(ax, table)
     lines = [line.get_ydata() for line in ax.get_lines()]
     for column in ("measured", "predicted", "slowest"):
@@ -76,8 +76,8 @@ def test_modes(ax):
 
 def test_phase(ax):
     rows = [(r, s, r * s) for r in (0.2, 0.6, 1.0) for s in (0.5, 1.0, 4.0, 6.0)]
-    table = pandas.DataFrame(rows, columns=["rate", "scale", "measured"]).sample(frac=1, random_state=0)
-    edge = pandas.DataFrame({"rate": [0.6, 1.0], "scale": [4.0, 1.0]})
+    table = pd.DataFrame(rows, columns=["rate", "scale", "measured"]).sample(frac=1, random_state=0)
+    edge = pd.DataFrame({"rate": [0.6, 1.0], "scale": [4.0, 1.0]})
     mesh = figures.draw_phase(ax, table, edge)
     assert np.array_equal(mesh.get_array(), np.outer([0.5, 1, 4, 6], [0.2, 0.6, 1.0]))
     assert np.array_equal(drawn(ax)["tanh: contraction ends"], series([0.6, 1.0], [4, 1]))
@@ -89,7 +89,7 @@ def test_phase(ax):
 
 def test_measures_put_zero_on_the_edge(ax):
     rows = [(name, k, 10.0 ** (-n * k)) for n, name in enumerate(figures.MEASURES) for k in range(3)]
-    table = pandas.DataFrame(rows, columns=["measure", "layer", "value"])
+    table = pd.DataFrame(rows, columns=["measure", "layer", "value"])
     table.loc[table["measure"] == "energy", "value"] = 0.0
     figures.draw_measures(ax, table)
     assert set(drawn(ax)) == set(figures.MEASURES)
@@ -100,7 +100,7 @@ def test_measures_put_zero_on_the_edge(ax):
 @pytest.mark.parametrize(("view", "title"), [("same scale", "layer 4"), ("enlarged", "enlarged 13×")])
 def test_snapshot_draws_every_node(ax, view, title):
     rng = np.random.default_rng(0)
-    table = pandas.DataFrame({"view": view, "layer": 4, "factor": 12.8, "label": [0, 1, 1, 0, 1], "x": rng.random(5)})
+    table = pd.DataFrame({"view": view, "layer": 4, "factor": 12.8, "label": [0, 1, 1, 0, 1], "x": rng.random(5)})
     table["y"] = rng.random(5)
     figures.draw_snapshot(ax, table)
     for label, points in enumerate(ax.collections):
