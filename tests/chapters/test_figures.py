@@ -1,6 +1,7 @@
 """Figures draw what their table holds, compute nothing, and can be read by everyone."""
 
 import ast
+import importlib
 import itertools
 import re
 from pathlib import Path
@@ -18,6 +19,7 @@ import oversmooth as osm
 from oversmooth.drawing import theme
 from oversmooth_book import experiments
 from oversmooth_book.experiments.forward_oversmoothing import figures
+from oversmooth_book.layout import find_book
 
 DRAWING = r"oversmooth\.drawing|oversmooth_book\.experiments\.\w+\.figures"
 
@@ -114,6 +116,39 @@ def test_a_figure_leaves_its_table_alone(ax):
     before = table.copy()
     figures.draw_collapse(ax, table)
     assert table.equals(before) and (table.dtypes == before.dtypes).all()
+
+
+# chapter, figure, its tables, what else it is told
+WHOLE = [
+    ("backward_oversmoothing", "profile_figure", ["backward_profile"], {}),
+    ("backward_oversmoothing", "interaction_figure", ["interventions", "smoothness_map"], {"boundary": 10}),
+    ("backward_oversmoothing", "limit_figure", ["backward_profile"], {}),
+    ("backward_oversmoothing", "operators_figure", ["operators"], {}),
+    ("backward_oversmoothing", "relu_figure", ["relu"], {}),
+    ("backward_oversmoothing", "same_rate_figure", ["karate", "same_rate", "by_depth"], {}),
+    ("explore", "choice_figure", ["profiles"], {}),
+    ("explore", "grid_figure", ["networks"], {}),
+    ("spurious_stationary_points", "figure_one", ["figure_one_gradients", "figure_one_loss"], {"plateau": 0.69}),
+    ("spurious_stationary_points", "last_layer_figure", ["last_layer", "layers", "karate"], {"rates": (0.7, 0.97)}),
+    ("spurious_stationary_points", "three_numbers_figure", ["layers"], {}),
+    ("spurious_stationary_points", "landscape_figure", ["planes", "curved_plane", "eigenvalues"], {}),
+]
+
+
+@pytest.mark.parametrize(("chapter", "name", "tables", "told"), WHOLE, ids=[row[1] for row in WHOLE])
+def test_a_whole_figure_needs_its_published_tables_only(chapter, name, tables, told):
+    folder = find_book().published(chapter) / "tables"
+    read = [pd.read_csv(folder / f"{table}.csv") for table in tables]
+    before = [table.copy() for table in read]
+    draw = getattr(importlib.import_module(f"oversmooth_book.experiments.{chapter}.figures"), name)
+    with matplotlib.rc_context():
+        osm.set_theme()
+        draw(*read, **told)
+    shown = [ax for ax in plt.gcf().axes if ax.axison]
+    assert len(shown) > 1 and all(ax.has_data() for ax in shown)
+    for table, old in zip(read, before, strict=True):
+        pd.testing.assert_frame_equal(table, old)
+    plt.close("all")
 
 
 def test_figures_cannot_compute():
