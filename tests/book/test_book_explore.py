@@ -12,11 +12,14 @@ from miniature import REPOSITORY
 
 import oversmooth as osm
 from oversmooth_book.book.layout import BookError
+from oversmooth_book.experiments.common import Setting
+from oversmooth_book.experiments.explore import claims
 from oversmooth_book.experiments.explore import measure as experiment
 from oversmooth_book.sphinx.explore_panel import read_grid, write_files
 
 pytestmark = pytest.mark.xdist_group("book")
-SMALL = ([3, 4], [0.8, 1.5], 2)
+DEPTHS, SCALES = [3, 4], [0.8, 1.5]
+SETTING = Setting(seeds=(0, 1))
 
 
 def chosen(table, **values):
@@ -28,19 +31,27 @@ def chosen(table, **values):
 
 @pytest.fixture(scope="module")
 def data():
-    return osm.csbm(num_nodes=40, p_in=0.3, p_out=0.1, seed=1)
+    return SETTING.data()
 
 
 @pytest.fixture(scope="module")
-def grid(data):
-    return experiment.grid(data, *SMALL)
+def grid():
+    return experiment.grid(SETTING, DEPTHS, SCALES)
+
+
+def checks(grid):
+    return experiment.checks(grid, SETTING, DEPTHS, SCALES)
 
 
 def test_the_grid_has_every_combination_once(grid):
     keys = [*experiment.CHOICES, "seed", "layer"]
     assert not grid.duplicated(keys).any()
     assert len(grid) == 4 * 4 * (3 + 4) * 2 * 2 * 2
-    assert experiment.checks(grid, *SMALL)["missing"] == 0
+    found = checks(grid)
+    assert len(found) == 4 * 4 and found["layers"].sum() == len(grid)
+    assert (found[["missing", "above", "below"]] == 0).all(axis=None)
+    # all but GCN with tanh and ELU: fourteen of sixteen
+    assert claims.certified_layers_in_percent(found) == pytest.approx(87.5)
 
 
 @pytest.mark.parametrize("operator", experiment.OPERATORS)
@@ -88,8 +99,15 @@ def test_checks_see_what_is_wrong(grid):
     broken.loc[row, "gradient"] = 2 * broken.loc[row, "certificate"]
     broken.loc[broken.index[5], "floor"] = broken.loc[broken.index[5], "loss"] + 1
     broken.loc[broken.index[9], "backward_norm"] = math.inf
-    found = experiment.checks(broken.drop(broken.index[-1]), *SMALL)
-    assert (found["above"], found["below"], found["missing"]) == (1, 1, 2)
+    found = checks(broken.drop(broken.index[-1]))
+    assert claims.gradients_above_their_certificate(found) == 1
+    assert claims.losses_below_their_floor(found) == 1
+    assert claims.networks_missing(found) == 2
+
+
+def test_an_operator_that_is_not_there_is_missed(grid):
+    found = checks(grid[grid["operator"] != "gcn"])
+    assert claims.networks_missing(found) == 4 * 2 * 2 * 2 * 2
 
 
 def test_zero_by_theory_is_zero_and_nothing_else_is(grid):
@@ -103,7 +121,12 @@ def test_the_least_gap_leaves_the_linear_mlp_out():
     rows = [("metropolis", "tanh", 1e-3), ("identity", "tanh", 0.1), ("metropolis", "relu", 1e-4)]
     rows += [("identity", "relu", 2e-3), ("metropolis", "identity", 1.0), ("identity", "identity", 0.0)]
     table = pd.DataFrame(rows, columns=["operator", "activation", "gradient_max"])
-    assert experiment.weakest_gap(table.assign(depth=9, scale=1.0, last_layer="trained")) == pytest.approx(20)
+    table = table.assign(depth=9, scale=1.0, last_layer="trained")
+    assert claims.weakest_gap(table) == pytest.approx(20)
+    # shallower networks, other scales and random last layers do not count
+    others = [table.assign(depth=5), table.assign(scale=1.5), table.assign(last_layer="random")]
+    others = [one.assign(gradient_max=1.0) for one in others]
+    assert claims.weakest_gap(pd.concat([table, *others])) == pytest.approx(20)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from miniature import REPOSITORY
 
-import oversmooth as osm
 from oversmooth_book.book.claims import Claim
 from oversmooth_book.book.layout import Book, BookError
 from oversmooth_book.book.profiles import read_profiles
@@ -25,6 +24,7 @@ from oversmooth_book.check.spread import (
     read_spread,
     write_spread,
 )
+from oversmooth_book.experiments.common import Setting
 from oversmooth_book.experiments.explore import measure as explore
 
 BOOK, THREE = Book(REPOSITORY), ("1", "2", "3")
@@ -200,7 +200,7 @@ def test_an_error_of_a_hundred_thousandth_in_all_weights_is_seen(tmp_path):
     chapter = read_profiles(BOOK.chapters / "profiles.yml")["explore"]
     values, folder = chapter.parameters("published"), BOOK.published("explore")
     larger = [scale * (1 + 1e-5) for scale in values["scales"]]
-    grid = explore.grid(osm.csbm(), values["depths"], larger, values["num_seeds"])
+    grid = explore.grid(Setting(seeds=tuple(range(values["num_seeds"]))), values["depths"], larger)
     grid["scale"] = grid["scale"].map(dict(zip(larger, values["scales"], strict=True)))
     explore.profiles(grid).to_csv(tmp_path / "profiles.csv", index=False, float_format="%.6g")
     # The limits that count once three replicas are there.

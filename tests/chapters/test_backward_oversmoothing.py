@@ -1,6 +1,7 @@
 """The experiments of the chapter on backward oversmoothing, by other roads: dense closed forms, loops, autograd."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,11 @@ import torch
 from cases import EXACT, propagation_of, signal, unfriendly_network
 
 import oversmooth as osm
-from oversmooth_book.experiments.backward_oversmoothing import draws
+from oversmooth_book.experiments.backward_oversmoothing import claims, draws, frozen, operators
 from oversmooth_book.experiments.backward_oversmoothing import measure as experiment
-from oversmooth_book.experiments.backward_oversmoothing.networks import _extra
-from oversmooth_book.experiments.backward_oversmoothing.operators import _ratios
+from oversmooth_book.experiments.common import Setting, signs
+
+KARATE = Setting(graph="karate", depth=9, seeds=tuple(range(12)))
 
 
 def traced(activation="tanh", **options):
@@ -29,7 +31,7 @@ def largest(left, right):
 @pytest.mark.parametrize("activation", ["tanh", "elu", "relu", "gelu"])
 def test_freezing_nothing_is_the_plain_backward_pass(activation):
     *_, signals = traced(activation, seed=[0, 1])
-    again = experiment.frozen_backward(signals, range(0))
+    again = frozen.frozen_backward(signals, range(0))
     assert largest(again.backward, signals.backward) < EXACT
     assert largest(again.gradients, signals.gradients) < EXACT
     assert again.preactivations is signals.preactivations
@@ -40,7 +42,7 @@ def test_freezing_everything_is_a_linear_pass_in_closed_form(activation):
     """B⁽ᵏ⁾ = (Pᵀ)^{L−k} B⁽ᴸ⁾ Π_j (W⁽ʲ⁺¹⁾ᵀ D⁽ʲ⁾): one matrix power and one product of small matrices."""
     network, *_, signals = traced(activation)
     P, pi = network.propagation.to_dense(), network.propagation.stationary
-    frozen = experiment.frozen_backward(signals, range(network.depth - 1))
+    linear = frozen.frozen_backward(signals, range(network.depth - 1))
     rho, last = network.activation, network.depth - 1
     for k in range(network.depth):
         transport = torch.eye(network.widths[-1], dtype=torch.float64)
@@ -48,15 +50,15 @@ def test_freezing_everything_is_a_linear_pass_in_closed_form(activation):
             slopes = rho.slope((pi[:, None] * signals.preactivations[j]).sum(0))
             transport = transport @ network.weights[j + 1].detach().T @ torch.diag(slopes)
         expected = torch.linalg.matrix_power(P.T, last - k) @ signals.backward[-1] @ transport
-        assert torch.allclose(frozen.backward[k], expected, rtol=EXACT, atol=EXACT)
-    means = [osm.backward_mean(b, network.propagation) for b in frozen.backward]
+        assert torch.allclose(linear.backward[k], expected, rtol=EXACT, atol=EXACT)
+    means = [osm.backward_mean(b, network.propagation) for b in linear.backward]
     assert largest(means, osm.mean_transport(signals)) < EXACT
 
 
 def test_frozen_layers_are_those_named_and_no_others():
     """Autograd through a network whose frozen layers are ρ(H) replaced by H times the slope at the mean."""
     network, features, targets, signals = traced("tanh")
-    P, frozen = network.propagation, {1, 3}
+    P, chosen = network.propagation, {1, 3}
     H = [h.clone() for h in signals.preactivations]
     leaves, X = [], features
     for k in range(network.depth):
@@ -66,20 +68,18 @@ def test_frozen_layers_are_those_named_and_no_others():
         leaves.append(leaf)
         slope = network.activation.slope(osm.mean(H[k], P))
         # value of the true activation, gradient of the frozen one
-        X = slope * leaf + (torch.tanh(H[k]) - slope * H[k]).detach() if k in frozen else torch.tanh(leaf)
+        X = slope * leaf + (torch.tanh(H[k]) - slope * H[k]).detach() if k in chosen else torch.tanh(leaf)
     assert torch.allclose(leaves[-1], signals.output)
     (leaves[-1] - targets).square().sum().backward()
-    again = experiment.frozen_backward(signals, frozen)
+    again = frozen.frozen_backward(signals, chosen)
     assert largest([leaf.grad for leaf in leaves], again.backward) < EXACT
     assert largest(signals.backward[:3], again.backward[:3]) > 1e-6
 
 
 def test_interventions_repeat_the_plain_profile_and_cover_all_seeds():
-    data = osm.csbm(40, p_in=0.4, p_out=0.1)
-    P = osm.Propagation.from_data(data)
-    table = experiment.interventions(data, P, ["elu"], depth=9, num_seeds=12)
+    table = frozen.interventions(KARATE, ["elu"])
     assert len(table) == 4 * 9 * 12
-    plain = experiment.measure(data, P, {"elu": ("elu", 1.0)}, 9, 12, bounds=False)
+    plain = experiment.profiles(KARATE, {"elu": {"activation": "elu"}}, bounds=False)
     both = table[table["frozen"] == "nothing"].merge(plain, on=["seed", "layer"], suffixes=("", "_plain"))
     assert len(both) == 9 * 12
     assert np.allclose(both["backward_ratio"], both["backward_ratio_plain"], rtol=EXACT)
@@ -90,13 +90,13 @@ def test_interventions_repeat_the_plain_profile_and_cover_all_seeds():
 
 
 def test_a_batch_of_seeds_equals_the_seeds_one_by_one():
-    data = osm.csbm(30, p_in=0.5, p_out=0.2)
-    P = osm.Propagation.from_data(data, kind="random_walk")
-    table = experiment.measure(data, P, {"tanh": ("tanh", 2.0)}, 5, 11)
+    setting = Setting(graph="karate", kind="random_walk", activation="tanh", weight_scale=2.0, depth=5)
+    table = experiment.profiles(replace(setting, seeds=tuple(range(11))), {"tanh": {}})
     assert sorted(table["seed"].unique()) == list(range(11))
-    Y = experiment.targets(data)
+    data, P = setting.data(), setting.propagation()
+    Y = signs(data.y)
     for seed in (0, 10):
-        network = osm.Network(P, [8, 32, 32, 32, 32, 1], "tanh", 2.0, seed=seed)
+        network = osm.Network(P, [data.num_features, 32, 32, 32, 32, 1], "tanh", 2.0, seed=seed)
         signals = osm.trace(network, data.x, lambda output: (output - Y).square().mean())
         alone = osm.layer_profile(signals)
         mine = table[table["seed"] == seed].sort_values("layer")
@@ -121,14 +121,14 @@ def _norm(signal, propagation):
 
 
 def test_targets_are_one_class_against_the_rest():
-    assert experiment.targets(osm.karate())[:, 0].tolist() == [-1.0 if y == 0 else 1.0 for y in osm.karate().y.tolist()]
+    assert signs(osm.karate().y)[:, 0].tolist() == [-1.0 if y == 0 else 1.0 for y in osm.karate().y.tolist()]
 
 
 def test_naive_ratio_stops_at_the_degree_profile_and_the_right_one_does_not():
     data = osm.karate()
-    table = experiment.norms(data, depth=60, num_seeds=2)
+    table = operators.norms(Setting(graph="karate", depth=60, seeds=(0, 1)))
     bands = table.assign(median=table["ratio"], low=0.0, high=0.0)
-    stopped = experiment.stopped(bands[bands["seed"] == 0])
+    stopped = operators.stopped(bands[bands["seed"] == 0])
     assert set(zip(stopped["operator"], stopped["direction"], strict=True)) == {
         ("gcn", "forward"),
         ("gcn", "backward"),
@@ -141,6 +141,7 @@ def test_naive_ratio_stops_at_the_degree_profile_and_the_right_one_does_not():
         assert row.plateau == pytest.approx(expected, rel=EXACT)
         assert row.naive == pytest.approx(expected, rel=0.02)
         assert row.own < 0.02
+        assert row.gap == pytest.approx(abs(row.naive / expected - 1), rel=1e-6, abs=1e-9)
     # forward under the random walk: a constant is a constant in any norm
     forward = table.query("operator == 'random_walk' and direction == 'forward' and layer == 59")
     assert (forward["plateau"] == 0).all() and (forward["ratio"] < 0.01).all()
@@ -155,17 +156,16 @@ def test_own_norm_by_hand():
     tilde = signals.backward[0][0] / pi[:, None]
     mean = (pi[:, None] * tilde).sum(0)
     share = (pi[:, None] * (tilde - mean).square()).sum() / (pi[:, None] * tilde.square()).sum()
-    assert float(_ratios(signals)["backward", "own"][0, 0]) == pytest.approx(float(share.sqrt()), rel=EXACT)
+    assert float(operators._ratios(signals)["backward", "own"][0, 0]) == pytest.approx(float(share.sqrt()), rel=EXACT)
     plain = signals.backward[0][0]
     share = (plain - plain.mean(0)).square().sum() / plain.square().sum()
-    assert float(_ratios(signals)["backward", "naive"][0, 0]) == pytest.approx(float(share.sqrt()), rel=EXACT)
+    assert float(operators._ratios(signals)["backward", "naive"][0, 0]) == pytest.approx(float(share.sqrt()), rel=EXACT)
 
 
 def test_own_norm_agrees_with_the_layer_profile_under_gcn():
-    data = osm.karate()
-    P = osm.Propagation.from_data(data, kind="gcn")
-    (_, signals), *_ = experiment.traces(data, P, "elu", 1.0, 4, 2)
-    profile, ratios = osm.layer_profile(signals), _ratios(signals)
+    setting = Setting(graph="karate", kind="gcn", activation="elu", depth=4, seeds=(0, 1))
+    ((_, signals),) = experiment.traces(setting)
+    profile, ratios = osm.layer_profile(signals), operators._ratios(signals)
     assert np.allclose(profile["backward_ratio"], ratios["backward", "own"].reshape(-1), rtol=EXACT)
     assert np.allclose(profile["feature_ratio"], ratios["forward", "own"].reshape(-1), rtol=EXACT)
 
@@ -182,26 +182,52 @@ def test_valleys_by_hand():
     assert table["position"].tolist() == [0.25, 1.0]
     assert table["rise"].tolist() == pytest.approx([5, 2])
     assert table["valley"].tolist() == pytest.approx([5, 1])
+    assert table["rises"].tolist() == [1, 1]
 
 
-def test_rises_counts_steps_towards_the_input_that_roughen():
-    assert experiment.rises(profile_of([0.1, 0.2, 0.3], [0.3, 0.2, 0.4])) == 1
-    assert experiment.rises(profile_of([0.2 * (1 + 1e-14), 0.2, 0.3])) == 0
-    assert experiment.rises(profile_of([0.2 * (1 + 1e-14), 0.2, 0.3]), tolerance=0) == 1
+def test_rises_count_steps_towards_the_input_that_roughen():
+    def rises(*ratio):
+        return experiment.valleys(profile_of(ratio))["rises"].item()
+
+    assert rises(0.1, 0.2, 0.3) == 0
+    assert rises(0.3, 0.2, 0.4) == 1
+    assert rises(0.2 * (1 + 1e-14), 0.2, 0.3) == 0
+    assert rises(0.2 * (1 + 1e-10), 0.2, 0.3) == 1
 
 
-def test_violations_see_one_and_forgive_rounding():
-    row = {"backward_deviation": [1.0, 1.0], "deviation_bound": [1.5, 1.0 - 1e-15], "backward_norm": [1.0, 1.0]}
-    table = pd.DataFrame(row | {"departure": [0.0, math.nan], "departure_bound": [0.0, math.nan]})
-    assert experiment.violations(table) == 0
-    assert experiment.violations(table.assign(deviation_bound=[0.9, 2.0])) == 1
-    assert experiment.violations(table.assign(departure=[1e-6, 0.0])) == 1
+def steps_of(**columns):
+    """Three layers of one network; at the output two quantities are not defined."""
+    table = {"network": "n", "seed": 0, "depth": 3, "layer": [0, 1, 2], "backward_deviation": 1.0}
+    table |= {"backward_norm": [2.0, 4.0, 8.0], "deviation_bound": [1.5, 1.0 - 1e-15, math.nan]}
+    table |= {"departure": [0.0, 0.0, math.nan], "departure_bound": [0.0, 0.0, math.nan], "backward_mean": [9, 9, 0.5]}
+    return experiment.steps(pd.DataFrame(table | {"mean_departure": [0.3, 0.1, 0.0]} | columns)).iloc[0]
+
+
+def test_steps_see_a_violation_and_forgive_rounding():
+    assert steps_of()["violations"] == 0
+    assert steps_of(deviation_bound=[0.9, 2.0, math.nan])["violations"] == 1
+    assert steps_of(departure=[1e-6, 1e-6, math.nan])["violations"] == 2
+
+
+def test_departures_are_in_units_of_their_layer_and_of_the_output():
+    row = steps_of()
+    assert row["beyond"] == pytest.approx(0.3)  # depth 3: no layer belongs to the first quarter
+    assert row["departure"] == pytest.approx(max(0.3 * 2, 0.1 * 4) / 8)
+    assert row["output_mean"] == 0.5
+    row = steps_of(mean_departure=[1e-15, 3e-10, 0.0])
+    assert row["beyond"] == 0 and row["departure"] == pytest.approx(3e-10 * 4 / 8)
+    assert steps_of(mean_departure=[1e-15, 1e-15, 0.0])["departure"] == 0
 
 
 def test_matching_depth_gives_equal_smoothing():
-    karate, grid = propagation_of("karate"), propagation_of("grid")
-    depth = experiment.matching_depth(karate, grid, 30)
-    assert karate.rate ** (depth - 1) == pytest.approx(grid.rate**29, rel=1 - karate.rate)
+    block = Setting(depth=41)
+    karate = experiment.matching(block, "karate")
+    rates = {name: one.propagation().rate for name, one in {"CSBM": block, "karate club": karate}.items()}
+    assert rates["karate club"] ** (karate.depth - 1) == pytest.approx(
+        rates["CSBM"] ** 40, rel=1 - rates["karate club"]
+    )
+    table = experiment.rates({"CSBM": block, "karate club": karate}).set_index("graph")
+    assert table["rate"].to_dict() == rates and table["depth"].to_dict() == {"CSBM": 41, "karate club": karate.depth}
 
 
 def test_random_draws_cover_every_operator_and_activation_and_never_violate():
@@ -209,10 +235,11 @@ def test_random_draws_cover_every_operator_and_activation_and_never_violate():
     networks = table.groupby(["batch", "seed"]).ngroups
     assert networks == 600 and len(table) == 5 * networks
     assert set(table["operator"]) == set(draws.OPERATORS) and set(table["activation"]) == set(osm.ACTIVATIONS)
-    assert draws.violations(table, draws.STEPS + draws.CERTIFICATE) == 0
+    assert table["violated"].sum() == 0 and (table["excess"] <= 1e-12).all()
     # a claim about bounds that are never approached would be empty
     assert table.groupby("statement")["tightness"].max().min() > 0.5
     assert draws.summary(table)["networks"].sum() == len(table)
+    assert claims.random_networks(draws.summary(table)) == 600
 
 
 def test_a_bound_that_forgets_the_slopes_would_be_caught(monkeypatch):
@@ -225,52 +252,87 @@ def test_a_bound_that_forgets_the_slopes_would_be_caught(monkeypatch):
         return type(step)(**{**vars(step), "deviation_bound": linear, "departure_bound": 0 * step.departure_bound})
 
     monkeypatch.setattr(osm, "backward_step", forgetful)
-    assert draws.violations(draws.random_draws(200), draws.STEPS) > 20
+    table = draws.summary(draws.random_draws(200))
+    assert claims.random_networks_that_violate_a_step(table) > 20
+    assert claims.random_networks_that_violate_the_certificate(table) == 0
 
 
 def test_linear_networks_only_get_smoother_and_keep_their_mean():
-    data = osm.csbm(60, p_in=0.3, p_out=0.1)
-    P = osm.Propagation.from_data(data)
-    table = experiment.measure(data, P, {"identity": ("identity", 1.0)}, 41, 3)
-    assert experiment.rises(table) == 0
+    table = experiment.profiles(replace(KARATE, depth=41, seeds=(0, 1, 2)), {"identity": {"activation": "identity"}})
+    assert (experiment.valleys(table)["rises"] == 0).all()
     assert table["mean_departure"].max() < 1e-12
-    assert experiment.violations(table) == 0
+    found = experiment.steps(table)
+    assert (found[["violations", "beyond", "departure"]] == 0).all(axis=None) and len(found) == 3
 
 
 def test_where_signs_agree_the_mean_departs_by_rounding_only():
     """ReLU with unit weights: the mean cancels there, to 1e-7 of the entries, and is no scale for its departure."""
-    data = osm.csbm()
-    table = experiment.measure(data, osm.Propagation.from_data(data), {"relu": ("relu", 1.0)}, 41, 3)
+    table = experiment.profiles(Setting(seeds=(0, 1, 2)), {"relu": {"activation": "relu"}})
     for _, rows in table.sort_values("layer").groupby("seed"):
         linear = rows[(rows["mixed_signs"] > 0).iloc[::-1].cumsum().iloc[::-1] == 0]
         assert len(linear) > 10
         assert linear["mean_departure"].max() < 1e-10
 
 
-def test_departures_in_units_of_the_output_by_hand():
-    rows = [("a", 0, 0, 0.5, 2.0), ("a", 0, 1, 0.0, 10.0), ("b", 0, 0, 0.1, 8.0), ("b", 0, 1, 0.0, 4.0)]
-    table = pd.DataFrame(rows, columns=["network", "seed", "layer", "mean_departure", "backward_norm"])
-    assert experiment.output_departure(table.assign(depth=2)) == pytest.approx(0.2)  # b: 0.1 · 8 / 4; a: 0.5 · 2 / 10
-    assert experiment.output_departure(table[table["network"] == "a"].assign(depth=2)) == pytest.approx(0.1)
-
-
 def test_saved_are_the_rows_that_figures_draw():
-    bands = experiment.summary(
-        pd.DataFrame({"network": list(experiment.DRAWN), "layer": 0} | dict.fromkeys(experiment.QUANTITIES, 1.0)),
-        ["network", "layer"],
-        experiment.QUANTITIES,
-    )
+    rows = {"network": list(experiment.DRAWN), "layer": 0} | dict.fromkeys(experiment.QUANTITIES, 1.0)
+    bands = experiment.bands(pd.DataFrame(rows))
     kept = experiment.drawn(bands, experiment.RELU_NETWORKS)
     assert kept.groupby("network")["quantity"].agg(set).to_dict() == {
         "relu": {"backward_ratio", "backward_deviation", "deviation_bound", "mixed_signs"},
         "relu, scale √2": {"backward_ratio", "backward_deviation", "deviation_bound"},
     }
     assert set(experiment.DRAWN) == {*experiment.NETWORKS, *experiment.RELU_NETWORKS}
-    assert {name for names in experiment.DRAWN.values() for name in names} < set(experiment.QUANTITIES)
+    assert {name for names in experiment.DRAWN.values() for name in names} == set(experiment.QUANTITIES)
 
 
 def test_extra_measures_keep_the_order_of_the_profile():
-    data = osm.csbm(30, p_in=0.5, p_out=0.2)
-    (_, signals), *_ = experiment.traces(data, osm.Propagation.from_data(data), "tanh", 1.0, 4, 3)
-    for values in _extra(signals).values():
+    ((_, signals),) = experiment.traces(replace(KARATE, depth=4, seeds=(0, 1, 2)))
+    for values in experiment._extra(signals).values():
         assert values.shape == (4, 3)
+
+
+# Claims, by hand
+
+
+def test_the_rise_is_read_where_it_should_and_should_not_be():
+    rows = [("tanh", "first quarter", 0, 1.0), ("elu", "first quarter", 1, 1.5), ("tanh", "nothing", 0, 70.0)]
+    rows += [("tanh", "all but the first quarter", 0, 60.0), ("elu", "all but the first quarter", 0, 9.0)]
+    table = pd.DataFrame(rows, columns=["network", "frozen", "seed", "rise"])
+    assert claims.largest_rise_with_the_first_quarter_frozen(table) == 1.5
+    assert claims.smallest_rise_with_the_others_frozen(table) == 9.0  # BW10 fails: one network keeps no valley
+
+
+def valleys_of(*rows):
+    return pd.DataFrame(rows, columns=["graph", "network", "seed", "position", "valley", "rises"])
+
+
+def test_valleys_are_read_by_network_and_graph():
+    table = valleys_of(
+        *(("CSBM", "tanh", seed, position, 20.0 + seed, 3) for seed, position in enumerate((0.15, 0.2, 0.86))),
+        ("karate club", "tanh", 0, 0.3, 12.0, 4),
+        ("karate club", "elu", 0, 0.3, 7.0, 4),
+        ("CSBM", "identity", 0, 0.0, 1.0, 0),
+        ("karate club", "identity", 0, 0.0, 1.0, 2),
+    )
+    assert claims.position_of_the_minimum_with_tanh(table) == 0.2
+    assert claims.depth_of_the_valley_with_tanh(table) == 21
+    assert claims.tanh_networks_with_their_minimum_in_the_middle(table) == 2
+    assert claims.shallowest_valley_on_the_karate_club(table) == 7
+    assert claims.rises_in_linear_networks(table) == 2  # BW1 fails: the karate club counts, tanh does not
+
+
+def test_only_the_deepest_networks_count():
+    table = pd.DataFrame({"depth": [21, 121, 121], "position": [0.0, 0.4, 0.9], "valley": [1.0, 50.0, 40.0]})
+    assert claims.share_of_the_deepest_with_their_minimum_in_the_middle(table) == 0.5
+    assert claims.shallowest_valley_of_the_deepest(table) == 40
+
+
+def test_the_larger_of_two_smallest_distances_counts():
+    rows = [
+        (name, k, "distance", d)
+        for name, ds in (("tanh", (0.5, 0.001)), ("elu", (0.02, 0.4)))
+        for k, d in enumerate(ds)
+    ]
+    table = pd.DataFrame([*rows, ("identity", 0, "distance", 9.0)], columns=["network", "layer", "quantity", "median"])
+    assert claims.smallest_distance_to_the_transported_average(table) == 0.02

@@ -1,6 +1,7 @@
 """Figures draw what their table holds, compute nothing, and can be read by everyone."""
 
 import ast
+import importlib
 import itertools
 import re
 from pathlib import Path
@@ -11,8 +12,9 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
+from oversmooth_book.layout import find_book
 
 import oversmooth as osm
 from oversmooth.drawing import theme
@@ -32,7 +34,7 @@ def series(x, y):
 
 
 def test_band_draws_median_and_range(ax):
-    table = pandas.DataFrame({"k": [0, 1, 3], "median": [3, 2, 1], "low": [2, 1, 0.5], "high": [5, 2.5, 4]})
+    table = pd.DataFrame({"k": [0, 1, 3], "median": [3, 2, 1], "low": [2, 1, 0.5], "high": [5, 2.5, 4]})
     theme.band(ax, table, "k", label="tanh", **theme.style("tanh"))
     assert np.array_equal(drawn(ax)["tanh"], series([0, 1, 3], [3, 2, 1]))
     corners = {tuple(corner) for corner in ax.collections[0].get_paths()[0].vertices}
@@ -49,7 +51,7 @@ def test_floor_lies_at_its_level(ax):
 
 def collapse_table():
     rows = [(p, k, p**k / 2, p**k / 3, p**k * 0.9, p**k) for p in (0.5, 2.0) for k in range(4)]
-    return pandas.DataFrame(rows, columns=["product", "layer", "median", "low", "high", "bound"])
+    return pd.DataFrame(rows, columns=["product", "layer", "median", "low", "high", "bound"])
 
 
 def test_collapse(ax):
@@ -66,7 +68,7 @@ def test_collapse(ax):
 
 def test_modes(ax):
     rows = [(kind, k, 0.8**k, 0.81**k, 0.9**k) for kind in ("metropolis", "random_walk") for k in range(5)]
-    table = pandas.DataFrame(rows, columns=["propagation", "layer", "measured", "predicted", "slowest"])
+    table = pd.DataFrame(rows, columns=["propagation", "layer", "measured", "predicted", "slowest"])
     figures.draw_modes(ax, table)
     lines = [line.get_ydata() for line in ax.get_lines()]
     for column in ("measured", "predicted", "slowest"):
@@ -76,8 +78,8 @@ def test_modes(ax):
 
 def test_phase(ax):
     rows = [(r, s, r * s) for r in (0.2, 0.6, 1.0) for s in (0.5, 1.0, 4.0, 6.0)]
-    table = pandas.DataFrame(rows, columns=["rate", "scale", "measured"]).sample(frac=1, random_state=0)
-    edge = pandas.DataFrame({"rate": [0.6, 1.0], "scale": [4.0, 1.0]})
+    table = pd.DataFrame(rows, columns=["rate", "scale", "measured"]).sample(frac=1, random_state=0)
+    edge = pd.DataFrame({"rate": [0.6, 1.0], "scale": [4.0, 1.0]})
     mesh = figures.draw_phase(ax, table, edge)
     assert np.array_equal(mesh.get_array(), np.outer([0.5, 1, 4, 6], [0.2, 0.6, 1.0]))
     assert np.array_equal(drawn(ax)["tanh: contraction ends"], series([0.6, 1.0], [4, 1]))
@@ -89,7 +91,7 @@ def test_phase(ax):
 
 def test_measures_put_zero_on_the_edge(ax):
     rows = [(name, k, 10.0 ** (-n * k)) for n, name in enumerate(figures.MEASURES) for k in range(3)]
-    table = pandas.DataFrame(rows, columns=["measure", "layer", "value"])
+    table = pd.DataFrame(rows, columns=["measure", "layer", "value"])
     table.loc[table["measure"] == "energy", "value"] = 0.0
     figures.draw_measures(ax, table)
     assert set(drawn(ax)) == set(figures.MEASURES)
@@ -100,7 +102,7 @@ def test_measures_put_zero_on_the_edge(ax):
 @pytest.mark.parametrize(("view", "title"), [("same scale", "layer 4"), ("enlarged", "enlarged 13×")])
 def test_snapshot_draws_every_node(ax, view, title):
     rng = np.random.default_rng(0)
-    table = pandas.DataFrame({"view": view, "layer": 4, "factor": 12.8, "label": [0, 1, 1, 0, 1], "x": rng.random(5)})
+    table = pd.DataFrame({"view": view, "layer": 4, "factor": 12.8, "label": [0, 1, 1, 0, 1], "x": rng.random(5)})
     table["y"] = rng.random(5)
     figures.draw_snapshot(ax, table)
     for label, points in enumerate(ax.collections):
@@ -114,6 +116,39 @@ def test_a_figure_leaves_its_table_alone(ax):
     before = table.copy()
     figures.draw_collapse(ax, table)
     assert table.equals(before) and (table.dtypes == before.dtypes).all()
+
+
+# chapter, figure, its tables, what else it is told
+WHOLE = [
+    ("backward_oversmoothing", "profile_figure", ["backward_profile"], {}),
+    ("backward_oversmoothing", "interaction_figure", ["interventions", "smoothness_map"], {"boundary": 10}),
+    ("backward_oversmoothing", "limit_figure", ["backward_profile"], {}),
+    ("backward_oversmoothing", "operators_figure", ["operators"], {}),
+    ("backward_oversmoothing", "relu_figure", ["relu"], {}),
+    ("backward_oversmoothing", "same_rate_figure", ["karate", "same_rate", "by_depth"], {}),
+    ("explore", "choice_figure", ["profiles"], {}),
+    ("explore", "grid_figure", ["networks"], {}),
+    ("spurious_stationary_points", "figure_one", ["figure_one_gradients", "figure_one_loss"], {"plateau": 0.69}),
+    ("spurious_stationary_points", "last_layer_figure", ["last_layer", "layers", "karate"], {"rates": (0.7, 0.97)}),
+    ("spurious_stationary_points", "three_numbers_figure", ["layers"], {}),
+    ("spurious_stationary_points", "landscape_figure", ["planes", "curved_plane", "eigenvalues"], {}),
+]
+
+
+@pytest.mark.parametrize(("chapter", "name", "tables", "told"), WHOLE, ids=[row[1] for row in WHOLE])
+def test_a_whole_figure_needs_its_published_tables_only(chapter, name, tables, told):
+    folder = find_book().published(chapter) / "tables"
+    read = [pd.read_csv(folder / f"{table}.csv") for table in tables]
+    before = [table.copy() for table in read]
+    draw = getattr(importlib.import_module(f"oversmooth_book.experiments.{chapter}.figures"), name)
+    with matplotlib.rc_context():
+        osm.set_theme()
+        draw(*read, **told)
+    shown = [ax for ax in plt.gcf().axes if ax.axison]
+    assert len(shown) > 1 and all(ax.has_data() for ax in shown)
+    for table, old in zip(read, before, strict=True):
+        pd.testing.assert_frame_equal(table, old)
+    plt.close("all")
 
 
 def test_figures_cannot_compute():

@@ -1,29 +1,29 @@
 """The experiments of the chapter on forward oversmoothing, by other roads."""
 
+from dataclasses import replace
+
 import networkx as nx
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
 import torch
 from cases import EXACT, edge_index_of
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import over_seeds
-from oversmooth_book.experiments.forward_oversmoothing import draws as forward_draws
+from oversmooth_book.experiments.common import Setting, over_seeds
+from oversmooth_book.experiments.forward_oversmoothing import claims, draws, phase
 from oversmooth_book.experiments.forward_oversmoothing import measure as experiment
 from oversmooth_book.experiments.forward_oversmoothing import measures as forward_measures
-from oversmooth_book.experiments.forward_oversmoothing import phase as forward_phase
-from oversmooth_book.experiments.forward_oversmoothing import profiles as forward_profiles
 
 
 @pytest.fixture(scope="module")
 def layers():
-    return experiment.collapse(6, [0, 1, 2])
+    return experiment.collapse(Setting(depth=7, seeds=(0, 1, 2)))
 
 
 @pytest.fixture(scope="module")
 def measures():
-    table = forward_measures.measures(4)
+    table = forward_measures.measures(Setting(depth=5))
     return table.set_index(["situation", "graph", "measure", "layer"])["value"]
 
 
@@ -34,7 +34,7 @@ def dense_deviation(X):
 def test_over_seeds_against_a_loop():
     rng = np.random.default_rng(0)
     rows = [{"a": a, "k": k, "seed": s, "v": rng.random()} for a in "yx" for k in (1, 0) for s in range(5)]
-    table = over_seeds(pandas.DataFrame(rows), ["a", "k"], "v")
+    table = over_seeds(pd.DataFrame(rows), ["a", "k"], "v")
     assert table[["a", "k"]].to_numpy().tolist() == [["y", 1], ["y", 0], ["x", 1], ["x", 0]]
     for _, row in table.iterrows():
         values = sorted(r["v"] for r in rows if (r["a"], r["k"]) == (row["a"], row["k"]))
@@ -81,13 +81,15 @@ def test_decay_rates_read_off_a_geometric_series():
     """A rate of 0.5 after three fast layers; from layer 25 on the signal is rounding and must not count."""
     deviation = np.concatenate([[1, 0.1, 0.01, 0.001], 0.001 * 0.5 ** np.arange(1, 22), [1e-9] * 15])
     ratio = np.concatenate([np.ones(25), [1e-12] * 15])
-    table = pandas.DataFrame({"layer": range(40), "seed": 0, "deviation": deviation, "ratio": ratio})
+    table = pd.DataFrame({"layer": range(40), "seed": 0, "deviation": deviation, "ratio": ratio})
     other = table.assign(seed=1, deviation=3 * table["deviation"])
-    assert experiment.decay_rates(pandas.concat([table, other])) == pytest.approx([0.5, 0.5], abs=EXACT)
+    found = experiment.decay_rates(pd.concat([table, other]))
+    assert found["seed"].tolist() == [0, 1]
+    assert found["rate"].tolist() == pytest.approx([0.5, 0.5], abs=EXACT)
 
 
 def test_fitted_slopes_against_matrix_powers():
-    row = experiment.fitted_slopes(1, num_layers=40).iloc[0]
+    row = experiment.fitted_slopes(Setting(depth=41), 1).iloc[0]
     data = osm.csbm(seed=0)
     dense = osm.Propagation.from_data(data).to_dense().numpy()
     X = (data.x - data.x.mean(0)).numpy()
@@ -101,12 +103,13 @@ def test_fitted_slopes_against_matrix_powers():
 
 
 def test_scale_shifts_the_slope_by_its_logarithm():
-    plain, scaled = (experiment.fitted_slopes(1, num_layers=40, scale=s)["slope"][0] for s in (1.0, 2.0))
+    setting = Setting(depth=41)
+    plain, scaled = (experiment.fitted_slopes(replace(setting, weight_scale=s), 1)["slope"][0] for s in (1.0, 2.0))
     assert scaled - plain == pytest.approx(np.log(2), abs=1e-8)
 
 
 def test_modes_predict_and_lambda_alone_does_not():
-    table = experiment.modes(6)
+    table = experiment.modes(Setting(depth=7))
     assert len(table) == 2 * 2 * 7
     assert table["measured"].to_numpy() == pytest.approx(table["predicted"].to_numpy(), rel=1e-8)
     late = table[table["layer"] == 6]
@@ -115,7 +118,7 @@ def test_modes_predict_and_lambda_alone_does_not():
 
 
 def test_snapshots_are_the_two_main_directions():
-    table = experiment.snapshots([0, 3])
+    table = experiment.snapshots(Setting(), [0, 3])
     data = osm.csbm()
     covariance = np.cov(data.x.numpy(), rowvar=False, bias=True)
     first = table.query("view == 'same scale' and layer == 0")
@@ -132,8 +135,8 @@ def test_snapshots_are_the_two_main_directions():
 
 
 def test_draws_repeat_and_reach_every_kind():
-    table = experiment.bound_draws(60)
-    pandas.testing.assert_frame_equal(table, experiment.bound_draws(60))
+    table = draws.bound_draws(60)
+    pd.testing.assert_frame_equal(table, draws.bound_draws(60))
     assert set(table["kind"]) == {"metropolis", "max_degree", "random_walk", "gcn", "matrix"}
     assert (table["used"] <= 1 + 1e-9).all()
     assert table["used"].max() > 0.3
@@ -148,15 +151,17 @@ def test_draws_notice_a_bound_that_is_too_small(monkeypatch):
         return bound[0] * (bound / bound[0]) ** 2
 
     monkeypatch.setattr(osm, "forward_bound", squared)
-    assert (experiment.bound_draws(40)["used"] > 1).any()
+    table = draws.bound_draws(40)
+    assert (table["used"] > 1).any()
+    assert claims.networks_above_their_bound(table) == (table["used"] > 1 + 1e-9).sum() > 0
 
 
 def test_a_linear_network_on_the_complete_graph_attains_the_bound():
     """Its GCN propagation is 11ᵀ/n without the loops' share: every mode has the same |λ_j|."""
-    P = osm.Propagation.from_edges(forward_phase.ring(8, 3), 8, kind="gcn")
+    P = osm.Propagation.from_edges(phase.ring(8, 3), 8, kind="gcn")
     network = osm.Network(P, [3] * 6, activation="identity", weight_scale=1.7)
     features = torch.from_numpy(np.random.default_rng(0).standard_normal((8, 3)))
-    assert forward_draws._share_of_bound(network, features) == pytest.approx(1, abs=1e-9)
+    assert draws._share_of_bound(network, features) == pytest.approx(1, abs=1e-9)
 
 
 def test_what_only_rounding_leaves_uses_nothing_of_the_bound():
@@ -166,7 +171,7 @@ def test_what_only_rounding_leaves_uses_nothing_of_the_bound():
     features = torch.tensor([[1.0], [-2.0], [1.0]], dtype=torch.float64)
     left = [float(osm.deviation(P @ (0.1 * features + mean), P)) for mean in (0.7, 3.3)]
     assert 0 < max(left) < EXACT
-    assert [forward_draws._share_of_bound(network, 0.1 * features + mean) for mean in (0.7, 3.3)] == [0, 0]
+    assert [draws._share_of_bound(network, 0.1 * features + mean) for mean in (0.7, 3.3)] == [0, 0]
 
 
 # The phase diagram
@@ -174,16 +179,16 @@ def test_what_only_rounding_leaves_uses_nothing_of_the_bound():
 
 @pytest.mark.parametrize(("nodes", "reach"), [(7, 1), (12, 3), (13, 5)])
 def test_rings_are_circulant_graphs(nodes, reach):
-    edges = forward_phase.ring(nodes, reach)
+    edges = phase.ring(nodes, reach)
     expected = edge_index_of(nx.circulant_graph(nodes, range(1, reach + 1)))
     assert {tuple(e) for e in edges.T.tolist()} == {tuple(e) for e in expected.T.tolist()}
     assert edges.shape == expected.shape
     rate = osm.Propagation.from_edges(edges, nodes).rate
-    assert forward_phase.ring_rate(nodes, reach) == pytest.approx(rate, abs=EXACT)
+    assert phase.ring_rate(nodes, reach) == pytest.approx(rate, abs=EXACT)
 
 
 def test_phase_of_linear_networks_follows_the_product():
-    table = experiment.phase(4, [0, 1])
+    table = phase.phase(Setting(seeds=(0, 1)), 4)
     linear, tanh = (table[table["activation"] == name] for name in ("identity", "tanh"))
     assert linear["measured"].to_numpy() == pytest.approx((linear["rate"] * linear["scale"]).to_numpy(), rel=0.05)
     assert (tanh["measured"] < 1.05).all()
@@ -193,8 +198,8 @@ def test_phase_of_linear_networks_follows_the_product():
 
 def test_stop_contracting_by_hand():
     rows = [(0.5, 1, 0.5), (0.5, 2, 0.8), (0.5, 4, 0.98), (0.9, 1, 0.9), (0.9, 2, 1.0), (0.9, 4, 0.9), (0.2, 1, 0.2)]
-    table = pandas.DataFrame(rows, columns=["rate", "scale", "measured"]).assign(activation="tanh")
-    edge = experiment.stop_contracting(pandas.concat([table, table.assign(activation="identity", measured=1.0)]))
+    table = pd.DataFrame(rows, columns=["rate", "scale", "measured"]).assign(activation="tanh")
+    edge = phase.stop_contracting(pd.concat([table, table.assign(activation="identity", measured=1.0)]))
     assert edge.to_numpy().tolist() == [[0.5, 4, 2.0], [0.9, 2, 1.8]]
 
 
@@ -224,7 +229,7 @@ def test_removed_mean_fools_the_relative_energy(measures):
 
 def test_gcn_limit_fools_the_energies():
     """In 40 linear GCN layers the features become multiples of √degree: one direction, and an energy that stays."""
-    table = forward_measures.measures(40).query("graph == 'CSBM' and situation == 'GCN limit'")
+    table = forward_measures.measures(Setting(depth=41)).query("graph == 'CSBM' and situation == 'GCN limit'")
     value = table.set_index(["measure", "layer"])["value"]
     degree = np.bincount(osm.csbm().edge_index[0].numpy()) + 1
     assert value["relative energy", 40] < 1e-10
@@ -235,7 +240,7 @@ def test_gcn_limit_fools_the_energies():
 
 
 def test_energy_identities_against_loops():
-    table = experiment.energy_identities().set_index(["graph", "propagation", "identity"])
+    table = forward_measures.energy_identities().set_index(["graph", "propagation", "identity"])
     assert (table["error"] < EXACT).all()
     data = osm.csbm()
     P = osm.Propagation.from_data(data, kind="random_walk")
@@ -247,7 +252,36 @@ def test_energy_identities_against_loops():
 
 
 def test_profiles_leave_the_random_state_alone(random_state_untouched):
-    P = osm.Propagation.from_data(osm.karate())
-    table = forward_profiles.profile(P, osm.karate().x, "relu", 1.0, 3, [0, 1])
+    table = experiment.profile(Setting(graph="karate", activation="relu", depth=4, seeds=(0, 1)))
     assert sorted(table["layer"].unique()) == [0, 1, 2, 3]
     assert table["depth"].unique().tolist() == [4]
+
+
+# Claims, by hand
+
+
+def collapse_of(*rows):
+    columns = ["activation", "product", "rate", "layer", "low", "high", "bound"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_compensation_is_read_at_the_last_layer_and_fails_where_features_shrink():
+    rows = [("identity", 1.25, 0.7, 0, 1.0, 1.0, 1.0), ("identity", 1.25, 0.7, 9, 7.0, 7.4, 7.5)]
+    others = [("tanh", 1.25, 0.7, 9, 0.1, 0.2, 7.5), ("identity", 0.5, 0.7, 9, 1e-3, 1e-3, 2e-3)]
+    assert claims.least_deviation_where_weights_compensate(collapse_of(*rows, *others)) == 7.0
+    assert (
+        claims.least_deviation_where_weights_compensate(collapse_of(rows[0], ("identity", 1.25, 0, 9, 0.5, 1, 1))) < 1
+    )
+
+
+def test_the_printed_rate_is_compared_with_the_square():
+    """σ = 2 at a bound of 4 obeys σ ≤ (λs)ᵏ and σ² ≤ (λs)ᵏ; σ = 3 obeys the first only."""
+    assert claims.energy_over_the_rate_printed_beside_it(collapse_of(("identity", 2.0, 0.7, 2, 2, 2, 4))) == 1
+    assert claims.energy_over_the_rate_printed_beside_it(collapse_of(("identity", 2.0, 0.7, 2, 2, 3, 4))) == 2.25
+
+
+def test_the_caught_contracts_most_where_the_product_is_two():
+    rows = [("tanh", 0.9, 3.0, 0.8), ("tanh", 0.5, 4.0, 0.4), ("tanh", 0.5, 3.9, 0.1), ("identity", 0.9, 4.0, 0.01)]
+    table = pd.DataFrame(rows, columns=["activation", "rate", "scale", "measured"])
+    assert claims.product_of_the_caught(table) == pytest.approx(2.0)
+    assert (claims.rate_of_the_caught(table), claims.factor_of_the_caught(table)) == (0.5, 0.4)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import torch
 
 import oversmooth as osm
@@ -30,6 +31,7 @@ class Setting:
         optimizer: "sgd" or "adam".
         step_size: η.
         steps: updates.
+        budget: the norm that a last layer trained alone may reach.
     """
 
     graph: str = "CSBM"
@@ -45,6 +47,7 @@ class Setting:
     optimizer: str = "adam"
     step_size: float = 0.001
     steps: int = 300
+    budget: float = 3.0
 
     def data(self):
         """The graph, with its features scaled."""
@@ -74,6 +77,11 @@ class Setting:
     def trace(self):
         """All signals of the untrained networks."""
         return osm.trace(self.network(), self.data().x, self.objective())
+
+    def trained(self, how="budget"):
+        """The same networks with their last layers trained alone, to labels ±1; ``how`` as in `train_last_layer`."""
+        data = self.data()
+        return osm.train_last_layer(self.network(1), data.x, signs(data.y), how=how, budget=self.budget)
 
 
 @cache
@@ -127,3 +135,32 @@ def over_seeds(table, by, value):
 def log_slope(x, y):
     """Least-squares slope of log y against x: of an exponential decay, its rate's logarithm."""
     return float(np.polyfit(np.asarray(x, float), np.log(np.asarray(y, float)), 1)[0])
+
+
+def bands(table, by, names):
+    """`over_seeds` of several columns, one below the other: columns ``by``, median, low, high, quantity."""
+    return pd.concat([over_seeds(table, by, name).assign(quantity=name) for name in names], ignore_index=True)
+
+
+def judged(network, data, certified=True):
+    """`osm.layer_profile` of a batch with one output, targets ±1, and certificate, loss, floor, total, last_norm.
+
+    total is the norm of the whole gradient, last_norm is ‖W⁽ᴸ⁾‖; the same in all rows of a seed. Where the theory
+    does not reach, or with ``certified`` false, the certificate is NaN.
+    """
+    Y, P = signs(data.y), network.propagation
+    signals = osm.trace(network, data.x, squared_error(Y))
+    table = osm.layer_profile(signals)
+    # The theory covers the GCN matrix in the coordinates of the random walk, for homogeneous activations only.
+    covered = certified and (P.scaling is None or network.activation.homogeneous)
+    # (layers, seeds) one after the other, the order of the profile
+    table["certificate"] = osm.certificate(signals).gradient.mT.reshape(-1).numpy() if covered else np.nan
+    per_seed = {
+        "loss": signals.loss,
+        "floor": osm.loss_floor(network, data.x, Y),
+        "total": sum(gradient.square().sum((-2, -1)) for gradient in signals.gradients).sqrt(),
+        "last_norm": torch.linalg.matrix_norm(network.weights[-1].detach()),
+    }
+    for name, values in per_seed.items():
+        table[name] = values.numpy()[table["seed"]]
+    return table

@@ -6,27 +6,21 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
+from oversmooth_book.experiments.common import squared_error
 
 BATCH = 20
 OPERATORS = ("metropolis", "random_walk", "gcn", "identity")
 # Of a side that is zero in exact arithmetic, rounding leaves about 1e-16 of the signal per operation.
 ROUNDING = 1e-12
-STEPS = ["(B1)", "(B2)"]
-CERTIFICATE = ["certificate: deviation", "certificate: mean", "certificate: gradient"]
 
 
 def random_draws(num_draws):
-    """Random networks on random graphs: how far (B1), (B2) and the certificate are from being violated.
+    """How far random networks are from violating a statement: operator, activation, statement, excess, violated, ….
 
     Graphs of 12 to 60 nodes, every operator, every activation that it covers, weights with mixed norms (factors 0.2
-    to 4 for each matrix), unequal widths, random targets.
-
-    Args:
-        num_draws: networks, in batches of 20.
-
-    Returns:
-        pandas.DataFrame: a row for each network and statement: batch, seed, operator, activation, statement, steps
-        (how many inequalities), excess (largest (left − right)/size of the signal), tightness (largest left/right).
+    to 4 for each matrix), unequal widths, random targets. A row for each network and statement, with the number of
+    steps (inequalities); excess is the largest (left − right)/size of the signal, tightness the largest left/right,
+    and violated is 1 where the excess is more than rounding.
     """
     generator = torch.Generator().manual_seed(0)
     pairs = [(kind, name) for kind in OPERATORS for name in osm.ACTIVATIONS]
@@ -40,31 +34,10 @@ def random_draws(num_draws):
     return pd.concat(tables, ignore_index=True)
 
 
-def violations(table, statements):
-    """How many networks violate a statement by more than rounding.
-
-    Args:
-        table: what `random_draws` returned.
-        statements: which ones count.
-
-    Returns:
-        Number of rows.
-    """
-    rows = table[table["statement"].isin(statements)]
-    return int((rows["excess"] > ROUNDING).sum())
-
-
 def summary(table):
-    """How sharp every statement was, by operator and activation.
-
-    Args:
-        table: what `random_draws` returned.
-
-    Returns:
-        pandas.DataFrame: columns operator, activation, statement, networks, violations, tightness (the largest).
-    """
-    groups = table.assign(violations=table["excess"] > ROUNDING).groupby(["operator", "activation", "statement"])
-    columns = {"networks": ("seed", "size"), "violations": ("violations", "sum"), "tightness": ("tightness", "max")}
+    """How sharp every statement was: operator, activation, statement, networks, violations, tightness (the largest)."""
+    groups = table.groupby(["operator", "activation", "statement"])
+    columns = {"networks": ("seed", "size"), "violations": ("violated", "sum"), "tightness": ("tightness", "max")}
     return groups.agg(**columns).reset_index()
 
 
@@ -78,7 +51,7 @@ def _random_signals(kind, activation, batch, generator):
         for weight in network.weights:
             weight *= torch.exp(torch.empty(BATCH, 1, 1, dtype=weight.dtype).uniform_(-1.6, 1.4, generator=generator))
     Y = torch.randn(data.num_nodes, 2, generator=generator, dtype=torch.float64)
-    return osm.trace(network, data.x, lambda output: (output - Y).square().mean((-1, -2)))
+    return osm.trace(network, data.x, squared_error(Y))
 
 
 def _inequalities(signals):
@@ -97,9 +70,10 @@ def _inequalities(signals):
 
 
 def _judged(statement, left, right, size):
-    """Excess and tightness of a statement, a row for each network."""
+    """Excess and tightness of a statement, and whether it is violated: a row for each network."""
     certain = right > ROUNDING * size
     tightness = torch.where(certain, left / torch.where(certain, right, 1.0), 0.0).amax(-1)
     excess = ((left - right) / size).amax(-1)
     columns = {"seed": range(len(excess)), "excess": excess.numpy(), "tightness": tightness.numpy()}
+    columns["violated"] = (excess > ROUNDING).int().numpy()
     return pd.DataFrame({"statement": statement, "steps": left.shape[-1]} | columns)

@@ -1,6 +1,6 @@
-"""Figures of the chapter on backward oversmoothing; tables from `experiments.backward_oversmoothing`."""
+"""Figures of the chapter on backward oversmoothing."""
 
-from oversmooth.drawing.theme import PALETTE, THEORY, band, style
+from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
 
 LABELS = {
     "identity": "linear",
@@ -10,6 +10,8 @@ LABELS = {
     "relu, scale √2": "ReLU, weights × √2",
 }
 _LAYERS = r"layer $k$   ($\leftarrow$ errors)"
+DEVIATION = r"$\sigma(\tilde B^{(k)})$"
+NORM = r"$\Vert\tilde B^{(k)}\Vert$"
 RATIO = r"$\sigma(\tilde B^{(k)})\,/\,\Vert\tilde B^{(k)}\Vert$"
 # The same activation at another scale: the last dashes and marker, in a colour that its figure leaves free.
 RESCALED = {"tanh, scale 4": style(4) | {"color": PALETTE[3]}, "relu, scale √2": style(4) | {"color": PALETTE[0]}}
@@ -21,15 +23,85 @@ FROZEN = {
 }
 
 
-def draw_backward(ax, table, quantity, ylabel=RATIO):
-    """One quantity of the backward signal, layer by layer: a band for each network.
+def profile_figure(table):
+    """Deviation, norm and ratio of the error beside one another, from the columns of `draw_backward`."""
+    figure, axes = panels(columns=3, height=3.3)
+    draw_backward(axes[0], table, "backward_deviation", f"deviation {DEVIATION}")
+    draw_backward(axes[1], table, "backward_norm", f"norm {NORM}")
+    draw_backward(axes[2], table, "backward_ratio", f"ratio {RATIO}")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
 
-    Args:
-        ax: where.
-        table: columns network, layer, quantity, median, low, high; rows of zero or nothing are left out.
-        quantity: the rows to draw.
-        ylabel: the axis' label.
-    """
+
+def interaction_figure(frozen, paths, boundary):
+    """`draw_interventions` of tanh beside `draw_smoothness_map`."""
+    _, (left, right) = panels(columns=2, height=4.6)
+    draw_interventions(left, frozen[frozen["network"] == "tanh"], boundary)
+    draw_smoothness_map(right, paths)
+    left.set_title("tanh, slopes frozen …")
+    right.set_title("every layer, both directions")
+    left.legend(loc="lower right")
+    right.legend(loc="lower left")
+
+
+def limit_figure(table):
+    """The distance from the limit above, both sides of (B1) and (B2) below, from the columns of `draw_backward`."""
+    table = table[table["network"].isin(["identity", "tanh", "elu"])]
+    bent = table[table["network"] != "identity"]
+    _, axes = panels(rows=2, columns=2)
+    draw_backward(axes[0], table, "distance", r"$\Vert\tilde B - 1\bar b\Vert\,/\,\Vert\tilde B\Vert$")
+    draw_backward(axes[1], table, "mean_departure", r"$\Vert\mu(\tilde B) - \bar b\Vert\,/\,\Vert\tilde B\Vert$")
+    axes[1].set_ylim(1e-13, 10)
+    draw_floor(axes[1], 1e-11, label="linear network: rounding (BW11)")
+    draw_backward_bound(axes[2], bent, "backward_deviation", "deviation_bound", DEVIATION)
+    draw_backward_bound(axes[3], bent, "departure", "departure_bound", "departure of the mean")
+    titles = ("distance to the limit", "of which: the average", "one step, (B1)", "one step, (B2)")
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set_title(title)
+    axes[0].legend(loc="lower right")
+    axes[2].legend(loc="upper left")
+
+
+def operators_figure(table):
+    """A panel for each operator and direction, from operator, direction and the columns of `draw_norms`."""
+    figure, axes = panels(rows=2, columns=2, sharey=True)
+    names = {"random_walk": "random walk", "gcn": "GCN"}
+    for ax, ((operator, way), rows) in zip(axes, table.groupby(["operator", "direction"], sort=False), strict=True):
+        draw_norms(ax, rows)
+        ax.set_title(f"{names[operator]}, {way}")
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+
+
+def relu_figure(table):
+    """The ratio, the units of both signs and (B1) with ReLU, from the columns of `draw_backward`."""
+    figure, axes = panels(columns=3, height=3.3)
+    draw_backward(axes[0], table, "backward_ratio")
+    draw_mixed_signs(axes[1], table[table["network"] == "relu"])
+    draw_backward_bound(axes[2], table, "backward_deviation", "deviation_bound", DEVIATION)
+    figure.legend(*axes[2].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+
+
+def same_rate_figure(karate, shares, by_depth):
+    """The three panels of the karate club above, `draw_same_rate` and `draw_positions` below."""
+    _, axes = panels(rows=2, columns=3, height=3.3)
+    labels = {
+        "backward_deviation": f"deviation {DEVIATION}",
+        "backward_norm": f"norm {NORM}",
+        "backward_ratio": "ratio of the two",
+    }
+    for ax, (quantity, label) in zip(axes[:3], labels.items(), strict=True):
+        draw_backward(ax, karate, quantity, label)
+        ax.set_title("karate club")
+    axes[1].set_ylim(axes[0].get_ylim())
+    draw_same_rate(axes[3], shares)
+    draw_positions(axes[4], by_depth)
+    axes[4].legend(fontsize=8.5, loc="lower right")
+    axes[5].set_axis_off()
+    axes[0].legend(fontsize=8.5)
+    axes[5].legend(*axes[3].get_legend_handles_labels(), loc="center left", title="lower left panel")
+
+
+def draw_backward(ax, table, quantity, ylabel=RATIO):
+    """One quantity of the backward signal, from network, layer, quantity, median, low, high; zeros are left out."""
     drawn = table[(table["quantity"] == quantity) & (table["median"] > 0)]
     for name, rows in drawn.groupby("network", sort=False):
         band(ax, rows, "layer", label=_label(name), **_look(name))
@@ -38,25 +110,14 @@ def draw_backward(ax, table, quantity, ylabel=RATIO):
 
 
 def draw_mixed_signs(ax, table):
-    """The share of hidden units that are positive at some nodes and not at others, layer by layer.
-
-    Args:
-        ax: where.
-        table: columns network, layer, quantity, median, low, high, of one network.
-    """
+    """The share of hidden units that are positive at some nodes only, from layer, quantity, median, low, high."""
     rows = table[table["quantity"] == "mixed_signs"]
     band(ax, rows, "layer", **style("relu"))
     ax.set(xlabel=_LAYERS, ylabel="units with both signs", ylim=(-0.02, 1.02))
 
 
 def draw_interventions(ax, table, boundary):
-    """The backward ratio with the slopes frozen in some layers.
-
-    Args:
-        ax: where.
-        table: columns frozen, layer, median, low, high, of one activation.
-        boundary: the first layer that does not count as an input layer.
-    """
+    """The ratio with slopes frozen, from frozen, layer, median, low, high; ``boundary`` ends the input layers."""
     for name, (label, look) in FROZEN.items():
         rows = table[table["frozen"] == name]
         if name in ("nothing", "first quarter"):
@@ -70,12 +131,7 @@ def draw_interventions(ax, table, boundary):
 
 
 def draw_smoothness_map(ax, table):
-    """Forward smoothness against backward smoothness: a path for each network, from the output to the input.
-
-    Args:
-        ax: where.
-        table: columns network, layer, forward, backward (medians over the seeds).
-    """
+    """A path for each network, from its output to its input, from network, layer, forward, backward."""
     for name, rows in table.groupby("network", sort=False):
         rows, look = rows.sort_values("layer"), _look(name)
         ax.plot(rows["forward"], rows["backward"], label=_label(name), **look | {"markevery": 4})
@@ -90,15 +146,7 @@ def draw_smoothness_map(ax, table):
 
 
 def draw_backward_bound(ax, table, measured, bound, ylabel):
-    """Both sides of a bound, layer by layer; the bound in dashed black.
-
-    Args:
-        ax: where.
-        table: columns network, layer, quantity, median, low, high.
-        measured: the quantity on the left of the bound.
-        bound: the quantity on its right.
-        ylabel: the axis' label.
-    """
+    """The quantities ``measured`` and ``bound``, the latter in dashed black, from the columns of `draw_backward`."""
     draw_backward(ax, table, measured, ylabel)
     drawn = table[(table["quantity"] == bound) & (table["median"] > 0)]
     for i, (name, rows) in enumerate(drawn.groupby("network", sort=False)):
@@ -107,12 +155,7 @@ def draw_backward_bound(ax, table, measured, bound, ylabel):
 
 
 def draw_norms(ax, table):
-    """A ratio in the operator's own norm and in the uniform one, and where the uniform one has to stop.
-
-    Args:
-        ax: where.
-        table: columns network, norm, layer, median, low, high, plateau, of one operator and direction.
-    """
+    """Ratios in both norms, and where the naive one stops, from network, norm, layer, median, low, high, plateau."""
     names = {"naive": "uniform norm", "own": "the operator's norm"}
     looks = {"naive": style(1) | {"linewidth": 4.5, "alpha": 0.75}, "own": style(0)}
     lines = {"identity": "-", "tanh": (0, (1, 0.8))}
@@ -127,12 +170,7 @@ def draw_norms(ax, table):
 
 
 def draw_same_rate(ax, table):
-    """The backward ratio of two graphs, at depths of equal λ^L, against the share of the depth.
-
-    Args:
-        ax: where.
-        table: columns graph, network, share (layer over L), median, low, high.
-    """
+    """The ratio of two graphs against the share of the depth, from graph, network, share, median, low, high."""
     lines = dict(zip(table["graph"].unique(), ("-", (0, (1, 0.8))), strict=True))
     for (graph, network), rows in table.groupby(["graph", "network"], sort=False):
         band(ax, rows, "share", label=f"{graph}, {_label(network)}", **_look(network) | {"linestyle": lines[graph]})
@@ -141,12 +179,7 @@ def draw_same_rate(ax, table):
 
 
 def draw_positions(ax, table):
-    """Where the backward ratio is smallest, against the depth: every network a point, medians joined.
-
-    Args:
-        ax: where.
-        table: columns network, depth, position.
-    """
+    """Where the ratio is smallest, every network a point, medians joined, from network, depth, position."""
     for side, (name, rows) in zip((-1, 1), table.groupby("network", sort=False), strict=True):
         look, medians = _look(name), rows.groupby("depth")["position"].median()
         points = {"color": look["color"], "marker": look["marker"], "linestyle": "none", "markersize": 4}

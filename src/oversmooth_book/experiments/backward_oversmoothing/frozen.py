@@ -2,26 +2,18 @@
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 
 import oversmooth as osm
-from oversmooth_book.experiments.backward_oversmoothing.networks import traces
+from oversmooth_book.experiments.backward_oversmoothing.measure import traces, valleys
 
 
 def frozen_backward(signals, frozen):
-    """The same backward pass, with the slopes of some layers frozen at one row for all nodes.
+    """`osm.Signals` of the same backward pass, with the slopes of the layers ``frozen`` at one row for all nodes.
 
-    B⁽ᵏ⁾ = ρ'(H⁽ᵏ⁾) ⊙ G⁽ᵏ⁾, and in the frozen layers B⁽ᵏ⁾ = 1ρ'(μ(H⁽ᵏ⁾))ᵀ ⊙ G⁽ᵏ⁾ = G⁽ᵏ⁾D, with
-    G⁽ᵏ⁾ = Pᵀ B⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ: the term R ⊙ G⁽ᵏ⁾ of theory.md, section 3, is dropped there. The forward pass stays.
-
-    Args:
-        signals: what `trace` returned.
-        frozen: the layers k < L to freeze.
-
-    Returns:
-        `Signals` with the new backward signals and gradients.
-
-    Source: this project (†), from the author's summary: backward smoothing where the forward is smooth.
+    B⁽ᵏ⁾ = ρ'(H⁽ᵏ⁾) ⊙ G⁽ᵏ⁾, and in the frozen layers, all of them before the last, B⁽ᵏ⁾ = 1ρ'(μ(H⁽ᵏ⁾))ᵀ ⊙ G⁽ᵏ⁾ = G⁽ᵏ⁾D,
+    with G⁽ᵏ⁾ = Pᵀ B⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ: the term R ⊙ G⁽ᵏ⁾ of one backward step is dropped there. The forward pass stays.
     """
     P, W, H, rho = signals.propagation, signals.weights, signals.preactivations, signals.activation
     B = [signals.backward[-1]]
@@ -33,20 +25,9 @@ def frozen_backward(signals, frozen):
     return dataclasses.replace(signals, backward=B, gradients=gradients)
 
 
-def interventions(data, propagation, activations, depth, num_seeds):
-    """The backward ratio with slopes frozen nowhere, in the first quarter, everywhere but there, everywhere.
-
-    Args:
-        data: the graph.
-        propagation: its `Propagation`.
-        activations: names.
-        depth: L+1.
-        num_seeds: how many draws of the weights.
-
-    Returns:
-        pandas.DataFrame: columns network, frozen, layer, seed, backward_ratio.
-    """
-    quarter, last = depth // 4, depth - 1
+def interventions(setting, activations=("tanh", "elu")):
+    """The ratio with slopes frozen in some layers: layer, seed, backward_ratio, network, frozen (which layers)."""
+    quarter, last = setting.depth // 4, setting.depth - 1
     choices = {
         "nothing": range(0),
         "first quarter": range(quarter),
@@ -55,8 +36,15 @@ def interventions(data, propagation, activations, depth, num_seeds):
     }
     tables = []
     for activation in activations:
-        for seeds, signals in traces(data, propagation, activation, 1.0, depth, num_seeds):
+        for seeds, signals in traces(dataclasses.replace(setting, activation=activation)):
             for name, frozen in choices.items():
                 table = osm.layer_profile(frozen_backward(signals, frozen))[["layer", "seed", "backward_ratio"]]
-                tables.append(table.assign(network=activation, frozen=name, seed=table["seed"] + seeds[0]))
+                seed = np.take(seeds, table["seed"])
+                tables.append(table.assign(network=activation, frozen=name, seed=seed))
     return pd.concat(tables, ignore_index=True)
+
+
+def rises(table):
+    """How far each ratio rises again towards the input: network, frozen, seed, rise (over its minimum)."""
+    by = ["network", "frozen", "seed"]
+    return valleys(table, by)[[*by, "rise"]]

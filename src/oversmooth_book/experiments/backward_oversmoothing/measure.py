@@ -1,225 +1,199 @@
-"""Experiments of the chapter on backward oversmoothing: tidy tables, nothing drawn."""
+"""Untrained networks of the chapter on backward oversmoothing, traced and measured layer by layer: tidy tables."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.backward_oversmoothing.frozen import frozen_backward, interventions
-from oversmooth_book.experiments.backward_oversmoothing.networks import (
-    NETWORKS,
-    RELU_NETWORKS,
-    measure,
-    targets,
-    traces,
-)
-from oversmooth_book.experiments.backward_oversmoothing.operators import norms, stopped
-from oversmooth_book.experiments.common import over_seeds
+from oversmooth_book.experiments import common
+from oversmooth_book.experiments.common import clear_of_rounding, over_seeds
 
-__all__ = [
-    "DRAWN",
-    "NETWORKS",
-    "QUANTITIES",
-    "RELU_NETWORKS",
-    "by_depth",
-    "drawn",
-    "frozen_backward",
-    "interventions",
-    "matching_depth",
-    "measure",
-    "norms",
-    "output_departure",
-    "rises",
-    "shares",
-    "smoothness_map",
-    "stopped",
-    "summary",
-    "targets",
-    "traces",
-    "valleys",
-    "violations",
-]
+CHUNK = 10  # seeds in one batch: all signals of a 41-layer batch then take about 200 MB
+NETWORKS = {
+    "identity": {"activation": "identity"},
+    "tanh": {"activation": "tanh"},
+    "elu": {"activation": "elu"},
+    "tanh, scale 4": {"activation": "tanh", "weight_scale": 4.0},
+}
+# ReLU halves the mean square of what passes it; √2 keeps it (He et al., 2015).
+RELU_NETWORKS = {"relu": {"activation": "relu"}, "relu, scale √2": {"activation": "relu", "weight_scale": math.sqrt(2)}}
+# A rise or an excess by less than this share may be rounding: some thousand roundings of float64.
+ROUNDING = 1e-12
+# Of what is exactly zero in a linear network, in units of the whole output error, rounding leaves less.
+EXACT = 1e-14
 
-QUANTITIES = (
-    *("backward_deviation", "backward_norm", "backward_ratio", "backward_mean"),
-    *("distance", "mean_departure", "deviation_bound", "departure", "departure_bound", "mixed_signs"),
-)
-_THREE = ("backward_deviation", "backward_norm", "backward_ratio")
+THREE = ("backward_deviation", "backward_norm", "backward_ratio")
 _LIMIT = ("distance", "mean_departure", "deviation_bound", "departure", "departure_bound")
 _STEP = ("backward_ratio", "backward_deviation", "deviation_bound")
 # What the figures draw of each network. More would be rounding: where slopes agree, the departures are zero.
 DRAWN = {
-    "identity": (*_THREE, "distance"),
-    "tanh": (*_THREE, *_LIMIT),
-    "elu": (*_THREE, *_LIMIT),
-    "tanh, scale 4": _THREE,
+    "identity": (*THREE, "distance"),
+    "tanh": (*THREE, *_LIMIT),
+    "elu": (*THREE, *_LIMIT),
+    "tanh, scale 4": THREE,
     "relu": (*_STEP, "mixed_signs"),
     "relu, scale √2": _STEP,
 }
+QUANTITIES = (*THREE, *_LIMIT, "mixed_signs")
+# The networks whose ratio has a smallest value that is no accident: the two others stay level.
+VALLEYS = ("identity", "tanh", "elu", "relu, scale √2")
 
 
-def summary(table, by, quantities):
-    """The median and range over the seeds of several quantities, under one another.
+def traces(setting):
+    """Yield (seeds, `osm.Signals`) of the untrained networks, some seeds at a time."""
+    for first in range(0, len(setting.seeds), CHUNK):
+        seeds = setting.seeds[first : first + CHUNK]
+        yield seeds, replace(setting, seeds=seeds).trace()
 
-    Args:
-        table: what `measure` returned.
-        by: columns that tell the combinations apart.
-        quantities: columns to summarise.
 
-    Returns:
-        pandas.DataFrame: columns ``by``, quantity, median, low, high.
+def profiles(setting, networks=NETWORKS, bounds=True):
+    """`osm.layer_profile` of several networks, with the column network: a row for each network, seed and layer.
+
+    With ``bounds`` also deviation_bound, departure and departure_bound (both sides of (B1) and (B2), but for σ(B̃⁽ᵏ⁾)),
+    preactivation_ratio, mean_departure and distance (from the limit, of the mean and of the whole, over ‖B̃⁽ᵏ⁾‖), and
+    mixed_signs, the share of the units that are positive at some nodes only.
     """
-    parts = [over_seeds(table, by, name).assign(quantity=name) for name in quantities]
-    return pd.concat(parts, ignore_index=True)
+    tables = []
+    for name, changes in networks.items():
+        for seeds, signals in traces(replace(setting, **changes)):
+            table = osm.layer_profile(signals).assign(**(flat(_extra(signals)) if bounds else {}))
+            tables.append(table.assign(network=name, seed=np.take(seeds, table["seed"])))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _extra(signals):
+    """Per layer and seed: (depth, seeds) each; NaN at the output where a quantity needs two layers."""
+    P, B, H = signals.propagation, signals.backward, signals.preactivations
+    mu, spread = [osm.backward_mean(b, P) for b in B], stack(osm.backward_deviation, B, P)
+    transport = osm.mean_transport(signals)
+    gap = torch.stack([torch.linalg.vector_norm(m - b, dim=-1) for m, b in zip(mu, transport, strict=True)])
+    norm = (torch.stack([m.square().sum(-1) for m in mu]) + spread.square()).sqrt()
+    step = osm.backward_step(signals)
+    padded = {name: _padded(getattr(step, name)) for name in ("deviation_bound", "departure", "departure_bound")}
+    mixed = [((h > 0).any(-2) & (h <= 0).any(-2)).double().mean(-1) for h in H]
+    return padded | {
+        "preactivation_ratio": stack(osm.relative_deviation, H, P),
+        # of the whole signal: the mean itself may be a sum that cancels, and a share of it would be rounding
+        "mean_departure": gap / norm,
+        "distance": (spread.square() + gap.square()).sqrt() / norm,
+        "mixed_signs": torch.stack(mixed),
+    }
+
+
+def stack(function, signals, *arguments):
+    """A number for each signal and seed of a list over the layers: (depth, seeds)."""
+    return torch.stack([function(signal, *arguments) for signal in signals])
+
+
+def _padded(values):
+    """(seeds, L) to (depth, seeds), NaN at the output."""
+    return torch.cat([values, values.new_full((*values.shape[:-1], 1), math.nan)], -1).mT
+
+
+def flat(columns):
+    """Tensors (depth, seeds) as columns, in the order of `osm.layer_profile`."""
+    return {name: values.reshape(-1).numpy() for name, values in columns.items()}
+
+
+def bands(table, quantities=QUANTITIES):
+    """`profiles` over the seeds: network, layer, median, low, high, quantity."""
+    return common.bands(table, ["network", "layer"], quantities)
 
 
 def drawn(bands, networks):
-    """The rows of `summary` that the figures of some networks draw, by `DRAWN`.
-
-    Args:
-        bands: columns network, layer, quantity, median, low, high.
-        networks: names.
-
-    Returns:
-        pandas.DataFrame: these rows, in the same order.
-    """
+    """The rows of `bands` that the figures of some networks draw, by `DRAWN`."""
     pairs = zip(bands["network"], bands["quantity"], strict=True)
     keep = [network in networks and quantity in DRAWN[network] for network, quantity in pairs]
     return bands[keep].reset_index(drop=True)
 
 
 def smoothness_map(table):
-    """Forward and backward ratios of every layer, medians over the seeds.
-
-    Args:
-        table: what `measure` returned.
-
-    Returns:
-        pandas.DataFrame: columns network, layer, forward (of H⁽ᵏ⁾), backward.
-    """
+    """Medians over the seeds of the ratios of every layer: network, layer, forward (of H⁽ᵏ⁾), backward."""
+    table = table[table["network"].isin(NETWORKS)]
     columns = {"preactivation_ratio": "forward", "backward_ratio": "backward"}
     medians = table.groupby(["network", "layer"], sort=False)[list(columns)].median()
     return medians.rename(columns=columns).reset_index()
 
 
-def shares(tables, networks):
-    """The backward ratio on several graphs, against the share of the depth.
-
-    Args:
-        tables: graph's name -> what `measure` returned.
-        networks: the networks to keep.
-
-    Returns:
-        pandas.DataFrame: columns graph, network, share (layer over L), median, low, high.
-    """
-    parts = []
-    for graph, table in tables.items():
-        part = table[table["network"].isin(networks)]
-        parts.append(part.assign(graph=graph, share=part["layer"] / (part["depth"] - 1)))
-    return over_seeds(pd.concat(parts), ["graph", "network", "share"], "backward_ratio")
-
-
 def valleys(table, by=("network", "seed")):
-    """Position and depth of the smallest backward ratio of every network and seed.
+    """Where the backward ratio is smallest: ``by``, position, rise, valley, rises.
 
-    Args:
-        table: columns ``by``, layer, backward_ratio.
-        by: columns that tell the networks apart.
-
-    Returns:
-        pandas.DataFrame: columns ``by``, position (layer of the minimum over L), rise (the ratio at the input over the
-        minimum) and valley (the lower of the ratios at the input and at the output, over the minimum).
+    position is the layer of the minimum over L, rise the ratio at the input over the minimum, valley the lower of the
+    ratios at the input and at the output over it; rises counts the steps towards the input at which the ratio grows by
+    more than rounding.
     """
     rows = []
     for key, part in table.groupby(list(by), sort=False):
         ratio = part.sort_values("layer")["backward_ratio"].to_numpy()
         low = ratio.argmin()
-        measured = {"position": low / (len(ratio) - 1), "rise": ratio[0] / ratio[low]}
-        measured["valley"] = min(ratio[0], ratio[-1]) / ratio[low]
-        rows.append(dict(zip(by, key, strict=True)) | measured)
+        row = dict(zip(by, key, strict=True)) | {"position": low / (len(ratio) - 1), "rise": ratio[0] / ratio[low]}
+        row["valley"] = min(ratio[0], ratio[-1]) / ratio[low]
+        row["rises"] = int((ratio[:-1] > ratio[1:] * (1 + ROUNDING)).sum())
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def rises(table, tolerance=1e-12):
-    """How many backward steps make the ratio rise.
+def all_valleys(table):
+    """`valleys` of the networks that have one, on all graphs: graph, network, seed, position, rise, valley, rises."""
+    return valleys(table[table["network"].isin(VALLEYS)], ("graph", "network", "seed"))
 
-    Args:
-        table: columns network, seed, layer, backward_ratio.
-        tolerance: relative rise that rounding may cause: some thousand roundings of float64.
 
-    Returns:
-        Number of pairs of neighbouring layers at which the ratio is larger nearer to the input.
+def steps(table):
+    """What each network of `profiles` does at its steps: network, seed, violations, beyond, departure, output_mean.
+
+    violations: layers at which the left side of (B1) or (B2) exceeds the right one by more than rounding.
+    beyond: the largest ‖μ(B̃⁽ᵏ⁾) − b̄⁽ᵏ⁾‖ / ‖B̃⁽ᵏ⁾‖ beyond the first quarter of the layers.
+    departure: the largest ‖μ(B̃⁽ᵏ⁾) − b̄⁽ᵏ⁾‖ / ‖B̃⁽ᴸ⁾‖ of all layers. In units of the whole output error, since that is
+    where the average is taken: of balanced labels it is small, and its rounding is a share of what cancels.
+    output_mean: ‖μ(B̃⁽ᴸ⁾)‖. What rounding leaves of the departures is saved as 0.
     """
-    count = 0
-    for _, part in table.groupby(["network", "seed"]):
-        ratio = part.sort_values("layer")["backward_ratio"].to_numpy()
-        count += int((ratio[:-1] > ratio[1:] * (1 + tolerance)).sum())
-    return count
+    rows = []
+    for (network, seed), part in table.groupby(["network", "seed"], sort=False):
+        part = part.sort_values("layer")
+        output, norm = part.iloc[-1], part["backward_norm"]
+        left, right = part[["backward_deviation", "departure"]], part[["deviation_bound", "departure_bound"]]
+        excess = (left.to_numpy() - right.to_numpy()) / norm.to_numpy()[:, None]
+        beyond = part.loc[part["layer"] >= output["depth"] // 4, "mean_departure"].max()
+        departure = (part["mean_departure"] * norm).max() / output["backward_norm"]
+        row = {"network": network, "seed": seed, "violations": int((excess > ROUNDING).sum())}
+        row |= {"beyond": float(clear_of_rounding(beyond)), "departure": float(clear_of_rounding(departure, EXACT))}
+        rows.append(row | {"output_mean": output["backward_mean"]})
+    return pd.DataFrame(rows)
 
 
-def output_departure(table):
-    """How far the averages of the errors are from the transported ones, in units of the whole output error.
-
-    That is where the average is taken: of balanced labels it is small, and its rounding is a share of what cancels.
-
-    Args:
-        table: what `measure` returned.
-
-    Returns:
-        The largest ‖μ(B̃⁽ᵏ⁾) − b̄⁽ᵏ⁾‖ / ‖B̃⁽ᴸ⁾‖ over networks, seeds and layers.
-    """
-    keys = ["network", "seed"]
-    output = table[table["layer"] == table["depth"] - 1].set_index(keys)["backward_norm"]
-    gap = (table["mean_departure"] * table["backward_norm"]).groupby([table[key] for key in keys]).max()
-    return float((gap / output).max())
-
-
-def violations(table, tolerance=1e-12):
-    """How often the left side of (B1) or (B2) exceeds the right one.
-
-    Args:
-        table: what `measure` returned.
-        tolerance: excess, in units of the signal's norm, that rounding may cause.
-
-    Returns:
-        Number of layers, over networks and seeds.
-    """
-    left, right = table[["backward_deviation", "departure"]], table[["deviation_bound", "departure_bound"]]
-    excess = (left.to_numpy() - right.to_numpy()) / table[["backward_norm"]].to_numpy()
-    return int((excess > tolerance).sum())
-
-
-def by_depth(depths, num_graphs, seeds_per_graph):
-    """Where the backward ratio is smallest, and how deep its valley is, on several random graphs and depths.
-
-    Args:
-        depths: list of L+1.
-        num_graphs: how many CSBM graphs.
-        seeds_per_graph: draws of the weights on each.
-
-    Returns:
-        pandas.DataFrame: columns network, depth, graph, seed, position, rise, valley (see `valleys`).
-    """
-    tables = []
-    networks = {name: NETWORKS[name] for name in ("tanh", "elu")}
+def by_depth(setting, depths, num_graphs):
+    """Where the ratio is smallest, several block models and depths: network, seed, position, valley, depth, graph."""
+    networks, tables = {name: NETWORKS[name] for name in ("tanh", "elu")}, []
     for graph in range(num_graphs):
-        data = osm.largest_component(osm.csbm(seed=graph))
-        P = osm.Propagation.from_data(data)
         for depth in depths:
-            table = measure(data, P, networks, depth, seeds_per_graph, bounds=False)
-            tables.append(valleys(table).assign(depth=depth, graph=graph))
+            table = profiles(replace(setting, graph_seed=graph, depth=depth), networks, bounds=False)
+            tables.append(valleys(table).drop(columns=["rise", "rises"]).assign(depth=depth, graph=graph))
     return pd.concat(tables, ignore_index=True)
 
 
-def matching_depth(propagation, reference, depth):
-    """The depth at which this graph smooths as much as another does at ``depth``: equal λ^L.
+def matching(setting, graph):
+    """The setting on another graph, at the depth at which it smooths as much: equal λ^L."""
+    other = replace(setting, graph=graph)
+    layers = (setting.depth - 1) * math.log(setting.propagation().rate) / math.log(other.propagation().rate)
+    return replace(other, depth=1 + round(layers))
 
-    Args:
-        propagation: this graph's `Propagation`.
-        reference: the other's.
-        depth: the other's L+1.
 
-    Returns:
-        L+1, rounded.
-    """
-    return 1 + round((depth - 1) * math.log(reference.rate) / math.log(propagation.rate))
+def rates(settings):
+    """λ and depth of each graph, from graph's name -> setting: graph, rate, depth."""
+    rows = [(name, one.propagation().rate, one.depth) for name, one in settings.items()]
+    return pd.DataFrame(rows, columns=["graph", "rate", "depth"])
+
+
+def on_graphs(tables):
+    """`profiles` of several graphs in one table, from graph's name -> table, with the column graph."""
+    return pd.concat([table.assign(graph=graph) for graph, table in tables.items()], ignore_index=True)
+
+
+def shares(table, networks=("identity", "tanh", "elu")):
+    """The ratio on several graphs: graph, network, share of the depth (layer over L), median, low, high."""
+    table = table[table["network"].isin(networks)]
+    table = table.assign(share=table["layer"] / (table["depth"] - 1))
+    return over_seeds(table, ["graph", "network", "share"], "backward_ratio")

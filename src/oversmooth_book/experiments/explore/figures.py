@@ -1,18 +1,39 @@
 """Figures of the explore page, for readers without its panel."""
 
-from oversmooth.drawing.theme import THEORY, style
+from oversmooth.drawing.theme import THEORY, panels, style
 
 OPERATORS = {"metropolis": "Metropolis", "random_walk": "random walk", "gcn": "GCN", "identity": "MLP ($P = I$)"}
+# What each panel of `choice_figure` shows: title -> column -> label.
+CHOICE = {
+    "features": {"feature_ratio": r"$\sigma(X)\,/\,\Vert X\Vert$"},
+    "gradient of every layer": {"gradient": "gradient", "certificate": "certificate"},
+    "errors": {"backward_norm": r"$\Vert\tilde B\Vert$", "backward_deviation": r"$\sigma(\tilde B)$"},
+    "errors, ratio": {"backward_ratio": r"$\sigma(\tilde B)\,/\,\Vert\tilde B\Vert$"},
+}
+
+
+def choice_figure(table):
+    """Features, gradients and errors of one network of the grid, from layer and the columns of `CHOICE`."""
+    _, axes = panels(rows=2, columns=2)
+    for ax, (title, names) in zip(axes, CHOICE.items(), strict=True):
+        draw_choice(ax, table, names)
+        ax.set_title(title)
+        ax.legend(loc="best")
+    axes[3].set_ylim(1e-3, 2)
+
+
+def grid_figure(table):
+    """`draw_grid` for each activation, from activation, operator, depth, gradient_max."""
+    figure, axes = panels(rows=2, columns=2, sharex=True, sharey=True)
+    for ax, (activation, rows) in zip(axes, table.groupby("activation", sort=False), strict=True):
+        draw_grid(ax, rows)
+        ax.set_title(activation)
+        ax.label_outer()
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
 def draw_choice(ax, table, names):
-    """Some quantities of one network, layer by layer.
-
-    Args:
-        ax: where.
-        table: a row for each layer: column layer and those that ``names`` gives.
-        names: column -> label; the label of a bound is "certificate".
-    """
+    """Some columns of a network's table against the layer; ``names``: column -> label, "certificate" for a bound."""
     for k, (column, label) in enumerate(names.items()):
         look = THEORY if label == "certificate" else style(k)
         ax.plot(table["layer"], table[column], **look, label=label, markevery=2)
@@ -21,13 +42,9 @@ def draw_choice(ax, table, names):
 
 
 def draw_grid(ax, table):
-    """The largest gradient before the last layer, against depth: a line for each operator.
-
-    Args:
-        ax: where.
-        table: columns operator, depth, gradient_max; one activation. A gradient of zero is not drawn.
-    """
+    """The largest hidden gradient against depth, a line for each operator, from operator, depth, gradient_max."""
     for k, (operator, label) in enumerate(OPERATORS.items()):
+        # a gradient of zero has no place on the axis
         rows = table[(table["operator"] == operator) & (table["gradient_max"] > 0)]
         ax.plot(rows["depth"], rows["gradient_max"], **style(k), label=label)
     ax.set_yscale("log")

@@ -1,24 +1,98 @@
-"""Figures of the chapter on spurious stationary points; tables from `oversmooth_book.experiments.spurious_…`."""
+"""Figures of the chapter on spurious stationary points."""
 
 import matplotlib
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
-from oversmooth.drawing.theme import DIVERGING, PALETTE, SEQUENTIAL, THEORY, band, style
+from oversmooth.drawing.theme import DIVERGING, PALETTE, SEQUENTIAL, THEORY, band, panels, style
 
 MODELS = {"gnn": "GNN", "mlp": "MLP"}
 HOW = {"budget": "norm budget", "descent": "gradient descent", "exact": "exact"}
 _OPEN = {"linestyle": (0, (1, 0.8)), "markerfacecolor": "white"}
 
 
-def draw_layer_gradients(ax, table, colorbar=False):
-    """The gradient norm of every layer against the epoch, the output layer outlined.
+def figure_one(gradients, losses, plateau):
+    """The setting of the paper's Figure 1: gradients of the deep networks, and the loss of all."""
+    figure, axes = panels(columns=3, height=3.4)
+    for ax, model in zip(axes[:2], MODELS, strict=True):
+        draw_layer_gradients(ax, gradients[gradients["model"] == model], colorbar=model == "mlp")
+        ax.set_ylim(gradients["median"].min() / 2, gradients["median"].max() * 3)
+    axes[0].set_title("gradients, deep GNN")
+    axes[1].set(title="gradients, deep MLP", ylabel="")
+    axes[0].legend(loc="upper right")
+    draw_training_loss(axes[2], losses, plateau)
+    axes[2].set_title("loss")
+    figure.legend(*axes[2].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9)
 
-    Args:
-        ax: where.
-        table: columns step, layer, median, of one network.
-        colorbar: whether the layers' colours are explained beside the axes.
-    """
+
+def last_layer_figure(by_depth, layers, karate, rates):
+    """Gradient and loss with the last layer trained; ``rates``: λ of the block model and of the karate club."""
+    _, axes = panels(rows=2, columns=2, height=3.9)
+    draw_gradient_depth(axes[0], by_depth, rates[0])
+    draw_gradient_layers(axes[1], layers)
+    draw_loss_depth(axes[2], by_depth)
+    draw_gradient_depth(axes[3], karate, rates[1])
+    depth = layers["layer"].max() + 1
+    _titled(axes, ["gradient against depth", f"every layer at depth {depth}", "the loss", "karate club"])
+    axes[0].legend(fontsize=8, loc="lower left")
+    axes[1].legend(fontsize=9, loc="center")
+    axes[2].legend(fontsize=9, loc="lower right")
+
+
+def three_ways_figure(bands, networks):
+    """`draw_ways` of each quantity, and `draw_gradient_loss`; ``bands``: loss, total and last_norm -> table."""
+    _, axes = panels(rows=2, columns=2, height=3.6)
+    draw_ways(axes[0], bands["loss"], "loss", log=False)
+    draw_ways(axes[1], bands["total"], "whole gradient")
+    draw_ways(axes[2], bands["last_norm"], r"$\Vert W^{(L)}\Vert$")
+    draw_gradient_loss(axes[3], networks)
+    _titled(axes, ["three ways: loss", "three ways: gradient", "three ways: last layer", "many networks"])
+    axes[2].legend(loc="upper left")
+    axes[3].legend(fontsize=9, loc="lower left")
+
+
+def three_numbers_figure(layers):
+    """Deviation, norm and ratio of the backward signal beside one another."""
+    figure, axes = panels(columns=3, height=3.3)
+    draw_three_numbers(axes[0], layers, "backward_deviation", r"deviation $\sigma(\tilde B^{(k)})$")
+    draw_three_numbers(axes[1], layers, "backward_norm", r"norm $\Vert\tilde B^{(k)}\Vert$")
+    draw_three_numbers(axes[2], layers, "backward_ratio", r"ratio $\sigma\,/\,\Vert\cdot\Vert$")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
+
+
+def training_figure(first, plateaus, large, rate):
+    """The first steps, the plateaus (``rate``: λ), and training from large weights: smoothness and loss -> table."""
+    _, axes = panels(rows=2, columns=2, height=3.7)
+    draw_first_steps(axes[0], first)
+    draw_plateaus(axes[1], plateaus, rate)
+    draw_large_weights(axes[2], large["smoothness"], r"$\sigma(X^{(L)})\,/\,\Vert X^{(L)}\Vert$", log=True)
+    draw_large_weights(axes[3], large["loss"], "loss")
+    axes[3].set_ylim(0.8, 2.2)
+    _titled(axes, ["the mean goes first", "length of the plateau", "large weights: smoothness", "large weights: loss"])
+    for ax in axes:
+        ax.legend(fontsize=8.5)
+
+
+def landscape_figure(planes, curved, values):
+    """The loss around both networks, around the GNN along its eigenvectors, and the eigenvalues."""
+    figure, axes = panels(rows=2, columns=2, height=3.6)
+    for ax, model in zip(axes[:2], MODELS, strict=True):
+        filled = draw_loss_plane(ax, planes[planes["model"] == model])
+    draw_loss_plane(axes[2], curved, ("most downwards", "most upwards"))
+    draw_eigenvalues(axes[3], values)
+    figure.colorbar(filled, ax=axes[1], label="loss", ticks=[0, 0.5, 1, 1.5, 2])
+    _titled(axes, ["GNN, random plane", "MLP, same plane", "GNN, its eigenvectors", "curvature against depth"])
+    axes[3].set_ylim(1e-8, 3e2)
+    axes[3].legend(fontsize=7.5, loc="lower left")
+
+
+def _titled(axes, titles):
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set_title(title)
+
+
+def draw_layer_gradients(ax, table, colorbar=False):
+    """The gradient norm of every layer, the output layer outlined, from step, layer, median of one network."""
     last = int(table["layer"].max())
     colours = matplotlib.colormaps[SEQUENTIAL]
     for layer, rows in table.groupby("layer"):
@@ -36,13 +110,7 @@ def draw_layer_gradients(ax, table, colorbar=False):
 
 
 def draw_training_loss(ax, table, plateau):
-    """The loss against the epoch, shallow and deep, graph network and perceptron.
-
-    Args:
-        ax: where.
-        table: columns model, depth, step, median, low, high.
-        plateau: the loss of the best constant prediction.
-    """
+    """The loss against the epoch, and of the best constant, from model, depth, step, median, low, high."""
     shallow = table["depth"].min()
     for (model, depth), rows in table.groupby(["model", "depth"], sort=False):
         look = style(model) | (_OPEN if depth == shallow else {"linestyle": "-", "linewidth": 2.6})
@@ -53,13 +121,7 @@ def draw_training_loss(ax, table, plateau):
 
 
 def draw_gradient_depth(ax, table, rate=None):
-    """The gradient of all hidden layers against the depth, before and after the last layer is trained.
-
-    Args:
-        ax: where.
-        table: columns model, last_layer, depth, quantity, median, low, high.
-        rate: λ, for the slope of λ^depth; None draws none.
-    """
+    """The hidden gradient, from model, last_layer, depth, quantity, median, low, high; ``rate``: λ, for its slope."""
     _draw_last_layers(ax, table[table["quantity"] == "gradient"], "depth")
     ours = table[(table["model"] == "gnn") & (table["last_layer"] == "trained")]
     bound = ours[ours["quantity"] == "certificate"]
@@ -87,12 +149,7 @@ _BESIDE = {"textcoords": "offset points", "ha": "right", "va": "top", "fontsize"
 
 
 def draw_gradient_layers(ax, table):
-    """The gradient of every layer of graph networks of one depth, before and after the last layer is trained.
-
-    Args:
-        ax: where.
-        table: columns model, last_layer, layer, quantity, median, low, high.
-    """
+    """The gradient of every layer of one depth, from model, last_layer, layer, quantity, median, low, high."""
     ours = table[table["model"] == "gnn"]
     for last_layer, rows in ours[ours["quantity"] == "gradient"].groupby("last_layer", sort=False):
         look = style("gnn") | (_OPEN if last_layer == "random" else {"linestyle": "-"})
@@ -104,12 +161,7 @@ def draw_gradient_layers(ax, table):
 
 
 def draw_loss_depth(ax, table):
-    """The loss with the last layer trained against the depth, and its floor.
-
-    Args:
-        ax: where.
-        table: columns model, last_layer, depth, quantity, median, low, high.
-    """
+    """The loss and its floor, last layer trained, from model, last_layer, depth, quantity, median, low, high."""
     trained = table[table["last_layer"] == "trained"]
     for model, rows in trained[trained["quantity"] == "loss"].groupby("model", sort=False):
         band(ax, rows, "depth", label=f"{MODELS[model]}, last layer trained", **style(model))
@@ -119,14 +171,7 @@ def draw_loss_depth(ax, table):
 
 
 def draw_ways(ax, table, ylabel, log=True):
-    """One quantity against the depth for three ways of training the last layer.
-
-    Args:
-        ax: where.
-        table: columns how, depth, median, low, high.
-        ylabel: the axis' label.
-        log: whether the vertical axis is logarithmic.
-    """
+    """One quantity of three trained last layers, from how, depth, median, low, high."""
     for k, (how, rows) in enumerate(table.groupby("how", sort=False)):
         band(ax, rows, "depth", label=HOW[how], **style(k))
     if log:
@@ -135,12 +180,7 @@ def draw_ways(ax, table, ylabel, log=True):
 
 
 def draw_gradient_loss(ax, table):
-    """Networks with a trained last layer as points: whole gradient, and loss as a share of the label variance.
-
-    Args:
-        ax: where.
-        table: columns activation, depth, total, share.
-    """
+    """Networks as points: whole gradient, and loss over label variance, from depth, total, share."""
     depths = sorted(table["depth"].unique())
     for k, depth in enumerate(depths):
         rows, look = table[table["depth"] == depth], style(k)
@@ -152,26 +192,14 @@ def draw_gradient_loss(ax, table):
 
 
 def draw_three_numbers(ax, table, quantity, ylabel):
-    """One number of the backward signal, layer by layer: graph network before and after, perceptron after.
-
-    Args:
-        ax: where.
-        table: columns model, last_layer, layer, quantity, median, low, high.
-        quantity: which one.
-        ylabel: the axis' label.
-    """
+    """One number of the backward signal, from model, last_layer, layer, quantity, median, low, high."""
     _draw_last_layers(ax, table[table["quantity"] == quantity], "layer")
     ax.set_yscale("log")
     ax.set(xlabel=r"layer $k$   ($\leftarrow$ errors)", ylabel=ylabel)
 
 
 def draw_first_steps(ax, table):
-    """Gradient descent on a logarithmic axis: loss, gradient and mean error, as shares of the start.
-
-    Args:
-        ax: where.
-        table: columns quantity (loss, gradient, mean_error, predicted), step, median, low, high.
-    """
+    """Loss, gradient and mean error over their start, and its prediction, from quantity, step, median, low, high."""
     labels = {"loss": "loss", "gradient": "whole gradient", "mean_error": "mean error"}
     for k, (name, label) in enumerate(labels.items()):
         band(ax, table[table["quantity"] == name], "step", label=label, **style(k))
@@ -183,12 +211,9 @@ def draw_first_steps(ax, table):
 
 
 def draw_plateaus(ax, table, rate):
-    """How many steps the plateau lasts, against the depth; upward triangles where it outlasted the budget.
+    """How long the plateau lasts, from rate (the recipe), depth, seed, steps, left; triangles: it outlasted the budget.
 
-    Args:
-        ax: where.
-        table: columns rate, depth, seed, steps, left.
-        rate: λ, for the slopes of λ^{-depth} and λ^{-2 depth}.
+    ``rate``, λ, is for the slopes of λ^{-depth} and λ^{-2 depth}.
     """
     names = {"sgd": "gradient descent", "adam, plateaus": "Adam"}
     for k, (name, rows) in enumerate(table.groupby("rate", sort=False)):
@@ -210,14 +235,7 @@ def draw_plateaus(ax, table, rate):
 
 
 def draw_large_weights(ax, table, ylabel, log=False):
-    """One quantity against the training step for several initial weight scales.
-
-    Args:
-        ax: where.
-        table: columns scale, step, median, low, high.
-        ylabel: the axis' label.
-        log: whether the vertical axis is logarithmic.
-    """
+    """One quantity against the step of training from large weights, from scale, step, median, low, high."""
     for k, (scale, rows) in enumerate(table.groupby("scale", sort=False)):
         band(ax, rows, "step", label=rf"weights $\times\,{scale:g}$", **style(k))
     if log:
@@ -226,16 +244,9 @@ def draw_large_weights(ax, table, ylabel, log=False):
 
 
 def draw_loss_plane(ax, table, axes=("first direction", "second direction"), highest=2.0):
-    """The loss on a plane through a network: blue below the label variance, red above, white at it.
+    """The loss (over the label variance) on a plane, from first, second, loss: blue below 1, red above, white at it.
 
-    Args:
-        ax: where.
-        table: columns first, second, loss (as a share of the label variance), a full grid.
-        axes: the labels of the two directions.
-        highest: losses above it share one colour.
-
-    Returns:
-        What a colour bar needs.
+    Losses above ``highest`` share one colour. Returned is what a colour bar needs.
     """
     grid = table.pivot(index="second", columns="first", values="loss")
     levels = np.concatenate([np.linspace(0, 0.9, 7), [0.99, 1.01], np.linspace(1.1, highest, 7)])
@@ -248,12 +259,7 @@ def draw_loss_plane(ax, table, axes=("first direction", "second direction"), hig
 
 
 def draw_eigenvalues(ax, table):
-    """The Hessian's largest and smallest eigenvalue against the depth, as sizes.
-
-    Args:
-        ax: where.
-        table: columns model, depth, lowest (as a size), highest, predicted.
-    """
+    """The Hessian's two ends, as sizes, from model, depth, lowest, highest, predicted."""
     for model, rows in table.groupby("model", sort=False):
         look, name = style(model), MODELS[model]
         ax.plot(rows["depth"], rows["highest"], label=f"{name}, most upwards", **look | {"linestyle": "-"})

@@ -1,31 +1,25 @@
 """The loss around networks with a trained last layer: the chapter on stationary points."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.backward_oversmoothing.networks import targets
-from oversmooth_book.experiments.spurious_stationary_points.last_layer import BUDGET, MODELS, network
+from oversmooth_book.experiments.common import signs
+from oversmooth_book.experiments.spurious_stationary_points.measure import MODELS
 
 DEPTHS = (5, 9, 17, 25, 33, 41)
 
 
-def trained(data, kind, depth, seed=0):
-    """A network whose last layer is trained under the budget, and the loss it is trained for.
-
-    Args:
-        data: the graph.
-        kind: the propagation.
-        depth: L+1.
-        seed: of the weights.
-
-    Returns:
-        (single `oversmooth.Network`, loss: output -> one value for each point).
-    """
-    Y = targets(data)
-    net = osm.train_last_layer(network(data, kind, depth, seed), data.x, Y, how="budget", budget=BUDGET)
-    return net, lambda output: (output - Y).square().mean((-1, -2))
+def trained(setting):
+    """The network of the setting's first seed, its last layer trained under the budget: a single one, no batch."""
+    data = setting.data()
+    widths = [data.num_features, *[setting.width] * (setting.depth - 1), 1]
+    options = {"activation": setting.activation, "weight_scale": setting.weight_scale, "seed": setting.seeds[0]}
+    network = osm.Network(setting.propagation(), widths, **options)
+    return osm.train_last_layer(network, data.x, signs(data.y), how="budget", budget=setting.budget)
 
 
 def random_plane(size, seed=0):
@@ -34,85 +28,59 @@ def random_plane(size, seed=0):
     return torch.linalg.qr(draw).Q.mT.contiguous()
 
 
-def planes(data, depth, points, reach):
-    """The loss around a graph network and around the perceptron with the same weights, in the same random plane.
+def planes(setting, points, reach):
+    """The loss around graph network and perceptron in the same random plane: first, second, loss, model.
 
-    Only the last layers differ, for each is trained on its own features.
-
-    Args:
-        data: the graph.
-        depth: L+1.
-        points: how many on a side.
-        reach: half a side, in the norm of all weights together.
-
-    Returns:
-        pandas.DataFrame: columns model, first, second, loss.
+    ``points`` on a side, ``reach`` half a side, in the norm of all weights together. Only the last layers differ, for
+    each is trained on its own features.
     """
     tables = []
     for model, kind in MODELS.items():
-        net, loss = trained(data, kind, depth)
-        directions = random_plane(sum(weight.numel() for weight in net.weights))
-        tables.append(_plane(net, data, loss, directions, (reach, reach), points).assign(model=model))
+        one = replace(setting, kind=kind)
+        network = trained(one)
+        directions = random_plane(sum(weight.numel() for weight in network.weights))
+        tables.append(_plane(one, network, directions, (reach, reach), points).assign(model=model))
     return pd.concat(tables, ignore_index=True)
 
 
-def curved_plane(data, depth, points, reach):
-    """The loss of the graph network in the plane of its most and least curved directions.
+def curved_plane(setting, points, reach):
+    """The loss of the graph network along its extreme curvatures: first (lowest eigenvector), second (highest), loss.
 
-    Args:
-        data: the graph.
-        depth: L+1.
-        points: how many on a side.
-        reach: (half a side along the lowest direction, along the highest).
-
-    Returns:
-        pandas.DataFrame: columns first (along the lowest eigenvector), second (along the highest), loss.
+    ``reach`` is half a side along the one and along the other.
     """
-    net, loss = trained(data, MODELS["gnn"], depth)
-    ends = osm.curvature(net, data.x, loss)
+    network = trained(setting)
+    ends = osm.curvature(network, setting.data().x, setting.objective())
     directions = torch.stack([ends.lowest_direction, ends.highest_direction])
-    return _plane(net, data, loss, directions, reach, points)
+    return _plane(setting, network, directions, reach, points)
 
 
-def _plane(net, data, loss, directions, reach, points):
+def _plane(setting, network, directions, reach, points):
     first, second = (np.linspace(-end, end, points) for end in reach)
-    values = osm.loss_plane(net, data.x, loss, directions, first.tolist(), second.tolist())
+    x, loss = setting.data().x, setting.objective()
+    values = osm.loss_plane(network, x, loss, directions, first.tolist(), second.tolist())
     a, b = np.meshgrid(first, second, indexing="ij")
     return pd.DataFrame({"first": a.ravel(), "second": b.ravel(), "loss": values.numpy().ravel()})
 
 
-def eigenvalues(data, depths):
-    """The largest and the smallest eigenvalue of the Hessian, and what theory gives for the largest.
-
-    Args:
-        data: the graph.
-        depths: the depths L+1.
-
-    Returns:
-        pandas.DataFrame: columns model, depth, lowest (its size), highest, predicted (graph networks only).
-    """
+def eigenvalues(setting, depths=DEPTHS):
+    """The Hessian's ends: model, depth, lowest (its size), highest, predicted (the highest, graph networks only)."""
     rows = []
     for model, kind in MODELS.items():
         for depth in depths:
-            net, loss = trained(data, kind, depth)
-            ends = osm.curvature(net, data.x, loss)
+            one = replace(setting, kind=kind, depth=depth)
+            network, x, loss = trained(one), one.data().x, one.objective()
+            ends = osm.curvature(network, x, loss)
             row = {"model": model, "depth": depth, "lowest": -ends.lowest, "highest": ends.highest}
-            predicted = 2 * float(mean_kernel(osm.trace(net, data.x, loss))) if model == "gnn" else np.nan
+            predicted = 2 * float(mean_kernel(osm.trace(network, x, loss))) if model == "gnn" else np.nan
             rows.append(row | {"predicted": predicted})
     return pd.DataFrame(rows)
 
 
 def mean_kernel(signals):
-    """How far one unit of gradient descent moves the average output: Σ_k ‖μ(F⁽ᵏ⁾)‖² ‖τ⁽ᵏ⁾‖².
+    """How far one unit of gradient descent moves the average output, Σ_k ‖μ(F⁽ᵏ⁾)‖² ‖τ⁽ᵏ⁾‖²: (seeds,), or ().
 
     τ⁽ᵏ⁾ is a unit of average output error, transported to layer k. In an oversmoothed network with one output the
     average error shrinks by the factor 1 − 2 η Σ in each step of size η, and 2 Σ is the Hessian's largest eigenvalue.
-
-    Args:
-        signals: `oversmooth.Signals` of networks with one output.
-
-    Returns:
-        A number for each seed, (seeds,), or () for a single network.
     """
     transport = [row.square().sum(-1) for row in osm.mean_transport(signals)]
     centre = [osm.mean(features, signals.propagation).square().sum(-1) for features in signals.propagated]

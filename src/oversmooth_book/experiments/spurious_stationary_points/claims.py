@@ -1,0 +1,475 @@
+"""The claims SP1 to SP30 and the numbers in the chapter's text, from its published tables."""
+
+import math
+
+from oversmooth_book.experiments.common import log_slope
+from oversmooth_book.values import claim, number
+
+# A gradient below it has no digits: sums of numbers of size one are rounded there, and at depth 100 the gradient is.
+ROUNDING = 1e-14
+
+
+def _rate(graphs, graph="CSBM"):
+    return graphs.set_index("graph").loc[graph, "rate"]
+
+
+def _recipe(recipes, name):
+    return recipes.set_index("name").loc[name, "value"]
+
+
+def _end(figure_one_end, model, deep):
+    """The networks of Figure 1, at the end of training."""
+    depth = figure_one_end["depth"].max() if deep else figure_one_end["depth"].min()
+    return figure_one_end[(figure_one_end["model"] == model) & (figure_one_end["depth"] == depth)]
+
+
+def _trapped(hidden_gradients, graph="CSBM"):
+    """The graph networks with a trained last layer."""
+    ours = (hidden_gradients["model"] == "gnn") & (hidden_gradients["last_layer"] == "trained")
+    return hidden_gradients[ours & (hidden_gradients["graph"] == graph)]
+
+
+def _at(table, depth):
+    return table[table["depth"] == depth]
+
+
+def _slope(table, least_depth):
+    """Of the logarithm of the gradient against depth; log λ is what the theory gives."""
+    deep = table[(table["depth"] >= least_depth) & (table["gradient"] > ROUNDING)]
+    return log_slope(deep["depth"], deep["gradient"])
+
+
+def _medians(table, quantity, model, last_layer):
+    """Medians over the seeds, in the table's order."""
+    rows = (table["quantity"] == quantity) & (table["model"] == model) & (table["last_layer"] == last_layer)
+    return table.loc[rows, "median"]
+
+
+def _norm_kept(layers, model, last_layer):
+    """The norm of the error at the input over that at the output."""
+    norm = _medians(layers, "backward_norm", model, last_layer)
+    return norm.iloc[0] / norm.iloc[-1]
+
+
+def _deepest(table, how):
+    rows = table[table["how"] == how]
+    return rows.loc[rows["depth"].idxmax()]
+
+
+def _flat(random_networks):
+    """Those with hardly any gradient."""
+    return random_networks[random_networks["total"] < 1e-3]
+
+
+def _growth(plateaus, descent, least_depth):
+    """By which factor the plateau grows with each layer, from the depths that every seed left."""
+    rows = plateaus[((plateaus["rate"] == "sgd") == descent) & (plateaus["depth"] >= least_depth)]
+    steps = rows.groupby("depth").filter(lambda seeds: seeds["left"].all()).groupby("depth")["steps"].median()
+    return math.exp(log_slope(steps.index, steps))
+
+
+def _adam_deepest(plateaus):
+    adam = plateaus[plateaus["rate"] != "sgd"]
+    return adam[adam["depth"] == adam["depth"].max()]
+
+
+def _curvature(eigenvalues, model="gnn"):
+    return eigenvalues[eigenvalues["model"] == model].sort_values("depth")
+
+
+def _downward_slope(eigenvalues):
+    deep = _curvature(eigenvalues).query("depth >= 17")
+    return log_slope(deep["depth"], deep["lowest"])
+
+
+@claim("SP1")
+@number("sp_fig_gap", ".0e")
+def largest_distance_of_the_deep_gnn_s_loss_from_the_entropy(figure_one_end):
+    return _end(figure_one_end, "gnn", deep=True)["gap"].max()
+
+
+@claim("SP2")
+@number("sp_fig_gradient", ".0e")
+def largest_gradient_of_the_deep_gnn(figure_one_end):
+    return _end(figure_one_end, "gnn", deep=True)["gradient"].max()
+
+
+@claim("SP3")
+@number("sp_fig_mlp", ".2f")
+def largest_loss_of_the_deep_mlp(figure_one_end):
+    return _end(figure_one_end, "mlp", deep=True)["share"].max()
+
+
+@claim("SP4")
+@number("sp_fig_shallow", ".2f")
+def largest_loss_of_the_shallow_gnn(figure_one_end):
+    return _end(figure_one_end, "gnn", deep=False)["share"].max()
+
+
+@claim("SP5")
+def slope_of_the_gradient_over_that_of_the_rate(hidden_gradients, graphs):
+    return _slope(_trapped(hidden_gradients), 24) / math.log(_rate(graphs))
+
+
+@claim("SP6")
+@number("sp_equal", ".1f")
+def spread_of_the_gradient_over_layers(layers):
+    hidden = _medians(layers, "gradient", "gnn", "trained").iloc[:-1]
+    return hidden.max() / hidden.min()
+
+
+@claim("SP7")
+def gradients_above_their_certificate(hidden_gradients):
+    return hidden_gradients["above"].sum()
+
+
+@claim("SP8")
+def losses_below_their_floor(hidden_gradients):
+    return hidden_gradients["below"].sum()
+
+
+@claim("SP9")
+def smallest_loss_with_the_last_layer_trained(hidden_gradients):
+    return _at(_trapped(hidden_gradients), 41)["loss"].min()
+
+
+@claim("SP10")
+def smallest_norm_of_an_exact_last_layer(three_ways_last_norm):
+    return _deepest(three_ways_last_norm, "exact")["low"]
+
+
+@claim("SP11")
+def smallest_loss_by_descent_on_the_last_layer(three_ways_loss):
+    return _deepest(three_ways_loss, "descent")["low"]
+
+
+@claim("SP12")
+@number("sp_mlp_factor", ".1f")
+def spread_of_the_mlp_s_gradient_over_depths(last_layer):
+    gradient = _medians(last_layer[last_layer["depth"] <= 64], "gradient", "mlp", "trained")
+    return gradient.max() / gradient.min()
+
+
+@claim("SP13")
+@number("sp_norm_after", ".0e")
+def share_of_the_norm_that_reaches_the_input(layers):
+    return _norm_kept(layers, "gnn", "trained")
+
+
+@claim("SP14")
+@number("sp_ratio_before", ".4f")
+def smallest_ratio_before_training(layers):
+    return _medians(layers, "backward_ratio", "gnn", "random").min()
+
+
+@claim("SP15")
+@number("sp_many_loss", ".4f")
+def smallest_loss_without_gradient(random_networks):
+    return _flat(random_networks)["share"].min()
+
+
+@claim("SP16")
+@number("sp_mean_left", ".4f")
+def largest_mean_error_left(first_check):
+    return first_check["mean_error"].max()
+
+
+@claim("SP17")
+def mean_error_over_the_predicted_one(first_check):
+    return first_check["quotient"].max()
+
+
+@claim("SP18")
+def distance_of_the_last_loss_from_the_variance(first_check):
+    return first_check["last"].max()
+
+
+@claim("SP19")
+def growth_of_the_plateau_times_the_rate(plateaus, graphs):
+    return _growth(plateaus, descent=True, least_depth=5) * _rate(graphs)
+
+
+@claim("SP20")
+def share_that_leaves_with_adam(plateaus):
+    return _adam_deepest(plateaus)["left"].mean()
+
+
+@claim("SP21")
+def share_that_ends_smoothed(large_weights_end):
+    return large_weights_end["smoothed"].mean()
+
+
+@claim("SP22")
+def share_that_ends_at_the_variance(large_weights_end):
+    return large_weights_end["at_variance"].mean()
+
+
+@claim("SP23")
+def slope_of_the_downward_curvature_over_that_of_the_rate(eigenvalues, graphs):
+    return _downward_slope(eigenvalues) / math.log(_rate(graphs))
+
+
+@claim("SP24")
+def steepest_curvature_over_the_predicted_one(eigenvalues):
+    deepest = _curvature(eigenvalues).iloc[-1]
+    return deepest["highest"] / deepest["predicted"]
+
+
+@claim("SP25")
+def least_way_down_of_the_mlp(eigenvalues):
+    return _curvature(eigenvalues, "mlp")["lowest"].min()
+
+
+@claim("SP26")
+@number("sp_plane_gnn", ".3f")
+def smallest_loss_around_the_gnn(planes):
+    return planes.loc[planes["model"] == "gnn", "loss"].min()
+
+
+@claim("SP27")
+def slope_on_the_karate_club_over_that_of_the_rate(hidden_gradients, graphs):
+    return _slope(_trapped(hidden_gradients, "karate club"), 100) / math.log(_rate(graphs, "karate club"))
+
+
+@claim("SP28")
+def smallest_gradient_on_the_karate_club(hidden_gradients):
+    return _at(_trapped(hidden_gradients, "karate club"), 41)["gradient"].min()
+
+
+@claim("SP29")
+def share_that_trains_on_the_karate_club(karate_training):
+    return karate_training["trained"].mean()
+
+
+@claim("SP30")
+def largest_gradient_of_the_hidden_layers(hidden_gradients):
+    return _at(_trapped(hidden_gradients), 41)["gradient"].max()
+
+
+@number("sp_rate", "g")
+def step_size_of_the_first_figure(recipes):
+    return _recipe(recipes, "step size, figure one")
+
+
+@number("sp_budget", "g")
+def budget_of_the_last_layer(recipes):
+    return _recipe(recipes, "budget")
+
+
+@number("sp_sgd", "g")
+def step_size_of_gradient_descent(recipes):
+    return _recipe(recipes, "step size, sgd")
+
+
+@number("sp_descent_steps", ".0f")
+def steps_of_descent_on_the_last_layer(recipes):
+    return _recipe(recipes, "descent steps")
+
+
+@number("sp_steps", ".0f")
+def steps_of_training(recipes):
+    return _recipe(recipes, "steps")
+
+
+@number("sp_karate_rate", ".3f")
+def rate_of_the_karate_club(graphs):
+    return _rate(graphs, "karate club")
+
+
+@number("sp_karate_times", ".0f")
+def times_that_the_karate_club_is_slower(graphs):
+    return math.log(_rate(graphs)) / math.log(_rate(graphs, "karate club"))
+
+
+@number("sp_slope", ".3f")
+def slope_of_the_gradient(hidden_gradients):
+    return _slope(_trapped(hidden_gradients), 24)
+
+
+@number("sp_log_rate", ".3f")
+def logarithm_of_the_rate(graphs):
+    return math.log(_rate(graphs))
+
+
+@number("sp_depth")
+def depth(layers):
+    return layers["layer"].max() + 1
+
+
+@number("sp_karate_slope", ".4f")
+def slope_on_the_karate_club(hidden_gradients):
+    return _slope(_trapped(hidden_gradients, "karate club"), 100)
+
+
+@number("sp_karate_log_rate", ".4f")
+def logarithm_of_the_karate_club_s_rate(graphs):
+    return math.log(_rate(graphs, "karate club"))
+
+
+def _looseness(hidden_gradients):
+    return hidden_gradients.query("model == 'gnn' and last_layer == 'trained'")
+
+
+@number("sp_cert_low", ".1f")
+def least_looseness_of_the_certificate(hidden_gradients):
+    return _looseness(hidden_gradients)["least"].min()
+
+
+@number("sp_cert_high", ".0f")
+def most_looseness_of_the_certificate(hidden_gradients):
+    return _looseness(hidden_gradients)["most"].max()
+
+
+@number("sp_cert_gain", ".2f")
+def median_gain_of_the_transported_mean(certificate_gain):
+    return certificate_gain["gain"].median()
+
+
+@number("sp_cert_gain_most", ".0f")
+def largest_gain_of_the_transported_mean(certificate_gain):
+    return certificate_gain["gain"].max()
+
+
+@number("sp_karate_variance", ".2f")
+def label_variance_of_the_karate_club(graphs):
+    return graphs.set_index("graph").loc["karate club", "variance"]
+
+
+@number("sp_karate_shallow", ".1f")
+def gradient_on_the_karate_club(hidden_gradients):
+    return _at(_trapped(hidden_gradients, "karate club"), 41)["gradient"].median()
+
+
+@number("sp_many")
+def random_networks_drawn(random_networks):
+    return len(random_networks)
+
+
+@number("sp_many_flat")
+def random_networks_without_gradient(random_networks):
+    return len(_flat(random_networks))
+
+
+@number("sp_many_depth")
+def depth_of_the_deepest_random_networks(random_networks):
+    return random_networks["depth"].max()
+
+
+@number("sp_many_gap", ".0e")
+def largest_gap_between_loss_and_floor(random_networks):
+    return _flat(random_networks)["gap"].max()
+
+
+@number("sp_ways_depth")
+def depth_of_the_three_ways(three_ways_loss):
+    return three_ways_loss["depth"].max()
+
+
+@number("sp_exact_norm", ".0e")
+def norm_of_the_exact_last_layer(three_ways_last_norm):
+    return _deepest(three_ways_last_norm, "exact")["median"]
+
+
+@number("sp_exact_loss", ".2f")
+def loss_of_the_exact_last_layer(three_ways_loss):
+    return _deepest(three_ways_loss, "exact")["median"]
+
+
+@number("sp_norm_before", ".3f")
+def norm_kept_before_training(layers):
+    return _norm_kept(layers, "gnn", "random")
+
+
+@number("sp_norm_mlp", ".1f")
+def norm_kept_in_the_mlp(layers):
+    return _norm_kept(layers, "mlp", "trained")
+
+
+@number("sp_ratio_after", ".2f")
+def ratio_after_training(layers):
+    return _medians(layers, "backward_ratio", "gnn", "trained").min()
+
+
+@number("sp_mean_feature", ".2f")
+def norm_of_the_mean_feature(graphs):
+    return graphs.set_index("graph").loc["CSBM", "mean_feature"]
+
+
+@number("sp_decay", ".3f")
+def predicted_decay_of_a_step(first_steps):
+    return first_steps.query("quantity == 'predicted' and step == 1")["median"].item()
+
+
+@number("sp_loss_move", ".0e")
+def largest_move_of_the_loss(first_check):
+    return first_check["moved"].max()
+
+
+@number("sp_growth", ".2f")
+def growth_of_the_plateau_of_descent(plateaus):
+    return _growth(plateaus, descent=True, least_depth=5)
+
+
+@number("sp_growth_adam", ".1f")
+def growth_of_the_plateau_of_adam(plateaus):
+    return _growth(plateaus, descent=False, least_depth=17)
+
+
+@number("sp_inverse_rate", ".2f")
+def inverse_of_the_rate(graphs):
+    return 1 / _rate(graphs)
+
+
+@number("sp_inverse_square", ".2f")
+def inverse_square_of_the_rate(graphs):
+    return _rate(graphs) ** -2
+
+
+@number("sp_adam_depth")
+def depth_that_adam_does_not_leave(plateaus):
+    return _adam_deepest(plateaus)["depth"].iloc[0]
+
+
+@number("sp_plateau_7", ".0f")
+def plateau_of_seven_layers(plateaus):
+    return plateaus.query("rate == 'sgd' and depth == 7")["steps"].median()
+
+
+@number("sp_large_start", ".0e")
+def smoothness_that_large_weights_start_from(large_weights_end):
+    return large_weights_end.query("scale == 3")["start"].median()
+
+
+@number("sp_high", ".2f")
+def steepest_curvature(eigenvalues):
+    return _curvature(eigenvalues)["highest"].iloc[-1]
+
+
+@number("sp_high_predicted", ".2f")
+def predicted_steepest_curvature(eigenvalues):
+    return _curvature(eigenvalues)["predicted"].iloc[-1]
+
+
+@number("sp_low", ".0e")
+def downward_curvature(eigenvalues):
+    return _curvature(eigenvalues)["lowest"].iloc[-1]
+
+
+@number("sp_deep_low")
+def depth_of_the_deepest_curvature(eigenvalues):
+    return _curvature(eigenvalues)["depth"].iloc[-1]
+
+
+@number("sp_low_growth", ".2f")
+def factor_of_the_downward_curvature(eigenvalues):
+    return math.exp(_downward_slope(eigenvalues))
+
+
+@number("sp_rate_lambda", ".2f")
+def rate_of_the_block_model(graphs):
+    return _rate(graphs)
+
+
+@number("sp_plane_mlp", ".2f")
+def loss_at_the_mlp(planes):
+    return planes.query("model == 'mlp' and first == 0 and second == 0")["loss"].item()
