@@ -14,11 +14,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from oversmooth_book.layout import find_book
 
 import oversmooth as osm
 from oversmooth.drawing import theme
 from oversmooth_book import experiments
+from oversmooth_book.book.layout import find_book
 from oversmooth_book.experiments.forward_oversmoothing import figures
 
 DRAWING = r"oversmooth\.drawing|oversmooth_book\.experiments\.\w+\.figures"
