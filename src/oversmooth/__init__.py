@@ -6,12 +6,13 @@ The public names load on first use, so ``import oversmooth`` stays as cheap as `
 import importlib
 import os
 
-__version__ = "0.1.0"
+from oversmooth._version import __version__ as __version__
 
 # module -> the public names it defines (tests check that each one exists)
 _PUBLIC = {
     "graphs.datasets": ["available", "csbm", "digits", "karate", "largest_component", "load"],
     "propagation.matrix": ["Propagation"],
+    "propagation.kinds": ["KINDS"],
     "propagation.deflation": ["deflate"],
     "activations": ["ACTIVATIONS", "Activation"],
     "network": ["Network"],

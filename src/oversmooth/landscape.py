@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from oversmooth._validation import require
 
@@ -74,8 +75,6 @@ def curvature(network, features, loss, tolerance=1e-3):
 
     Source: theory.md, section 5 (the point), not the paper.
     """
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
     product, size = hessian_product(network, features, loss), sum(weight.numel() for weight in network.weights)
     require(size >= 4, f"the network has {size} weights; a Hessian with two ends needs at least 4")
     start = torch.randn(size, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()

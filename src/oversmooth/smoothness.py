@@ -16,7 +16,7 @@ from oversmooth.moments import (
     profile_table,
     weighted_mean,
 )
-from oversmooth.propagation.matrix import csr_tensor
+from oversmooth.sparse import csr_tensor
 
 _BLOCK = 2**18  # entries of a block of edges: what a cache holds
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import reference
 import torch
-from cases import EXACT, GRAPHS, MATRICES, edge_index_of, propagation_of, signal, unfriendly_network
+from cases import EDGE_KINDS, EXACT, GRAPHS, KINDS, MATRICES, edge_index_of, propagation_of, signal, unfriendly_network
 
 import oversmooth as osm
 
@@ -99,7 +99,7 @@ def test_batches_equal_their_parts(weighing):
 
 
 def test_what_each_operator_leaves_alone_is_smooth():
-    for kind in ("metropolis", "random_walk", "gcn"):
+    for kind in KINDS:
         P = propagation_of("karate", kind)
         fixed = torch.ones(34, 1, dtype=torch.float64)
         if kind == "gcn":
@@ -110,7 +110,7 @@ def test_what_each_operator_leaves_alone_is_smooth():
         assert osm.relative_deviation(fixed, P) < 1e-14
 
 
-@pytest.mark.parametrize("kind", ["metropolis", "random_walk", "gcn"])
+@pytest.mark.parametrize("kind", EDGE_KINDS)
 def test_the_backward_limit_is_smooth(kind):
     """Pᵀ leaves π alone (for GCN √d̃ again), so a backward signal ∝ π has deviation 0."""
     P = propagation_of("karate", kind)

@@ -125,7 +125,7 @@ def test_a_cluster_without_workers(small, monkeypatch):
 
 def test_workers_with_other_versions_are_refused(small, tmp_path):
     source = Path(osm.__file__).parent
-    old = shutil.copytree(source, tmp_path / "old" / "oversmooth") / "__init__.py"
+    old = shutil.copytree(source, tmp_path / "old" / "oversmooth") / "_version.py"
     old.write_text(old.read_text().replace(f'__version__ = "{osm.__version__}"', '__version__ = "0.0.9"'))
     edited = shutil.copytree(source, tmp_path / "edited" / "oversmooth") / "signals.py"
     edited.write_text(edited.read_text() + "\n")

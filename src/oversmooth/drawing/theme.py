@@ -3,9 +3,9 @@
 How a chapter uses it (`oversmooth_book.start` has already called `set_theme`)::
 
     figure, (left, right) = osm.panels(columns=2)          # sizes and fonts that a phone can show
-    osm.draw_something(left, table)
+    figures.draw_something(left, table)
 
-and how a ``draw_something(ax, table)`` in ``figures/<chapter>.py`` is written::
+and how a ``draw_something(ax, table)`` of a chapter's figures is written::
 
     for name, rows in table.groupby("activation", sort=False):
         band(ax, rows, "layer", label=name, **style(name))  # columns median, low, high: over the seeds
@@ -21,6 +21,8 @@ lines in dashes and markers: everything reads in grey.
 import matplotlib
 import matplotlib.pyplot as plt
 
+from oversmooth._validation import require
+
 # Dark to light in steps that stay apart in grey and under the common colour deficiencies (tested).
 PALETTE = ("#17306d", "#b5372a", "#12988a", "#e0a030", "#a0cdf4")
 LINES = ("-", (0, (5, 1.2)), (0, (3, 1, 1, 1)), (0, (1, 0.8)), (0, (7, 1.2, 1, 1.2)))
@@ -29,13 +31,11 @@ THEORY = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.4, "zorder"
 SEQUENTIAL = "cividis"
 DIVERGING = "RdYlBu_r"
 
-# The same look for the same thing, everywhere.
-STYLES = {
-    **{name: k for k, name in enumerate(("identity", "tanh", "elu", "relu", "leaky_relu"))},
-    **{name: k for k, name in enumerate(("metropolis", "random_walk", "gcn", "max_degree"))},
-    "gnn": 0,
-    "mlp": 1,
-}
+_ACTIVATIONS = ("identity", "tanh", "elu", "relu", "leaky_relu", "arctan", "softsign", "gelu", "silu")
+_KINDS = ("metropolis", "random_walk", "gcn", "max_degree", "deflated")  # "identity" looks like the activation
+# The same look for the same thing, everywhere: every activation and kind has one (a test holds these to their lists,
+# which drawing does not import). From the sixth on the colours come again, with another line and marker.
+STYLES = {name: k for names in (_ACTIVATIONS, _KINDS, ("gnn", "mlp")) for k, name in enumerate(names)}
 
 PANEL = {1: (6.2, 3.9), 2: (3.9, 3.5), 3: (2.7, 2.7), 4: (2.1, 2.2)}  # inches a panel, by number of columns
 
@@ -98,9 +98,14 @@ def style(key):
 
     Returns:
         Keyword arguments for `Axes.plot`.
+
+    Raises:
+        ValueError: unknown name.
     """
-    k = STYLES.get(key, 0) if isinstance(key, str) else key % len(PALETTE)
-    return {"color": PALETTE[k], "linestyle": LINES[k], "marker": MARKERS[k]}
+    require(key in STYLES or not isinstance(key, str), f"style is {key!r}; known: {', '.join(STYLES)}, or a number")
+    rounds, k = divmod(STYLES[key] if isinstance(key, str) else key % len(PALETTE), len(PALETTE))
+    other = (k + rounds) % len(PALETTE)
+    return {"color": PALETTE[k], "linestyle": LINES[other], "marker": MARKERS[other]}
 
 
 def band(ax, table, x, label=None, **line):

@@ -14,7 +14,7 @@ from torch import nn
 from oversmooth._validation import require
 from oversmooth.activations import find_activation
 from oversmooth.network import Network
-from oversmooth.propagation.kinds import OPERATORS, adjacency_matrix
+from oversmooth.propagation.kinds import BUILDERS, adjacency_matrix
 from oversmooth.propagation.matrix import Propagation
 from oversmooth.propagation.perron import fixed_propagation
 
@@ -61,7 +61,9 @@ class OperatorNetwork(nn.Module):
         edges, weights = _edges(operator, adjacency)
         self.register_buffer("edge_index", edges)
         self.register_buffer("edge_weight", weights)
-        *values, head = Network(_no_graph(data), widths, weight_scale=weight_scale, seed=seed).weights
+        *values, head = Network(
+            Propagation.identity(data.num_nodes), widths, weight_scale=weight_scale, seed=seed
+        ).weights
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch_geometric draws from it; fork_rng puts it back
             self.layers = nn.ModuleList(_layer(operator, *value.shape).double() for value in values)
@@ -179,15 +181,11 @@ def _norm(gradients):
     return float(sum(gradient.square().sum() for gradient in gradients if gradient is not None)) ** 0.5
 
 
-def _no_graph(data):
-    return Propagation.from_edges(torch.zeros(2, 0, dtype=torch.int64), data.num_nodes, kind="identity")
-
-
 def _edges(operator, adjacency):
     """edge_index and weights (or None) that the layers are given; row i of a symmetric matrix is node i's."""
     matrix = adjacency
     if operator == "metropolis":
-        matrix = OPERATORS[operator](adjacency)[0]
+        matrix = BUILDERS[operator](adjacency).matrix
     elif operator in _LOOPED:
         matrix = adjacency + sparse.eye_array(adjacency.shape[0])
     target, source = sparse.coo_array(matrix).coords

@@ -20,6 +20,7 @@ from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.utils import dropout_edge
 
 from oversmooth._validation import require
+from oversmooth.propagation.kinds import EDGE_KINDS
 from oversmooth.propagation.matrix import Propagation
 
 
@@ -214,12 +215,11 @@ def _initialise(network):
 
 def _edges(propagation):
     """The graph's edges, (2, edges)."""
-    known = ("metropolis", "max_degree", "random_walk", "gcn")
     require(
-        propagation.kind in known,
+        propagation.kind in EDGE_KINDS,
         f"edges are dropped from a graph, and the propagation is of kind {propagation.kind!r}; needed: "
-        + ", ".join(known),
+        + ", ".join(EDGE_KINDS),
     )
-    entries = propagation._matrix.tocoo()
+    entries = propagation.matrix.tocoo()
     edges = torch.stack([torch.from_numpy(side).long() for side in (entries.row, entries.col)])
     return edges[:, edges[0] != edges[1]]

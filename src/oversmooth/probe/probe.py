@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 import torch
 
 from oversmooth._validation import require
+from oversmooth.probe.diagnosis import diagnose
 from oversmooth.probe.norms import require_norm
 from oversmooth.probe.recorder import Kept, Recorder
 
@@ -121,8 +122,6 @@ class Probe:
 
         Source: theory.md, sections 2 to 5; the thresholds are ours.
         """
-        from oversmooth.probe.diagnosis import diagnose
-
         table, records = self.table(), self._recorder.records
         require(
             any(record.backward is not None for record in records),

@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import splu
 
 from oversmooth._validation import require
+from oversmooth.sparse import csr_pair
 
 # Below this size dense singular values are exact and faster than Lanczos.
 DENSE_NODES = 512
@@ -81,23 +82,12 @@ def _by_linear_system(matrix):
     return pi
 
 
-def is_symmetric(matrix):
-    """Whether a scipy CSR matrix equals its transpose, to rounding: a random vector sees any difference."""
-    vector = np.random.default_rng(0).standard_normal(matrix.shape[0])
-    forward, backward = matrix @ vector, matrix.T @ vector
-    return bool(np.abs(forward - backward).max() <= 1e-13 * max(1.0, np.abs(forward).max()))
-
-
 def contraction(similar, root):
     """‖similar − root rootᵀ‖₂ for a CSR matrix with similar @ root = root = similarᵀ @ root."""
     if root.size <= DENSE_NODES:
         return float(np.linalg.norm(similar.toarray() - np.outer(root, root), 2))
-    from oversmooth.propagation.matrix import csr_from_scipy
-
-    symmetric = is_symmetric(similar)
-    product = csr_from_scipy(similar)
-    adjoint = product if symmetric else csr_from_scipy(similar.T.tocsr())
-    return _lanczos(product, adjoint, symmetric, torch.from_numpy(root))
+    product, adjoint = csr_pair(similar)
+    return _lanczos(product, adjoint, product is adjoint, torch.from_numpy(root))
 
 
 def _lanczos(product, adjoint, symmetric, root):

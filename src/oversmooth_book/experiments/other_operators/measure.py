@@ -205,7 +205,7 @@ def trained_head(graph_name, operator, depth, seed):
         return (output - y).square().mean()
 
     before = trace_operator(net, x, loss)
-    P = osm.Propagation.from_edges(torch.zeros(2, 0, dtype=torch.int64), len(x), kind="identity")
+    P = osm.Propagation.identity(len(x))
     head = osm.train_last_layer(osm.Network(P, [WIDTH, 1]), before.features[-1], y, budget=BUDGET)
     with torch.no_grad():
         net.head.copy_(head.weights[0])
