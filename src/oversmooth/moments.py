@@ -1,8 +1,53 @@
 """Weighted means and squared deviations of signals, without checks, and their table: what `smoothness` is made of."""
 
+from typing import NamedTuple
+
 import torch
 
 _BLOCK = 2**18  # entries of a block of rows: what a cache holds
+
+
+class Moments(NamedTuple):
+    """How far a signal is from constant, and how large that constant is, as squares: tensors or floats.
+
+    Mean and departure are orthogonal, so that Σ π_i ‖X_i‖² = σ(X)² + ‖μ(X)‖².
+
+    Attributes:
+        spread: σ².
+        centre: ‖μ‖².
+    """
+
+    spread: torch.Tensor | float
+    centre: torch.Tensor | float
+
+    @property
+    def deviation(self):
+        """σ."""
+        return _root(self.spread)
+
+    @property
+    def norm(self):
+        """(σ² + ‖μ‖²)^{1/2}."""
+        return _root(self.spread + self.centre)
+
+    @property
+    def ratio(self):
+        """The quotient deviation/norm of two columns of a table, to their last digit; 0 for the zero signal."""
+        return self.deviation / _or_one(self.norm)
+
+    @property
+    def relative_deviation(self):
+        """The same quotient from the squares, which rounds once less; 0 for the zero signal."""
+        return _root(self.spread / _or_one(self.spread + self.centre))
+
+
+def _root(value):
+    return value.sqrt() if isinstance(value, torch.Tensor) else value**0.5
+
+
+def _or_one(total):
+    """What to divide by: the total, or 1 where it is 0, and then so is what is divided."""
+    return torch.where(total > 0, total, 1.0) if isinstance(total, torch.Tensor) else total or 1.0
 
 
 def feature_moments(features, propagation, spare=None):
@@ -14,7 +59,7 @@ def feature_moments(features, propagation, spare=None):
         spare: a dictionary that keeps working memory for the next call with this dtype and device; None keeps none.
 
     Returns:
-        The pair, each a scalar or (seeds,).
+        The `Moments`, each a scalar or (seeds,).
     """
     return moments(features, feature_measure(features, propagation), {} if spare is None else spare)
 
@@ -28,7 +73,7 @@ def backward_moments(backward, propagation, spare=None):
         spare: see `feature_moments`.
 
     Returns:
-        The pair, each a scalar or (seeds,).
+        The `Moments`, each a scalar or (seeds,).
     """
     return moments(backward, backward_measure(backward, propagation), {} if spare is None else spare)
 
@@ -56,7 +101,7 @@ def moments(x, measure, spare):
         spare: see `feature_moments`.
 
     Returns:
-        The pair, each a scalar or (seeds,); in float64 where float32 would underflow.
+        The `Moments`, each a scalar or (seeds,); in float64 where float32 would underflow.
     """
     # The departure from μ is formed block by block, in memory that `spare` keeps from call to call: fresh pages, or a
     # block that no cache holds, would cost as much as the arithmetic.
@@ -72,9 +117,9 @@ def moments(x, measure, spare):
         rows.append(torch.linalg.vector_norm(departure, dim=-1))
     rows = rows[0] if len(rows) == 1 else torch.cat(rows, -1)
     # vecdot: a matrix product with one column costs as much as a pass over X.
-    found = torch.linalg.vecdot(rows.square(), a[:, 0]), centre.square().sum((-1, -2))
+    found = Moments(torch.linalg.vecdot(rows.square(), a[:, 0]), centre.square().sum((-1, -2)))
     # Squares of float32 vanish below 1e-22, and a vanished signal would pass for a smooth one.
-    if x.dtype == wide(x) or differentiated or not bool((found[0] + found[1] < 1e-30).any()):
+    if x.dtype == wide(x) or differentiated or not bool((found.spread + found.centre < 1e-30).any()):
         return found
     return moments(x.to(wide(x)), [part.to(wide(x)) for part in measure], {})
 
@@ -117,8 +162,8 @@ def profile_table(features, backward, gradients):
     """The table of `layer_profile` from its measures.
 
     Args:
-        features: σ² and ‖μ‖² of each X⁽ᵏ⁾, as `feature_moments` gives them.
-        backward: σ² and ‖μ‖² of each B⁽ᵏ⁾, as `backward_moments` gives them.
+        features: the `Moments` of each X⁽ᵏ⁾.
+        backward: the `Moments` of each B⁽ᵏ⁾.
         gradients: ‖∂𝓛/∂W⁽ᵏ⁾‖_F, each a scalar or (seeds,).
 
     Returns:
@@ -128,17 +173,14 @@ def profile_table(features, backward, gradients):
 
     columns = {}
     gradient = torch.stack(gradients)
-    for name, pairs in (("feature", features), ("backward", backward)):
+    for name, layers in (("feature", features), ("backward", backward)):
         # features that all seeds share have one measure for all
         spread, centre = (
-            torch.stack([value.expand_as(gradient[0]) for value in values]) for values in zip(*pairs, strict=True)
+            torch.stack([value.expand_as(gradient[0]) for value in values]) for values in zip(*layers, strict=True)
         )
-        norm = (spread + centre).sqrt()
-        columns[f"{name}_deviation"] = spread.sqrt()
-        columns[f"{name}_norm"] = norm
-        columns[f"{name}_ratio"] = spread.sqrt() / torch.where(norm > 0, norm, 1.0)
-        if name == "backward":
-            columns["backward_mean"] = centre.sqrt()
+        found = Moments(spread, centre)
+        columns |= {f"{name}_{measure}": getattr(found, measure) for measure in ("deviation", "norm", "ratio")}
+    columns["backward_mean"] = found.centre.sqrt()
     columns["gradient"] = gradient
     depth, *seeds = gradient.shape
     layer = torch.arange(depth).repeat_interleave(seeds[0]) if seeds else torch.arange(depth)

@@ -66,7 +66,7 @@ def deviation(features, propagation=None):
     Source: theory.md, section 1.
     """
     _check("features", features, propagation)
-    return feature_moments(features, propagation)[0].sqrt().to(features.dtype)
+    return feature_moments(features, propagation).deviation.to(features.dtype)
 
 
 def energy(features, propagation=None):
@@ -94,7 +94,7 @@ def energy(features, propagation=None):
     Source: paper.md, Setting; theory.md, section 1.
     """
     _check("features", features, propagation)
-    return feature_moments(features, propagation)[0].to(features.dtype)
+    return feature_moments(features, propagation).spread.to(features.dtype)
 
 
 def relative_deviation(features, propagation=None):
@@ -122,9 +122,7 @@ def relative_deviation(features, propagation=None):
     Source: theory.md, section 5.
     """
     _check("features", features, propagation)
-    spread, centre = feature_moments(features, propagation)
-    total = spread + centre
-    return (spread / torch.where(total > 0, total, 1.0)).sqrt().to(features.dtype)
+    return feature_moments(features, propagation).relative_deviation.to(features.dtype)
 
 
 def backward_mean(backward, propagation=None):
@@ -178,7 +176,7 @@ def backward_deviation(backward, propagation=None):
     Source: theory.md, section 1.
     """
     _check("backward", backward, propagation)
-    return backward_moments(backward, propagation)[0].sqrt().to(backward.dtype)
+    return backward_moments(backward, propagation).deviation.to(backward.dtype)
 
 
 def dirichlet_energy(features, edge_index):

@@ -175,16 +175,14 @@ class _Run:
         """The numbers of one row of `History.table`, each a scalar or (seeds,)."""
         P, network = self.network.propagation, self.network
         norms = [torch.linalg.vector_norm(g, dim=tuple(range(value.dim(), g.dim()))) for g in gradients]
-        row = {"loss": value, "mean_error": backward_moments(error, P)[1].sqrt()}
+        row = {"loss": value, "mean_error": backward_moments(error, P).centre.sqrt()}
         row["accuracy"] = self.objective.accuracy(output)
         if self.test_mask is not None:
             row["test_accuracy"] = self.objective.accuracy(output, self.test_mask)
         row["gradient"] = torch.stack(norms).square().sum(0).sqrt()
         row |= {f"gradient_{k}": norms[k] for k in range(network.depth)}
-        row |= {f"deviation_{k}": spread.sqrt() for k, (spread, _) in enumerate(moments)}
-        for k, (spread, centre) in enumerate(moments):
-            total = spread + centre
-            row[f"relative_deviation_{k}"] = (spread / torch.where(total > 0, total, 1.0)).sqrt()
+        for name in ("deviation", "relative_deviation"):
+            row |= {f"{name}_{k}": getattr(layer, name) for k, layer in enumerate(moments)}
         row = {name: number for name, number in row.items() if number is not None}
         shape = self.diverged.shape
         values = torch.stack([number.expand(shape) for number in row.values()])

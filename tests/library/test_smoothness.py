@@ -1,6 +1,7 @@
 """Measures of smoothness against loops over nodes, pairs and edges, and in their limits."""
 
 import functools
+import math
 
 import cases
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from cases import EDGE_KINDS, EXACT, GRAPHS, KINDS, MATRICES, edge_index_of, propagation_of, signal, unfriendly_network
 
 import oversmooth as osm
+from oversmooth.moments import Moments
 
 pytestmark = pytest.mark.usefixtures("random_state_untouched")
 close = functools.partial(cases.close, absolute=0)
@@ -96,6 +98,16 @@ def test_batches_equal_their_parts(weighing):
         assert measure(batch, P).shape == parts.shape
         assert close(measure(batch, P), parts)
     assert close(osm.effective_rank(batch), torch.stack([osm.effective_rank(x) for x in batch]))
+
+
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+def test_moments_add_up_and_zero_is_smooth(kind):
+    found = Moments(kind(9.0), kind(16.0))
+    assert [float(found.deviation), float(found.norm)] == pytest.approx([3, 5])
+    assert [float(found.ratio), float(found.relative_deviation)] == pytest.approx([0.6, 0.6])
+    assert Moments(kind(0.0), kind(0.0)).ratio == Moments(kind(0.0), kind(0.0)).relative_deviation == 0
+    assert Moments(kind(1e-30), kind(0.0)).ratio == Moments(kind(2.0), kind(0.0)).relative_deviation == 1
+    assert math.isnan(Moments(kind(math.nan), kind(math.nan)).ratio)
 
 
 def test_what_each_operator_leaves_alone_is_smooth():

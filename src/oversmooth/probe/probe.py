@@ -1,10 +1,12 @@
 """Measure forward and backward oversmoothing of any torch_geometric model, as it runs."""
 
+import math
 from fnmatch import fnmatchcase
 
 import torch
 
 from oversmooth._validation import require
+from oversmooth.moments import Moments
 from oversmooth.probe.diagnosis import diagnose
 from oversmooth.probe.norms import require_norm
 from oversmooth.probe.recorder import Kept, Recorder
@@ -95,12 +97,13 @@ class Probe:
         for record in records:
             layer = depths[record.run] = depths.get(record.run, -1) + 1
             name, module = self._layers[record.layer]
+            feature, backward = _floats(record.feature), _floats(record.backward)
             rows.append(
                 {"pass": record.run, "layer": layer, "depth": 0, "name": name, "type": type(module).__name__}
                 | {"norm": record.norm, "nodes": record.nodes}
-                | _measures("feature", record.feature)
-                | _measures("backward", record.backward)
-                | {"backward_mean": _number(record.backward and record.backward[1]) ** 0.5, "gradient": _norm(record)}
+                | _measures("feature", feature)
+                | _measures("backward", backward)
+                | {"backward_mean": backward.centre**0.5, "gradient": _norm(record)}
             )
         for row in rows:
             row["depth"] = depths[row["pass"]] + 1
@@ -239,16 +242,13 @@ def _outermost(modules):
     return [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
 
 
+def _floats(moments):
+    return Moments(math.nan, math.nan) if moments is None else Moments(*map(float, moments))
+
+
 def _measures(kind, moments):
-    spread, centre = (_number(value) for value in moments or (None, None))
-    norm = (spread + centre) ** 0.5
-    ratio = spread**0.5 / norm if norm else 0.0
-    return {f"{kind}_deviation": spread**0.5, f"{kind}_norm": norm, f"{kind}_ratio": ratio}
-
-
-def _number(value):
-    return float("nan") if value is None else float(value)
+    return {f"{kind}_{measure}": getattr(moments, measure) for measure in ("deviation", "norm", "ratio")}
 
 
 def _norm(record):
-    return sum(float(square) for square in record.squares.values()) ** 0.5 if record.squares else float("nan")
+    return sum(float(square) for square in record.squares.values()) ** 0.5 if record.squares else math.nan

@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from oversmooth.moments import backward_moments, feature_moments, wide
+from oversmooth.moments import Moments, backward_moments, feature_moments, wide
 from oversmooth.probe.norms import NodeWeights, edge_arguments, infer_norm, node_weights
 
 
@@ -21,9 +21,9 @@ class Record:
         nodes: rows of the features that came in.
         norm: name of the norm.
         weights: node weights of the output, for the error.
-        feature: σ(X)², ‖μ(X)‖².
+        feature: the `Moments` of X.
         epsilon: machine epsilon of the features' dtype.
-        backward: σ(B̃)², ‖μ(B̃)‖², or None.
+        backward: the `Moments` of B, or None.
         squares: index of a parameter -> squared norm of its gradient.
         waiting: ran without gradients, as a checkpoint does before it runs again during the backward pass.
     """
@@ -33,9 +33,9 @@ class Record:
     nodes: int
     norm: str
     weights: object
-    feature: tuple
+    feature: Moments
     epsilon: float
-    backward: tuple | None = None
+    backward: Moments | None = None
     squares: dict = field(default_factory=dict)
     waiting: bool = False
 
@@ -180,7 +180,7 @@ class Recorder:
         if signal is None:
             return None
         value = signal.detach().clone()
-        deviation = self._measure(feature_moments, value, None)[0].sqrt()
+        deviation = self._measure(feature_moments, value, None).deviation
         entry = self.outputs[max(self.runs - 1, 0)] = Output(value, deviation)
         if not signal.requires_grad or not isinstance(output, torch.Tensor):
             return None
@@ -219,13 +219,13 @@ class Recorder:
             record.squares[index] = square
 
     def _measure(self, moments, signal, weights):
-        """σ² and ‖μ‖² of a signal of any shape (…, n, d); the mean over leading dimensions."""
+        """The `Moments` of a signal of any shape (…, n, d); the mean over leading dimensions."""
         with torch.no_grad():
             signal = _rows(signal.detach())
             signal = signal.to(_working(signal))
             spare = self._spare.setdefault((signal.dtype, signal.device), {})
-            spread, centre = moments(signal, weights, spare)
-            return (spread, centre) if signal.dim() == 2 else (spread.mean(), centre.mean())
+            found = moments(signal, weights, spare)
+            return found if signal.dim() == 2 else Moments(found.spread.mean(), found.centre.mean())
 
     def _moments_of_input(self, layer, X, weights):
         """Those of X; once for an input that is the same in every pass."""

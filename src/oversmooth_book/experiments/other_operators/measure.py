@@ -163,8 +163,7 @@ def _attention_columns(net, signals, norms):
 
 
 def _ratio(moments):
-    spread, centre = moments
-    return float((spread / (spread + centre)).sqrt()) if float(spread + centre) else 0.0
+    return float(moments.relative_deviation)
 
 
 def _uniform(signal):
