@@ -7,16 +7,20 @@ instead: every mean that is passed on is multiplied by `Propagation.mean_factor`
 of it is read in the coordinates of the random walk (`Propagation.scaling`), which needs a positively homogeneous ρ.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
 
 from oversmooth._validation import is_finite, require
 from oversmooth.losses import LOSSES, make_objective
+from oversmooth.network import Network, require_network
+from oversmooth.signals import Signals, require_signals
 from oversmooth.smoothness import backward_deviation, backward_mean, deviation, mean
 
 
-def forward_bound(network, features):
+def forward_bound(network: Network, features: torch.Tensor) -> torch.Tensor:
     """Bounds on the deviation of every layer's features, from the weights and λ alone.
 
     σ(X⁽ᵏ⁾) ≤ (Π_{j<k} λ c s_j) σ(X⁽⁰⁾), with s_j = ‖W⁽ʲ⁾‖₂ and c = sup|ρ'| (1 under the paper's assumptions).
@@ -35,6 +39,7 @@ def forward_bound(network, features):
 
     Source: paper.md, claim 1 and Theorem 1; theory.md, section 2, equation (F).
     """
+    require_network(network)
     network.check(features)
     _require_covered(network)
     P, rho = network.propagation, network.activation
@@ -51,7 +56,7 @@ def forward_bound(network, features):
     return bounds
 
 
-def weight_norms(weights):
+def weight_norms(weights: list[torch.Tensor]) -> torch.Tensor:
     """Spectral norms s_k = ‖W⁽ᵏ⁾‖₂.
 
     Args:
@@ -88,7 +93,7 @@ class BackwardStep:
     departure_bound: torch.Tensor
 
 
-def backward_step(signals):
+def backward_step(signals: Signals) -> BackwardStep:
     """One step of backpropagation, bounded: how rough the error may get, how far its mean may leave the linear path.
 
     (B1)  σ(B̃⁽ᵏ⁾) ≤ δ λ s_{k+1} σ(B̃⁽ᵏ⁺¹⁾) + r_∞ γ
@@ -124,7 +129,7 @@ def backward_step(signals):
     return BackwardStep(*(torch.stack(column, -1) for column in zip(*steps, strict=True)))
 
 
-def mean_transport(signals):
+def mean_transport(signals: Signals) -> list[torch.Tensor]:
     """Where backward oversmoothing leads: the average output error, sent back through one small perceptron.
 
     b̄⁽ᴸ⁾ = Σ_i B⁽ᴸ⁾_i and b̄⁽ᵏ⁾ = b̄⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ D⁽ᵏ⁾, D⁽ᵏ⁾ = diag(ρ'(μ(H⁽ᵏ⁾))). It predicts μ(B̃⁽ᵏ⁾) = Σ_i B⁽ᵏ⁾_i
@@ -165,7 +170,7 @@ class Certificate:
     mean: torch.Tensor
 
 
-def certificate(signals, method="transport"):
+def certificate(signals: Signals, method: str = "transport") -> Certificate:
     """A rigorous bound on every layer's gradient, from one forward pass and the output error: no backward pass.
 
     ‖∂𝓛/∂W⁽ᵏ⁾‖_F ≤ ‖μ(F⁽ᵏ⁾)‖ M_k + σ(F⁽ᵏ⁾) S_k, from S_L = σ(B̃⁽ᴸ⁾), M_L = ‖μ(B̃⁽ᴸ⁾)‖ downwards.
@@ -212,7 +217,9 @@ def certificate(signals, method="transport"):
     return Certificate(centre * M + spread * S, S, M)
 
 
-def loss_floor(network, features, targets, kind="mse", mask=None):
+def loss_floor(
+    network: Network, features: torch.Tensor, targets: torch.Tensor, kind: str = "mse", mask: torch.Tensor | None = None
+) -> float | torch.Tensor:
     """What the loss cannot fall below while the output is as smooth as it is now.
 
     mse: 𝓛 = mean_i ‖Ŷ_i − Y_i‖² ≥ (σ(Y) − σ(Ŷ))²₊;
@@ -236,6 +243,7 @@ def loss_floor(network, features, targets, kind="mse", mask=None):
 
     Source: theory.md, section 5, with its √2 sharpened to σ(Y) ≤ 1.
     """
+    require_network(network)
     require(kind in LOSSES, f"kind is {kind!r}; known: {', '.join(LOSSES)}")
     objective = make_objective(kind, targets, mask, network)
     with torch.no_grad():
@@ -314,6 +322,7 @@ def _require_covered(network):
 
 
 def _require_usable(signals):
+    require_signals(signals)
     _require_covered(signals)
     for k, (H, B) in enumerate(zip(signals.preactivations, signals.backward, strict=True)):
         require(

@@ -4,11 +4,14 @@ The module is not called like its function: ``oversmooth.counterexample`` must b
 two are imported.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
 
 from oversmooth._validation import require
+from oversmooth.activations import Activation
 from oversmooth.network import Network
 from oversmooth.propagation.matrix import Propagation
 
@@ -36,7 +39,9 @@ class Counterexample:
     loss: float
 
 
-def counterexample(depth, graph=None, activation="elu", width=1):
+def counterexample(
+    depth: int, graph: str | None = None, activation: str | Activation = "elu", width: int = 1
+) -> Counterexample:
     """An MLP with a trained last layer and a gradient that no depth can shrink; or the same network on a graph.
 
     Data: four nodes, X = [x₁ x₂] with x₁ = (1, 1, 2, 2), x₂ = (1, 2, 1, 2), and Y = x₂. Weights: W⁽⁰⁾ passes x₁ on in

@@ -1,8 +1,15 @@
 """Weighted means and squared deviations of signals, without checks, and their table: what `smoothness` is made of."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+
+from oversmooth.propagation.averaging import Weighting
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BLOCK = 2**18  # entries of a block of rows: what a cache holds
 
@@ -50,7 +57,7 @@ def _or_one(total):
     return torch.where(total > 0, total, 1.0) if isinstance(total, torch.Tensor) else total or 1.0
 
 
-def feature_moments(features, propagation, spare=None):
+def feature_moments(features: torch.Tensor, propagation: Weighting | None, spare: dict | None = None) -> Moments:
     """σ(X)² and ‖μ(X)‖², without checks: for signals that come from a pass, diverged ones too.
 
     Args:
@@ -64,7 +71,7 @@ def feature_moments(features, propagation, spare=None):
     return moments(features, feature_measure(features, propagation), {} if spare is None else spare)
 
 
-def backward_moments(backward, propagation, spare=None):
+def backward_moments(backward: torch.Tensor, propagation: Weighting | None, spare: dict | None = None) -> Moments:
     """σ(B̃)² and ‖μ(B̃)‖², without checks; see `feature_moments`.
 
     Args:
@@ -92,7 +99,7 @@ def weighted_mean(x, measure):
     return (m.mT @ x)[..., 0, :]
 
 
-def moments(x, measure, spare):
+def moments(x: torch.Tensor, measure: tuple[torch.Tensor, torch.Tensor, torch.Tensor], spare: dict) -> Moments:
     """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation.
 
     Args:
@@ -136,7 +143,7 @@ def wide(x):
     return torch.float32 if x.device.type == "mps" else torch.float64
 
 
-def feature_measure(x, propagation):
+def feature_measure(x: torch.Tensor, propagation: Weighting | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(m, c, a), each (n, 1), for `moments`: with Z = X/scaling, μ = Σ π_i Z_i and σ² = Σ π_i ‖Z_i − μ‖²."""
     if propagation is None:
         uniform = x.new_full((x.shape[-2], 1), 1 / x.shape[-2])
@@ -147,7 +154,7 @@ def feature_measure(x, propagation):
     return pi / scaling, scaling, pi / scaling**2
 
 
-def backward_measure(b, propagation):
+def backward_measure(b: torch.Tensor, propagation: Weighting | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(m, c, a) for a backward signal: with B̃ = scaling·B/π, μ = Σ π_i B̃_i and σ² = Σ π_i ‖B̃_i − μ‖²."""
     if propagation is None:
         ones = b.new_ones(b.shape[-2], 1)
@@ -158,7 +165,7 @@ def backward_measure(b, propagation):
     return scaling, pi / scaling, scaling**2 / pi
 
 
-def profile_table(features, backward, gradients):
+def profile_table(features: list[Moments], backward: list[Moments], gradients: list[torch.Tensor]) -> pd.DataFrame:
     """The table of `layer_profile` from its measures.
 
     Args:
@@ -169,7 +176,7 @@ def profile_table(features, backward, gradients):
     Returns:
         pandas.DataFrame, a row for each layer (and seed).
     """
-    import pandas
+    import pandas as pd
 
     columns = {}
     gradient = torch.stack(gradients)
@@ -180,11 +187,11 @@ def profile_table(features, backward, gradients):
         )
         found = Moments(spread, centre)
         columns |= {f"{name}_{measure}": getattr(found, measure) for measure in ("deviation", "norm", "ratio")}
-    columns["backward_mean"] = found.centre.sqrt()
+    columns["backward_mean"] = found.centre.sqrt()  # of the second, the backward one
     columns["gradient"] = gradient
     depth, *seeds = gradient.shape
     layer = torch.arange(depth).repeat_interleave(seeds[0]) if seeds else torch.arange(depth)
     table = {"layer": layer.numpy(), "depth": depth}
     if seeds:
         table["seed"] = torch.arange(seeds[0]).repeat(depth).numpy()
-    return pandas.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})
+    return pd.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})

@@ -4,6 +4,10 @@ All averages are weighted by the stationary distribution π. For the GCN normali
 constant, a signal is first divided by `Propagation.scaling` (backward signals are multiplied by it).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
 from oversmooth._validation import describe, require, require_signal
@@ -16,12 +20,17 @@ from oversmooth.moments import (
     profile_table,
     weighted_mean,
 )
+from oversmooth.propagation.averaging import Weighting
+from oversmooth.signals import Signals, require_signals
 from oversmooth.sparse import csr_tensor
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BLOCK = 2**18  # entries of a block of edges: what a cache holds
 
 
-def mean(features, propagation=None):
+def mean(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The weighted mean μ(X) = Σ_i π_i X_i.
 
     Args:
@@ -45,7 +54,7 @@ def mean(features, propagation=None):
     return weighted_mean(features, feature_measure(features, propagation))
 
 
-def deviation(features, propagation=None):
+def deviation(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The deviation from the mean, σ(X) = (Σ_i π_i ‖X_i − μ(X)‖²)^{1/2}.
 
     Args:
@@ -69,7 +78,7 @@ def deviation(features, propagation=None):
     return feature_moments(features, propagation).deviation.to(features.dtype)
 
 
-def energy(features, propagation=None):
+def energy(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The paper's measure E(X) = σ(X)²; with uniform weights (1/2n²) Σ_ij ‖X_i − X_j‖².
 
     Args:
@@ -97,7 +106,7 @@ def energy(features, propagation=None):
     return feature_moments(features, propagation).spread.to(features.dtype)
 
 
-def relative_deviation(features, propagation=None):
+def relative_deviation(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The share of a signal that is not constant: σ(X) / (Σ_i π_i ‖X_i‖²)^{1/2}.
 
     0 for a constant signal, 1 for one of mean zero; 0 for the zero signal, by convention.
@@ -125,7 +134,7 @@ def relative_deviation(features, propagation=None):
     return feature_moments(features, propagation).relative_deviation.to(features.dtype)
 
 
-def backward_mean(backward, propagation=None):
+def backward_mean(backward: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The mean of a backward signal per unit of π, μ(B̃) = Σ_i B_i with B̃_i = B_i/π_i.
 
     For GCN propagation it is Σ_i scaling_i B_i, which is what that operator preserves.
@@ -151,7 +160,7 @@ def backward_mean(backward, propagation=None):
     return weighted_mean(backward, backward_measure(backward, propagation))
 
 
-def backward_deviation(backward, propagation=None):
+def backward_deviation(backward: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The deviation of a backward signal per unit of π: σ(B̃) with B̃_i = B_i/π_i.
 
     In these units the backward pass contracts at the same rate, in the same norm, as the forward pass.
@@ -179,7 +188,7 @@ def backward_deviation(backward, propagation=None):
     return backward_moments(backward, propagation).deviation.to(backward.dtype)
 
 
-def dirichlet_energy(features, edge_index):
+def dirichlet_energy(features: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
     """The Dirichlet energy (1/n) Σ_i Σ_{j ∈ N(i)} ‖X_i − X_j‖².
 
     Args:
@@ -206,7 +215,7 @@ def dirichlet_energy(features, edge_index):
     return _squared_differences(x, source, target) / len(x)
 
 
-def mean_average_distance(features, edge_index):
+def mean_average_distance(features: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
     """The mean average (cosine) distance (1/n) Σ_i Σ_{j ∈ N(i)} (1 − cos(X_i, X_j)).
 
     It sees directions only: for one feature of one sign it is 0 whatever the signal. Two zero rows are at distance 0, a
@@ -241,7 +250,7 @@ def mean_average_distance(features, edge_index):
     return (_squared_differences(unit, source, target) + one_zero) / (2 * len(x))
 
 
-def effective_rank(features):
+def effective_rank(features: torch.Tensor) -> torch.Tensor:
     """The effective rank exp(−Σ_i p_i log p_i), p_i = s_i / Σ_j s_j over the singular values s of X.
 
     Args:
@@ -268,7 +277,7 @@ def effective_rank(features):
     return torch.where(total[..., 0] > 0, entropy.exp(), 0.0)
 
 
-def layer_profile(signals):
+def layer_profile(signals: Signals) -> pd.DataFrame:
     """A table of one pass: how smooth and how large the signals and gradients are, layer by layer.
 
     Columns: layer, depth, then, under the names used all over the book: feature_deviation σ(X⁽ᵏ⁾), feature_norm
@@ -295,6 +304,7 @@ def layer_profile(signals):
 
     Source: theory.md, sections 1 and 5.
     """
+    require_signals(signals)
     P, spare = signals.propagation, {}
     X, B = signals.features, signals.backward
     feature, backward = feature_measure(X[0], P), backward_measure(B[0], P)

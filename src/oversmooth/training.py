@@ -1,17 +1,23 @@
 """Full-batch training of many seeds at once, with records of every layer."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 
 from oversmooth._validation import require
-from oversmooth.batching import stack, unstack
 from oversmooth.checkpointing import checkpointed_pass
 from oversmooth.losses import check_mask, make_objective
 from oversmooth.moments import backward_moments, feature_moments
-from oversmooth.network import Network
+from oversmooth.network import Network, stack, unstack
 from oversmooth.signals import backward_pass, forward_pass
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 # What is recorded of every layer: column name in `layers`, prefix in `table`.
@@ -34,37 +40,37 @@ class History:
     Source: theory.md, section 5, *Training*.
     """
 
-    table: "pandas.DataFrame" = field(repr=False)  # noqa: F821 (pandas loads when a table is made)
+    table: pd.DataFrame = field(repr=False)
     diverged: torch.Tensor
 
     @property
-    def layers(self):
+    def layers(self) -> pd.DataFrame:
         """A row for each step, seed and layer: gradient, deviation, relative_deviation."""
-        import pandas
+        import pandas as pd
 
         keys = self.table[["step", "seed"]]
         depth = sum(name.startswith("gradient_") for name in self.table.columns)
         parts = []
         for k in range(depth):
             part = self.table[[f"{name}_{k}" for name in _PER_LAYER]].set_axis(_PER_LAYER, axis=1)
-            parts.append(pandas.concat([keys, part], axis=1).assign(layer=k, depth=depth))
+            parts.append(pd.concat([keys, part], axis=1).assign(layer=k, depth=depth))
         order = ["step", "seed", "layer", "depth", *_PER_LAYER]
-        return pandas.concat(parts)[order].sort_values(order[:3]).reset_index(drop=True)
+        return pd.concat(parts)[order].sort_values(order[:3]).reset_index(drop=True)
 
 
 def fit(
-    net_or_nets,
-    X,
-    y,
-    loss="mse",
-    mask=None,
-    optimizer="adam",
-    lr=0.003,
-    steps=1000,
-    record_every=1,
-    test_mask=None,
-    checkpoint=False,
-):
+    net_or_nets: Network | Sequence[Network],
+    X: torch.Tensor,
+    y: torch.Tensor,
+    loss: str = "mse",
+    mask: torch.Tensor | None = None,
+    optimizer: str = "adam",
+    lr: float = 0.003,
+    steps: int = 1000,
+    record_every: int = 1,
+    test_mask: torch.Tensor | None = None,
+    checkpoint: bool = False,
+) -> History:
     """Train a network, or a batch of seeds in one pass, by full-batch gradient descent or Adam, in place.
 
     W⁽ᵏ⁾ ← W⁽ᵏ⁾ − lr ∂𝓛/∂W⁽ᵏ⁾ ("sgd": plain gradient descent), or Adam with torch's other defaults. The gradients are
@@ -191,15 +197,15 @@ class _Run:
 
 
 def _table(records, depth):
-    import pandas
+    import pandas as pd
 
     parts = []
     for step, names, values, diverged in records:
-        part = pandas.DataFrame(values.T.numpy(), columns=names)
+        part = pd.DataFrame(values.T.numpy(), columns=names)
         part.insert(0, "step", step)
         part.insert(1, "seed", range(len(part)))
         part["diverged"] = diverged.numpy()
         parts.append(part)
-    table = pandas.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
     overall = [name for name in table.columns if not name[-1].isdigit()]
     return table[[*overall, *(name for name in table.columns if name not in overall)]]

@@ -23,8 +23,10 @@ from cases import (
 from cases import KINDS as CASES
 from torch_geometric.data import Data
 
-from oversmooth import KINDS, Propagation
+from oversmooth import KINDS, Propagation, deflate, deviation
+from oversmooth.probe.norms import NodeWeights
 from oversmooth.propagation import kinds
+from oversmooth.propagation.averaging import Averaging, Weighting
 
 pytestmark = pytest.mark.usefixtures("random_state_untouched")
 
@@ -195,6 +197,14 @@ def test_products_do_not_read_the_memory_that_they_write(seeds, monkeypatch):
 
     monkeypatch.setattr(torch, "empty_like", poisoned)
     assert close(P @ X, expected)
+
+
+def test_measures_and_passes_ask_for_less_than_a_propagation():
+    weights = NodeWeights(torch.full((34,), 1 / 34, dtype=torch.float64))
+    assert isinstance(weights, Weighting) and not isinstance(weights, Averaging)
+    for P in (propagation_of("karate"), deflate(propagation_of("karate"))):
+        assert isinstance(P, Weighting) and isinstance(P, Averaging)
+    assert close(deviation(signal(34, 2), weights), deviation(signal(34, 2), propagation_of("karate")))
 
 
 # --- errors ------------------------------------------------------------------------------------------------------

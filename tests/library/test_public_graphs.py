@@ -318,7 +318,7 @@ def test_where_the_root_is_looked_for(monkeypatch, tmp_path):
 
 
 def test_every_public_graph_has_recorded_sums():
-    for family, name in graphs._PUBLIC_GRAPHS.values():
+    for family, name in graphs.PUBLIC_GRAPHS.values():
         files = rawfiles.files_of(family, name)
         assert len(files) == (8 if family == "Planetoid" else 1)
         assert all(len(digest) == 64 and int(digest, 16) for digest in files.values())

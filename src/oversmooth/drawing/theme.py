@@ -18,10 +18,21 @@ saved table. ``style(name)`` gives a thing the same colour, line and marker in t
 lines in dashes and markers: everything reads in grey.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import matplotlib
 import matplotlib.pyplot as plt
 
 from oversmooth._validation import require
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 # Dark to light in steps that stay apart in grey and under the common colour deficiencies (tested).
 PALETTE = ("#17306d", "#b5372a", "#12988a", "#e0a030", "#a0cdf4")
@@ -40,7 +51,7 @@ STYLES = {name: k for names in (_ACTIVATIONS, _KINDS, ("gnn", "mlp")) for k, nam
 PANEL = {1: (6.2, 3.9), 2: (3.9, 3.5), 3: (2.7, 2.7), 4: (2.1, 2.2)}  # inches a panel, by number of columns
 
 
-def set_theme():
+def set_theme() -> None:
     """Set the book's look for all figures drawn from here on."""
     import seaborn
 
@@ -72,7 +83,7 @@ def set_theme():
     )
 
 
-def panels(rows=1, columns=1, height=None, **options):
+def panels(rows: int = 1, columns: int = 1, height: float | None = None, **options) -> tuple[Figure, Axes | np.ndarray]:
     """A figure with its panels, in the book's sizes.
 
     Args:
@@ -90,7 +101,7 @@ def panels(rows=1, columns=1, height=None, **options):
     return figure, axes[0, 0] if axes.size == 1 else axes.ravel()
 
 
-def style(key):
+def style(key: str | int) -> dict:
     """Colour, line and marker of a named thing, or of the k-th series.
 
     Args:
@@ -108,7 +119,7 @@ def style(key):
     return {"color": PALETTE[k], "linestyle": LINES[other], "marker": MARKERS[other]}
 
 
-def band(ax, table, x, label=None, **line):
+def band(ax: Axes, table: pd.DataFrame, x: str, label: str | None = None, **line) -> Line2D:
     """Draw the seeds' median as a line and their range as a band.
 
     Args:
@@ -129,7 +140,7 @@ def band(ax, table, x, label=None, **line):
     return median
 
 
-def draw_floor(ax, floor, label="rounding (float64)"):
+def draw_floor(ax: Axes, floor: float, label: str | None = "rounding (float64)") -> None:
     """Draw the level below which a signal is rounding noise: a grey line, with shade below it.
 
     Args:

@@ -25,7 +25,7 @@ from oversmooth.graphs import files as rawfiles
 from oversmooth.graphs import ogb as ogbfiles
 
 # Name a user gives (lower case, underscores) -> class in torch_geometric.datasets, folder of the raw files.
-_PUBLIC_GRAPHS = {
+PUBLIC_GRAPHS = {
     "cora": ("Planetoid", "Cora"),
     "citeseer": ("Planetoid", "CiteSeer"),
     "pubmed": ("Planetoid", "PubMed"),
@@ -174,7 +174,7 @@ def fetch(name: str, root: str | os.PathLike | None = None) -> None:
         FileNotFoundError: if files are missing and cannot be downloaded (the message names them all).
     """
     key, root = _key(name), rawfiles.data_root(root)
-    if key in _PUBLIC_GRAPHS:
+    if key in PUBLIC_GRAPHS:
         with tempfile.TemporaryDirectory() as scratch:
             _fetch(key, root, Path(scratch))
     elif missing_files(name, root):
@@ -209,7 +209,7 @@ def missing_files(name: str, root: str | os.PathLike | None = None) -> list[str]
     key, root = _key(name), rawfiles.data_root(root)
     if key == "ogbn_arxiv":
         return ogbfiles.missing_files(root)
-    return rawfiles.missing_files(*_PUBLIC_GRAPHS[key], root) if key in _PUBLIC_GRAPHS else []
+    return rawfiles.missing_files(*PUBLIC_GRAPHS[key], root) if key in PUBLIC_GRAPHS else []
 
 
 def largest_component(data: Data) -> Data:
@@ -227,8 +227,8 @@ def largest_component(data: Data) -> Data:
 def _key(name: str) -> str:
     key = str(name).lower().replace("-", "_")
     others = ("ogbn-arxiv", "digits", "karate")
-    if key not in _PUBLIC_GRAPHS and key.replace("_", "-") not in others:
-        known = ", ".join([*(folder for _, folder in _PUBLIC_GRAPHS.values()), *others])
+    if key not in PUBLIC_GRAPHS and key.replace("_", "-") not in others:
+        known = ", ".join([*(folder for _, folder in PUBLIC_GRAPHS.values()), *others])
         raise ValueError(f"name must be one of {known}; got {name!r}.")
     return key
 
@@ -240,7 +240,7 @@ def _ogbn_arxiv(root: Path) -> Data:
 
 def _fetch(key: str, root: Path, scratch: Path) -> tuple[type, Path, str]:
     # Checked copies in the scratch folder, and what `_read` needs to read them.
-    family, folder = _PUBLIC_GRAPHS[key]
+    family, folder = PUBLIC_GRAPHS[key]
     dataset = getattr(torch_geometric.datasets, family)
     rawfiles.download_missing(family, folder, root, dataset.url)
     rawfiles.copy_checked(family, folder, root, scratch)

@@ -4,7 +4,11 @@ X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾), H⁽ᵏ⁾ = layer_k(X⁽ᵏ⁾) for k < L, an
 operator, so that only the operator differs. The depth counts the head: L + 1.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sparse
@@ -12,11 +16,14 @@ import torch
 from torch import nn
 
 from oversmooth._validation import require
-from oversmooth.activations import find_activation
+from oversmooth.activations import Activation, find_activation
 from oversmooth.network import Network
 from oversmooth.propagation.kinds import BUILDERS, adjacency_matrix
 from oversmooth.propagation.matrix import Propagation
 from oversmooth.propagation.perron import fixed_propagation
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 ATTENTION = ("gat", "gatv2", "transformer")
 NAMES = ("metropolis", "random_walk", "gcn", *ATTENTION, "sum", "max")
@@ -52,7 +59,15 @@ class OperatorNetwork(nn.Module):
     al. and Xu et al., as torch_geometric has them.
     """
 
-    def __init__(self, operator, data, widths, activation="tanh", weight_scale=1.0, seed=0):
+    def __init__(
+        self,
+        operator: str,
+        data: Data,
+        widths: Sequence[int],
+        activation: str | Activation = "tanh",
+        weight_scale: float = 1.0,
+        seed: int = 0,
+    ):
         super().__init__()
         require(operator in NAMES, f"operator is {operator!r}; known: {', '.join(NAMES)}")
         adjacency = adjacency_matrix(data.edge_index, data.num_nodes)
@@ -72,7 +87,7 @@ class OperatorNetwork(nn.Module):
                 value_map(layer).weight.copy_(value.T)
         self.head = nn.Parameter(head.detach().clone())
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Ŷ.
 
         Args:
@@ -120,7 +135,9 @@ class OperatorSignals:
     loss: float
 
 
-def trace_operator(network, features, loss):
+def trace_operator(
+    network: OperatorNetwork, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]
+) -> OperatorSignals:
     """Every signal of one forward and one backward pass of an `OperatorNetwork`, by autograd through its layers.
 
     Args:

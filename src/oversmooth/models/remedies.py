@@ -20,6 +20,7 @@ from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.utils import dropout_edge
 
 from oversmooth._validation import require
+from oversmooth.propagation.averaging import Averaging
 from oversmooth.propagation.kinds import EDGE_KINDS
 from oversmooth.propagation.matrix import Propagation
 
@@ -100,15 +101,15 @@ class DeepNetwork(nn.Module):
 
     def __init__(
         self,
-        propagation,
-        features,
-        classes,
-        depth,
-        width=16,
-        remedy="plain",
-        activation="tanh",
-        seed=0,
-        dtype=torch.float64,
+        propagation: Averaging,
+        features: int,
+        classes: int,
+        depth: int,
+        width: int = 16,
+        remedy: str | Remedy = "plain",
+        activation: str = "tanh",
+        seed: int = 0,
+        dtype: torch.dtype = torch.float64,
     ):
         super().__init__()
         sizes = {"features": features, "classes": classes, "width": width, "depth - 1": depth - 1}
@@ -128,11 +129,11 @@ class DeepNetwork(nn.Module):
         self._edges = _edges(propagation) if self.remedy.drop_edges else None
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Number of weight matrices, L+1."""
         return len(self.layers) + 1
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """The output.
 
         Args:
@@ -144,7 +145,7 @@ class DeepNetwork(nn.Module):
         P = self._propagation()
         return self.output(self.embed(features, P), P)
 
-    def embed(self, features, propagation=None):
+    def embed(self, features: torch.Tensor, propagation: Averaging | None = None) -> torch.Tensor:
         """What the output layer reads: X⁽ᴸ⁾, or with jumping knowledge X⁽¹⁾, …, X⁽ᴸ⁾ side by side.
 
         Args:

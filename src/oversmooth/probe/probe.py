@@ -1,15 +1,25 @@
 """Measure forward and backward oversmoothing of any torch_geometric model, as it runs."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 import torch
 
 from oversmooth._validation import require
 from oversmooth.moments import Moments
-from oversmooth.probe.diagnosis import diagnose
+from oversmooth.probe.diagnosis import Diagnosis, diagnose
 from oversmooth.probe.norms import require_norm
 from oversmooth.probe.recorder import Kept, Recorder
+from oversmooth.propagation.averaging import Weighting
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class Probe:
@@ -55,7 +65,12 @@ class Probe:
     Source: theory.md, sections 1 and 5; the tool is ours.
     """
 
-    def __init__(self, model, select=None, norm="auto"):
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        select: str | Sequence[str] | type | tuple[type, ...] | Callable | None = None,
+        norm: str | Weighting | dict[str, str | Weighting] = "auto",
+    ):
         require(isinstance(model, torch.nn.Module), f"model is a {type(model).__name__}; a torch.nn.Module is needed")
         require_norm(norm)
         self._layers = _selected(model, select)
@@ -73,7 +88,7 @@ class Probe:
         self._active = False
         self._recorder.remove()
 
-    def table(self):
+    def table(self) -> pd.DataFrame:
         """What was measured, a row for each layer of each pass.
 
         Columns: pass, layer, depth, name, type, norm, nodes; then those of `layer_profile`: feature_deviation σ(X⁽ᵏ⁾),
@@ -89,7 +104,7 @@ class Probe:
 
         Source: theory.md, sections 1 and 5.
         """
-        import pandas
+        import pandas as pd
 
         records = self._records()
         depths = {}
@@ -107,9 +122,9 @@ class Probe:
             )
         for row in rows:
             row["depth"] = depths[row["pass"]] + 1
-        return pandas.DataFrame(rows)
+        return pd.DataFrame(rows)
 
-    def diagnosis(self, targets=None, mask=None):
+    def diagnosis(self, targets: torch.Tensor | None = None, mask: torch.Tensor | None = None) -> Diagnosis:
         """What the numbers mean: a verdict in words, with the numbers that support it and what to try.
 
         Args:
@@ -134,7 +149,7 @@ class Probe:
         broken = {int(layer) for layer, record in zip(table["layer"], records, strict=True) if not record.is_finite()}
         return diagnose(table, last, targets, mask, max(record.epsilon for record in records), broken)
 
-    def plot(self, axes=None):
+    def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
         """Draw the ratios and the norms over the layers: see `draw_probe_ratios` and `draw_probe_norms`.
 
         Args:
@@ -158,7 +173,7 @@ class Probe:
         draw_probe_norms(right, table)
         return left, right
 
-    def write(self, writer, step):
+    def write(self, writer: SummaryWriter, step: int) -> None:
         """Write the last pass and the verdict to TensorBoard.
 
         Args:
@@ -172,7 +187,7 @@ class Probe:
             writer.add_scalar(name, value, step)
         writer.add_text("probe/diagnosis", str(self.diagnosis()).replace("\n", "  \n"), step)
 
-    def scalars(self):
+    def scalars(self) -> dict[str, float]:
         """The last pass as numbers with names, for a logger.
 
         Returns:

@@ -8,7 +8,8 @@ from functools import partial
 import torch
 
 from oversmooth.moments import Moments, backward_moments, feature_moments, wide
-from oversmooth.probe.norms import NodeWeights, edge_arguments, infer_norm, node_weights
+from oversmooth.probe.norms import edge_arguments, infer_norm, node_weights
+from oversmooth.propagation.averaging import Weighting
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Record:
     run: int
     nodes: int
     norm: str
-    weights: object
+    weights: Weighting | None
     feature: Moments
     epsilon: float
     backward: Moments | None = None
@@ -60,7 +61,7 @@ class Watched:
 
     name: str
     module: torch.nn.Module
-    norm: object
+    norm: str | Weighting
     edges: Callable
     entered: list = field(default_factory=list)
     pending: list = field(default_factory=list)  # records whose error came, and whose parameters' gradients did not yet
@@ -145,7 +146,7 @@ class Recorder:
         if _in_backward():
             return self._recomputed(layer, signal)
         nodes, moments, weights, graph, epsilon = layer.entered.pop()
-        if _rows(signal).shape[-2] != nodes and not hasattr(layer.norm, "measure"):
+        if _rows(signal).shape[-2] != nodes and isinstance(layer.norm, str):
             weights = self._weights_of(layer, graph, signal)  # a bipartite layer: other nodes come out
         norm = layer.norm if isinstance(layer.norm, str) else "given"
         record = Record(index, self.runs - 1, nodes, norm, weights, moments, epsilon)
@@ -239,7 +240,7 @@ class Recorder:
 
     def _weights_of(self, layer, graph, signal):
         """The node weights of a call; layers that share graph and norm share them."""
-        if hasattr(layer.norm, "measure"):
+        if not isinstance(layer.norm, str):
             return layer.norm
         edges, edge_weight = graph
         num_nodes = _rows(signal).shape[-2]
@@ -248,7 +249,7 @@ class Recorder:
         versions = (_version(edges), _version(edge_weight))
         kept = self._kept.weights.get(slot)
         if kept is None or kept[0]() is not edges or kept[1]() is not edge_weight or kept[2] != versions:
-            weights: NodeWeights = node_weights(layer.norm, layer.module, edges, edge_weight, num_nodes, signal)
+            weights = node_weights(layer.norm, layer.module, edges, edge_weight, num_nodes, signal)
             kept = (_reference(edges), _reference(edge_weight), versions, weights)
             self._kept.weights[slot] = kept
         return kept[3]

@@ -25,7 +25,7 @@ from oversmooth._validation import require
 from oversmooth.propagation.matrix import Deflated, Propagation
 
 
-def deflate(propagation, modes=1):
+def deflate(propagation: Propagation, modes: int = 1) -> Deflated:
     """P without its constant mode, its next modes set to modulus 1: a sparse matrix and a correction of low rank.
 
     modes = 1: Q = (P − 1πᵀ)/λ with λ the rate of P. modes = r > 1: Q = Σ_{j≥2} q_j u_j u_jᵀD with D = diag(π),

@@ -4,8 +4,12 @@ Notation (chapters/notation.md): P is row-stochastic, π its stationary distribu
 never called L here, since L is the index of the last layer.
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sparse
@@ -13,10 +17,13 @@ import torch
 from scipy.sparse.csgraph import connected_components
 
 from oversmooth._validation import describe, require
+from oversmooth.propagation.eigenmodes import deflation
 from oversmooth.propagation.kinds import BUILDERS, adjacency_matrix, require_kind
-from oversmooth.propagation.modes import deflation
 from oversmooth.propagation.spectrum import contraction, stationary_distribution
 from oversmooth.sparse import csr_pair, multiply, to_scipy
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 
 class Propagation:
@@ -53,7 +60,15 @@ class Propagation:
         self._tensors = {}
 
     @classmethod
-    def from_edges(cls, edge_index, num_nodes, kind="metropolis", dtype=torch.float64, base=None, modes=1):
+    def from_edges(
+        cls,
+        edge_index: torch.Tensor,
+        num_nodes: int,
+        kind: str = "metropolis",
+        dtype: torch.dtype = torch.float64,
+        base: str | None = None,
+        modes: int = 1,
+    ) -> Propagation:
         """Build P from the edges of an undirected graph.
 
         With d_i the number of neighbours, self-loops and repeated edges ignored, Ã = A + I, d̃ = d + 1:
@@ -90,17 +105,24 @@ class Propagation:
         return Deflated(propagation, modes) if weights.base else propagation
 
     @classmethod
-    def from_data(cls, data, kind="metropolis", dtype=torch.float64, base=None, modes=1):
+    def from_data(
+        cls,
+        data: Data,
+        kind: str = "metropolis",
+        dtype: torch.dtype = torch.float64,
+        base: str | None = None,
+        modes: int = 1,
+    ) -> Propagation:
         """Build P from a ``torch_geometric.data.Data``; see `from_edges`."""
         return cls.from_edges(data.edge_index, data.num_nodes, kind=kind, dtype=dtype, base=base, modes=modes)
 
     @classmethod
-    def identity(cls, num_nodes, dtype=torch.float64):
+    def identity(cls, num_nodes: int, dtype: torch.dtype = torch.float64) -> Propagation:
         """P = I, which needs no edges: a graph network on it is a multi-layer perceptron."""
         return cls.from_edges(np.zeros((2, 0), dtype=np.int64), num_nodes, kind="identity", dtype=dtype)
 
     @classmethod
-    def from_matrix(cls, matrix):
+    def from_matrix(cls, matrix: torch.Tensor | np.ndarray | sparse.sparray | Sequence) -> Propagation:
         """Wrap a row-stochastic matrix, dense or sparse, of torch, numpy or scipy.
 
         Args:
@@ -134,10 +156,10 @@ class Propagation:
             matrix.data /= np.repeat(sums, np.diff(matrix.indptr))
         return cls(matrix, "matrix")
 
-    def __matmul__(self, signal):
+    def __matmul__(self, signal: torch.Tensor) -> torch.Tensor:
         return self._product(signal, transposed=False)
 
-    def adjoint(self, signal):
+    def adjoint(self, signal: torch.Tensor) -> torch.Tensor:
         """Multiply by the transpose: PᵀB.
 
         Args:
@@ -151,11 +173,13 @@ class Propagation:
         """
         return self._product(signal, transposed=True)
 
-    def to_dense(self):
+    def to_dense(self) -> torch.Tensor:
         """P as a dense (n, n) tensor."""
         return torch.from_numpy(self.matrix.toarray()).to(self.dtype)
 
-    def measure(self, dtype=torch.float64, device="cpu"):
+    def measure(
+        self, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """What the norms weigh with: π as (n, 1) and ``scaling`` as (n, 1) or None.
 
         Args:
@@ -174,17 +198,17 @@ class Propagation:
         return self._tensors[key]
 
     @property
-    def stationary(self):
+    def stationary(self) -> torch.Tensor:
         """π, (n,), positive, πᵀP = πᵀ, sums to 1."""
         return torch.from_numpy(self.pi).to(self.dtype)
 
     @cached_property
-    def num_components(self):
+    def num_components(self) -> int:
         """Number of connected components of the graph of P."""
         return int(connected_components(self.matrix, directed=False, return_labels=False))
 
     @cached_property
-    def rate(self):
+    def rate(self) -> float:
         """The smoothing rate λ = sup σ(PX)/σ(X), a float in [0, 1].
 
         λ = ‖D^{1/2} (P − 1πᵀ) D^{-1/2}‖₂ with D = diag(π): the second largest absolute eigenvalue where P is
@@ -217,11 +241,11 @@ class Propagation:
         return 1.0
 
     @cached_property
-    def pi(self):
+    def pi(self) -> np.ndarray:
         """π as a numpy array, (n,) float64 whatever ``dtype`` is."""
         return stationary_distribution(self.matrix) if self._stationary is None else self._stationary
 
-    def similar(self):
+    def similar(self) -> sparse.csr_array:
         """D^{1/2} P D^{-1/2}, symmetric where P is reversible (for gcn: P itself)."""
         if self.scaling is not None or np.ptp(self.pi) == 0:
             return self.matrix
@@ -278,14 +302,14 @@ class Deflated(Propagation):
     mean_factor = 0.0
     rate = 1.0  # sup σ(QX)/σ(X), attained on the second mode
 
-    def __init__(self, base, modes=1):
+    def __init__(self, base: Propagation, modes: int = 1):
         divisor, left, right = deflation(base, modes)
         super().__init__(base.matrix / divisor, "deflated", base.pi, base.scaling, base.dtype)
         self.base = base
         root = np.sqrt(base.pi) / (1.0 if base.scaling is None else base.scaling)
         self._left, self._right = left / root[:, None], right * root[:, None] / divisor
 
-    def to_dense(self):
+    def to_dense(self) -> torch.Tensor:
         """Q as a dense (n, n) tensor."""
         return torch.from_numpy(self.matrix.toarray() - self._left @ self._right.T).to(self.dtype)
 
@@ -305,7 +329,7 @@ class Deflated(Propagation):
             self._tensors[key] = tuple(torch.from_numpy(f).to(device, dtype) for f in (self._left, self._right))
         return self._tensors[key]
 
-    def similar(self):
+    def similar(self) -> sparse.csr_array:
         """As for P, with eigenvalue 1 given back to the constant, which `modes` expects and takes out again. Dense."""
         weight = np.sqrt(self.pi) / (1.0 if self.scaling is None else self.scaling)
         root = np.sqrt(self.pi)
