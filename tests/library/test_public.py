@@ -17,11 +17,6 @@ PROMISED = {
 }  # fmt: skip
 
 
-def in_a_new_process(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout
-
-
 @pytest.mark.parametrize("name", osm.__all__)
 def test_every_public_name_exists_where_it_is_said_to_be(name):
     module = importlib.import_module(f"oversmooth.{MODULE_OF[name]}")
@@ -57,23 +52,6 @@ def test_unknown_names_lead_to_the_known_ones():
         [sys.executable, "-c", "import oversmooth as osm\nosm.tracee"], capture_output=True, text=True
     )
     assert "Did you mean: 'trace'?" in done.stderr
-
-
-def test_import_is_light():
-    """Nothing heavy before it is used, and at most 1.3 times the time of `import torch`."""
-    code = """
-import sys, time
-start = time.perf_counter(); import torch
-middle = time.perf_counter(); import oversmooth
-end = time.perf_counter()
-heavy = ["torch_geometric", "seaborn", "pandas", "matplotlib", "sklearn"]
-print((end - start) / (middle - start), [name for name in heavy if name in sys.modules])
-oversmooth.Propagation, oversmooth.Network, oversmooth.trace, oversmooth.energy, oversmooth.forward_bound
-print([name for name in heavy if name in sys.modules])
-"""
-    ratio, *loaded = in_a_new_process(code).replace("\n", " ").split(" ", 1)
-    assert loaded == ["[] [] "]
-    assert float(ratio) <= 1.3
 
 
 def test_version_is_that_of_the_package():
