@@ -21,8 +21,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import LargestConnectedComponents
 from torch_geometric.utils import remove_self_loops, to_undirected
 
-from oversmooth.graphs import files as rawfiles
-from oversmooth.graphs import ogb as ogbfiles
+from oversmooth.graphs import files, ogb
 
 # Name a user gives (lower case, underscores) -> class in torch_geometric.datasets, folder of the raw files.
 PUBLIC_GRAPHS = {
@@ -157,9 +156,9 @@ def load(name: str, root: str | os.PathLike | None = None) -> Data:
     if key in ("digits", "karate"):
         return {"digits": digits, "karate": karate}[key]()
     if key == "ogbn_arxiv":
-        return _ogbn_arxiv(rawfiles.data_root(root))
+        return _ogbn_arxiv(files.data_root(root))
     with tempfile.TemporaryDirectory() as scratch:
-        return _tidy(_read(*_fetch(key, rawfiles.data_root(root), Path(scratch))))
+        return _tidy(_read(*_fetch(key, files.data_root(root), Path(scratch))))
 
 
 def fetch(name: str, root: str | os.PathLike | None = None) -> None:
@@ -173,12 +172,12 @@ def fetch(name: str, root: str | os.PathLike | None = None) -> None:
         ValueError: if the name is unknown, or a raw file is damaged or altered (the message names it).
         FileNotFoundError: if files are missing and cannot be downloaded (the message names them all).
     """
-    key, root = _key(name), rawfiles.data_root(root)
+    key, root = _key(name), files.data_root(root)
     if key in PUBLIC_GRAPHS:
         with tempfile.TemporaryDirectory() as scratch:
             _fetch(key, root, Path(scratch))
     elif missing_files(name, root):
-        ogbfiles.read(root)  # says where they come from
+        ogb.read(root)  # says where they come from
 
 
 def available(name: str, root: str | os.PathLike | None = None) -> bool:
@@ -206,10 +205,10 @@ def missing_files(name: str, root: str | os.PathLike | None = None) -> list[str]
     Returns:
         Paths relative to the root; none for digits and karate, which need no file.
     """
-    key, root = _key(name), rawfiles.data_root(root)
+    key, root = _key(name), files.data_root(root)
     if key == "ogbn_arxiv":
-        return ogbfiles.missing_files(root)
-    return rawfiles.missing_files(*PUBLIC_GRAPHS[key], root) if key in PUBLIC_GRAPHS else []
+        return ogb.missing_files(root)
+    return files.missing_files(*PUBLIC_GRAPHS[key], root) if key in PUBLIC_GRAPHS else []
 
 
 def largest_component(data: Data) -> Data:
@@ -234,7 +233,7 @@ def _key(name: str) -> str:
 
 
 def _ogbn_arxiv(root: Path) -> Data:
-    arrays = {name: torch.from_numpy(array) for name, array in ogbfiles.read(root).items()}
+    arrays = {name: torch.from_numpy(array) for name, array in ogb.read(root).items()}
     return _tidy(Data(edge_index=arrays.pop("edges"), **arrays))
 
 
@@ -242,8 +241,8 @@ def _fetch(key: str, root: Path, scratch: Path) -> tuple[type, Path, str]:
     # Checked copies in the scratch folder, and what `_read` needs to read them.
     family, folder = PUBLIC_GRAPHS[key]
     dataset = getattr(torch_geometric.datasets, family)
-    rawfiles.download_missing(family, folder, root, dataset.url)
-    rawfiles.copy_checked(family, folder, root, scratch)
+    files.download_missing(family, folder, root, dataset.url)
+    files.copy_checked(family, folder, root, scratch)
     return dataset, scratch / family, folder
 
 

@@ -15,6 +15,7 @@ import joblib
 from oversmooth._validation import require
 from oversmooth.sweeps import cell as work
 from oversmooth.sweeps.cache import Cache
+from oversmooth.sweeps.cluster import outcomes_on_cluster
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,9 +123,7 @@ def _outcomes(run, waiting, jobs, cluster):
     if not waiting:
         return
     if cluster is not None:
-        from oversmooth.sweeps import cluster as _sweep_cluster
-
-        yield from _sweep_cluster.outcomes(run, waiting, arithmetic, cluster)
+        yield from outcomes_on_cluster(run, waiting, arithmetic, cluster)
     elif jobs == 1:
         for index, cell, seed in waiting:
             yield work.compute(run, index, cell, seed, arithmetic)
