@@ -37,7 +37,7 @@ def forward_bound(network: Network, features: torch.Tensor) -> torch.Tensor:
     Raises:
         ValueError: features that do not fit the network, or GCN propagation with another activation.
 
-    Source: paper.md, claim 1 and Theorem 1; theory.md, section 2, equation (F).
+    Source: the paper's statement 1 and Theorem 1; the book's theorem thm-forward, bound (F).
     """
     require_network(network)
     network.check(features)
@@ -110,7 +110,7 @@ def backward_step(signals: Signals) -> BackwardStep:
     Raises:
         ValueError: depth 1, non-finite signals, or GCN propagation with an activation that is not homogeneous.
 
-    Source: theory.md, section 3 (constants of this project; the linearity is the paper's claim 5).
+    Source: the book's theorem thm-backward-step (the constants are ours; the linearity is the paper's statement 5).
     """
     _require_usable(signals)
     require(signals.depth > 1, "signals has one layer only; a backward step needs two")
@@ -145,7 +145,7 @@ def mean_transport(signals: Signals) -> list[torch.Tensor]:
     Raises:
         ValueError: non-finite signals, or GCN propagation with an activation that is not homogeneous.
 
-    Source: paper.md, claim 5 and the author's summary; theory.md, section 4.
+    Source: the paper's statement 5 and its author's summary; chapter *Backward oversmoothing*, equation mean-transport.
     """
     _require_usable(signals)
     b = [backward_mean(signals.backward[-1], signals.propagation)]
@@ -197,8 +197,9 @@ def certificate(signals: Signals, method: str = "transport") -> Certificate:
     Raises:
         ValueError: unknown method, non-finite signals, or GCN propagation with an activation that is not homogeneous.
 
-    Source: theory.md, section 5 (this project's). Around the mean of the slopes, and not the slope at the mean, the
-    departure e_k is of second order; around their midpoint, the roughness that they add is least.
+    Source: ours; the book's theorem thm-explore, and thm-deflated for deflated propagation. Around the mean of the
+    slopes, and not the slope at the mean, the departure e_k is of second order; around their midpoint, the roughness
+    that they add is least.
     """
     known = {"transport": _transported_step, "plain": _plain_step}
     require(method in known, f"method is {method!r}; known: {', '.join(known)}")
@@ -241,7 +242,7 @@ def loss_floor(
     Raises:
         ValueError: unknown kind, or features, targets or mask that do not fit.
 
-    Source: theory.md, section 5, with its √2 sharpened to σ(Y) ≤ 1.
+    Source: the book's theorems thm-spurious and thm-explore for mse; for cross_entropy ours.
     """
     require_network(network)
     require(kind in LOSSES, f"kind is {kind!r}; known: {', '.join(LOSSES)}")
@@ -263,7 +264,10 @@ def _transported_step(signals, k, _, state):
     """(b, S, e, M) at layer k from layer k+1, the mean carried exactly."""
     b, S, e, _ = state
     P, W = signals.propagation, signals.weights[k + 1]
+    # P* keeps means and shrinks deviations: B̃ = 1b + E becomes P*B̃ = 1b + P*E, σ(P*E) ≤ λS, ‖μ(P*E)‖ = ‖μ(E)‖ ≤ e.
+    # Where P is deflated it drops both means.
     b, e = P.mean_factor * b, P.mean_factor * e
+    # The slopes ρ'(H), column by column, around two centres: mean D and variance V, and midpoint C and half range r.
     slopes = signals.activation.slope(signals.preactivations[k])
     D, high, low = _average(slopes, P), slopes.amax(-2), slopes.amin(-2)
     variance = _average((slopes - D[..., None, :]).square(), P)
@@ -271,9 +275,13 @@ def _transported_step(signals, k, _, state):
     def norm(diagonal):
         return torch.linalg.matrix_norm(W.mT * diagonal[..., None, :], 2)
 
+    # The known part: ρ' ⊙ 1g, g = bWᵀ, has the mean gD, and deviates by (Σ_j V_j g_j²)^{1/2}.
     g = _transport(b, W, 1.0)
     fresh = (g.square() * variance).sum(-1).sqrt()
+    # The rest: ρ' = C + R, |R_ij| ≤ r_j. C keeps deviations apart from means: ‖WᵀC‖ λS. R does not: it meets all of
+    # P*E, of norm at most (λ²S² + e²)^{1/2}.
     kept = P.rate * norm((high + low) / 2) * S + norm((high - low) / 2) * (P.rate**2 * S**2 + e**2).sqrt()
+    # Its mean: ρ' = D + (ρ' − D), and the second part, of mean zero, sees the deviation only (Cauchy and Schwarz).
     e = norm(D) * e + P.rate * norm(variance.sqrt()) * S
     return g * D, kept + fresh, e, torch.linalg.vector_norm(g * D, dim=-1) + e
 
@@ -313,7 +321,7 @@ def _average(values, propagation):
 
 
 def _require_covered(network):
-    """Raise ValueError where no statement of the theory covers a network (or its signals): theory.md, section 9."""
+    """Raise ValueError where no statement of the theory covers a network (or its signals)."""
     require(
         network.propagation.scaling is None or network.activation.homogeneous,
         "with GCN propagation the theory needs a positively homogeneous activation (identity, relu, leaky_relu), not "

@@ -57,7 +57,7 @@ def checkpointed_pass(network, features, propagated=None, visit=None):
     Returns:
         `Checkpoints` and Ŷ.
 
-    Source: theory.md, section 1; Chen et al. (2016), *Training Deep Nets with Sublinear Memory Cost*.
+    Source: Chen et al. (2016), *Training Deep Nets with Sublinear Memory Cost*.
     """
     states, X = Checkpoints(network, propagated), features
     for k in range(network.depth):
@@ -99,7 +99,7 @@ def streamed_profile(
         >>> bool((osm.streamed_profile(net, X, loss) == osm.layer_profile(osm.trace(net, X, loss))).all(axis=None))
         True
 
-    Source: theory.md, sections 1 and 5; Chen et al. (2016).
+    Source: Chen et al. (2016).
     """
     require_network(network)
     network.check(features)

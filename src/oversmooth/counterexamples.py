@@ -65,7 +65,7 @@ def counterexample(
     Raises:
         ValueError: a depth below 2, no width, an unknown graph, or an activation that changes positive numbers.
 
-    Source: paper.md, claim 6; theory.md, section 6 (this project's example).
+    Source: the paper's statement 6; the example is ours, the book's theorem thm-counterexample.
     """
     require(isinstance(depth, int) and depth >= 2, f"depth is {depth!r}; an integer of at least 2 is needed")
     require(isinstance(width, int) and width >= 1, f"width is {width!r}; an integer of at least 1 is needed")

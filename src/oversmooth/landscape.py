@@ -81,7 +81,7 @@ def curvature(
     Raises:
         ValueError: a network as `hessian_product` refuses, or with fewer than 4 weights.
 
-    Source: theory.md, section 5 (the point), not the paper.
+    Source: ours; the point is the one of the book's theorem thm-spurious.
     """
     product, size = hessian_product(network, features, loss), sum(weight.numel() for weight in network.weights)
     require(size >= 4, f"the network has {size} weights; a Hessian with two ends needs at least 4")

@@ -110,10 +110,12 @@ def moments(x: torch.Tensor, measure: tuple[torch.Tensor, torch.Tensor, torch.Te
     Returns:
         The `Moments`, each a scalar or (seeds,); in float64 where float32 would underflow.
     """
-    # The departure from μ is formed block by block, in memory that `spare` keeps from call to call: fresh pages, or a
-    # block that no cache holds, would cost as much as the arithmetic.
+    # First pass, the mean μ. The second one sums the departures from it and not Σ a_i ‖x_i‖² − ‖μ‖², of which nothing
+    # but rounding would be left where the signal is smooth.
     m, c, a = measure
     centre = m.mT @ x
+    # Departures are formed block by block, in memory that `spare` keeps from call to call: fresh pages, or a block that
+    # no cache holds, would cost as much as the arithmetic.
     size = max(1, _BLOCK * x.shape[-2] // max(1, x.numel()))
     rows, differentiated = [], x.requires_grad and torch.is_grad_enabled()  # autograd keeps each block's own memory
     for block, scale in zip(x.split(size, -2), c.split(size), strict=True):
@@ -123,7 +125,7 @@ def moments(x: torch.Tensor, measure: tuple[torch.Tensor, torch.Tensor, torch.Te
         departure = torch.addcmul(block, scale, centre, value=-1, out=place)
         rows.append(torch.linalg.vector_norm(departure, dim=-1))
     rows = rows[0] if len(rows) == 1 else torch.cat(rows, -1)
-    # vecdot: a matrix product with one column costs as much as a pass over X.
+    # Σ_i a_i ‖x_i − c_i μ‖². vecdot: a matrix product with one column costs as much as a pass over X.
     found = Moments(torch.linalg.vecdot(rows.square(), a[:, 0]), centre.square().sum((-1, -2)))
     # Squares of float32 vanish below 1e-22, and a vanished signal would pass for a smooth one.
     if x.dtype == wide(x) or differentiated or not bool((found.spread + found.centre < 1e-30).any()):

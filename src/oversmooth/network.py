@@ -39,7 +39,7 @@ class Network(nn.Module):
     Raises:
         ValueError: an unknown name, or widths, scale or seed that make no network.
 
-    Source: paper.md, Setting; theory.md, section 1.
+    Source: the paper's setting; the book's page *Notation*.
     """
 
     def __init__(

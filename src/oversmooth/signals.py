@@ -108,7 +108,7 @@ def trace(network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor
     Raises:
         ValueError: features that do not fit the network, or a loss that is no scalar or ignores the output.
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*, "One layer, forward and backward".
     """
     require_network(network)
     network.check(features)
@@ -149,7 +149,7 @@ def forward_pass(network, features, propagated=None, visit=None):
     Returns:
         The list of (X⁽ᵏ⁾, H⁽ᵏ⁻¹⁾), k = 0, …, L, with None for an H⁽ᵏ⁻¹⁾ whose ρ' can be told from ρ, and Ŷ.
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*, "One layer, forward and backward".
     """
     states = [(features, None)]
     for k in range(network.depth):
@@ -209,7 +209,7 @@ def backward_pass(network, states, error, propagated=None):
     Yields:
         B⁽ᵏ⁾ and ∂𝓛/∂W⁽ᵏ⁾, k = L, …, 0: one layer at a time, since training keeps no backward signal.
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*, "One layer, forward and backward".
     """
     P, rho = network.propagation, network.activation
     B = error

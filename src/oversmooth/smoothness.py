@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from oversmooth._validation import describe, require, require_signal
+from oversmooth._validation import came, require, require_signal
 from oversmooth.moments import (
     backward_measure,
     backward_moments,
@@ -48,7 +48,7 @@ def mean(features: torch.Tensor, propagation: Weighting | None = None) -> torch.
         >>> osm.mean(torch.tensor([[0.0], [1.0], [5.0]]))
         tensor([2.])
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*.
     """
     _check("features", features, propagation)
     return weighted_mean(features, feature_measure(features, propagation))
@@ -72,7 +72,7 @@ def deviation(features: torch.Tensor, propagation: Weighting | None = None) -> t
         >>> float(osm.deviation(torch.tensor([[1.0], [3.0]])))
         1.0
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*.
     """
     _check("features", features, propagation)
     return feature_moments(features, propagation).deviation.to(features.dtype)
@@ -100,7 +100,7 @@ def energy(features: torch.Tensor, propagation: Weighting | None = None) -> torc
         >>> round(float(osm.energy(X)), 6), round(pairs / (2 * 3**2), 6)
         (4.666667, 4.666667)
 
-    Source: paper.md, Setting; theory.md, section 1.
+    Source: the paper's setting; the book's page *Notation*.
     """
     _check("features", features, propagation)
     return feature_moments(features, propagation).spread.to(features.dtype)
@@ -128,7 +128,7 @@ def relative_deviation(features: torch.Tensor, propagation: Weighting | None = N
         >>> float(osm.relative_deviation(torch.tensor([[-1.0], [1.0]])))
         1.0
 
-    Source: theory.md, section 5.
+    Source: ours; chapter *Forward oversmoothing* says why growing is not the same as staying apart.
     """
     _check("features", features, propagation)
     return feature_moments(features, propagation).relative_deviation.to(features.dtype)
@@ -154,7 +154,7 @@ def backward_mean(backward: torch.Tensor, propagation: Weighting | None = None) 
         >>> osm.backward_mean(torch.tensor([[0.5], [-0.25]]))
         tensor([0.2500])
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*.
     """
     _check("backward", backward, propagation)
     return weighted_mean(backward, backward_measure(backward, propagation))
@@ -182,7 +182,7 @@ def backward_deviation(backward: torch.Tensor, propagation: Weighting | None = N
         >>> float(osm.backward_deviation(torch.tensor([[0.5], [-0.5]])))
         1.0
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*.
     """
     _check("backward", backward, propagation)
     return backward_moments(backward, propagation).deviation.to(backward.dtype)
@@ -302,7 +302,7 @@ def layer_profile(signals: Signals) -> pd.DataFrame:
         >>> round(float(table["gradient"][0]), 6), round(float(table["backward_ratio"][0]), 6)
         (8.0, 0.0)
 
-    Source: theory.md, sections 1 and 5.
+    Source: the book's page *Notation*.
     """
     require_signals(signals)
     P, spare = signals.propagation, {}
@@ -344,12 +344,16 @@ def _squared_differences(x, source, target):
     Returns:
         A scalar.
     """
+    # Differences do not see the mean, and without it the squares are small, so that less cancels.
     centred = x - x.mean(0)
+    # Σ_edges ‖x_s‖² + ‖x_t‖² = Σ_i (how often i stands at either end) ‖x_i‖²: no array over the edges.
     degree = torch.bincount(source, minlength=len(x)) + torch.bincount(target, minlength=len(x))
     squares = (degree * centred.square().sum(1)).sum()
     total = squares - 2 * _inner_products(centred, source, target)
+    # The error is eps · squares: where total is more than eps^{1/4} squares, three quarters of the digits are left.
     if bool(total > torch.finfo(x.dtype).eps ** 0.25 * squares):
         return total
+    # Else difference by difference, which cancels nothing, in blocks of edges that a cache holds.
     size = max(1, _BLOCK // max(1, x.shape[1]))
     blocks = zip(source.split(size), target.split(size), strict=True)
     return sum(((x[s] - x[t]).square().sum() for s, t in blocks), x.new_zeros(()))
@@ -371,7 +375,7 @@ def _edges(features, edge_index):
     require(features.dim() == 2, f"features has shape {tuple(features.shape)}; (nodes, features) is needed")
     require(
         isinstance(edge_index, torch.Tensor) and edge_index.dim() == 2 and edge_index.shape[0] == 2,
-        f"edge_index is {describe(edge_index)}; a tensor (2, edges) is needed",
+        f"edge_index is {came(edge_index)}; a tensor (2, edges) is needed",
     )
     require(
         not (edge_index.is_floating_point() or edge_index.is_complex() or edge_index.dtype == torch.bool),

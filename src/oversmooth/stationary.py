@@ -42,7 +42,7 @@ def train_last_layer(
         X: features, (n, d_0) or (seeds, n, d_0).
         y: targets Y, (n, d_{L+1}), or (n,) for one output column.
         how: "budget", "descent" or "exact".
-        budget: largest ‖W⁽ᴸ⁾‖_F, for "budget"; the default is theory.md's.
+        budget: largest ‖W⁽ᴸ⁾‖_F, for "budget"; the default is the book's.
         mask: training nodes, (n,) booleans; None means all.
         steps: number of updates, for "descent".
 
@@ -52,7 +52,7 @@ def train_last_layer(
     Raises:
         ValueError: data, mask or options that do not fit.
 
-    Source: paper.md, claim 4; theory.md, section 5.
+    Source: the paper's statement 4; the book's theorem thm-spurious.
     """
     require_network(net)
     require(how in METHODS, f"how is {how!r}; known: {', '.join(METHODS)}")

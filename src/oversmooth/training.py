@@ -37,7 +37,7 @@ class History:
         layers: the same per-layer numbers, a row for each step, seed and layer.
         diverged: (seeds,) booleans: whose loss became non-finite.
 
-    Source: theory.md, section 5, *Training*.
+    Source: chapter *Spurious stationary points*, whose training this is.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -85,7 +85,7 @@ def fit(
         loss: "mse" (mean over nodes of the squared row norm) or "cross_entropy".
         mask: training nodes, (n,) booleans; None means all.
         optimizer: "sgd" or "adam".
-        lr: step size. The default is the one of theory.md for Adam; its gradient descent takes 0.02.
+        lr: step size. The default is the book's for Adam; its gradient descent takes 0.02.
         steps: number of updates.
         record_every: record steps 0, record_every, 2 record_every, … and the last one.
         test_mask: nodes for a column test_accuracy, (n,) booleans; None means no such column.
@@ -98,7 +98,7 @@ def fit(
     Raises:
         ValueError: networks, data, mask or options that do not fit.
 
-    Source: theory.md, section 5, *Training*.
+    Source: chapter *Spurious stationary points*, whose training this is.
     """
     network = net_or_nets if isinstance(net_or_nets, Network) else stack(net_or_nets)
     network.check(X)

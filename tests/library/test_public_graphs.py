@@ -329,5 +329,5 @@ def test_every_public_graph_has_recorded_sums():
 
 def test_unknown_names_list_the_known_ones():
     for call in (graphs.load, graphs.available, graphs.fetch, graphs.missing_files):
-        with pytest.raises(ValueError, match=r"Cora, CiteSeer.*roman_empire.*karate; got 'corra'"):
+        with pytest.raises(ValueError, match=r"name is 'corra'; known: Cora, CiteSeer.*roman_empire.*karate"):
             call("corra")

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import oversmooth
@@ -55,3 +56,15 @@ def test_no_private_name_is_used_in_another_module():
     for name, tree in MODULES.items():
         elsewhere = set().union(*(names for other, names in made.items() if other != name))
         assert not (private(tree, stored=False) - made[name]) & elsewhere, name
+
+
+def test_docstrings_cite_what_a_reader_has():
+    """The book's theorems by their labels, and none of the notes that only its authors had."""
+    pages = SOURCE.parent / "chapters"
+    book = "".join(page.read_text(encoding="utf-8") for page in [*pages.glob("*.ipynb"), *pages.glob("*.md")])
+    text = "".join(path.read_text(encoding="utf-8") for path in PATHS)
+    cited = set(re.findall(r"\bthm-[a-z-]*[a-z]", text))
+    assert cited and cited <= set(re.findall(r":label: (thm-[a-z-]*[a-z])", book))
+    assert not re.findall(r"\w+\.md\b", text)
+    titles = re.findall(r"chapter \*(.+?)\*", text)
+    assert titles and all(f"# {title}" in book for title in titles)

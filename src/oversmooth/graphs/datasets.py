@@ -21,6 +21,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import LargestConnectedComponents
 from torch_geometric.utils import remove_self_loops, to_undirected
 
+from oversmooth._validation import require
 from oversmooth.graphs import files, ogb
 
 # Name a user gives (lower case, underscores) -> class in torch_geometric.datasets, folder of the raw files.
@@ -77,10 +78,8 @@ def csbm(
     _check_integer("num_features", num_features, 1)
     _check_integer("seed", seed, 0)
     for name, value in (("p_in", p_in), ("p_out", p_out)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} is a probability and must lie in [0, 1]; got {value!r}.")
-    if not math.isfinite(separation):
-        raise ValueError(f"separation must be finite; got {separation!r}.")
+        require(0 <= value <= 1, f"{name} is {value!r}; a probability, in [0, 1], is needed")
+    require(math.isfinite(separation), f"separation is {separation!r}; a finite number is needed")
     edge_stream, feature_stream = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     labels = np.arange(num_nodes) * num_classes // num_nodes
     directions = feature_stream.standard_normal((num_classes, num_features))
@@ -110,8 +109,7 @@ def digits(neighbors: int = 10) -> Data:
 
     pixels, labels = load_digits(return_X_y=True)
     _check_integer("neighbors", neighbors, 1)
-    if neighbors >= len(pixels):
-        raise ValueError(f"neighbors must be below {len(pixels)}, the number of images; got {neighbors!r}.")
+    require(neighbors < len(pixels), f"neighbors is {neighbors!r}; less than {len(pixels)}, the images, is needed")
     norms = (pixels**2).sum(axis=1)
     distances = norms[:, None] + norms[None, :] - 2 * pixels @ pixels.T  # exact: sums of integers below 2^53
     np.fill_diagonal(distances, np.inf)
@@ -226,9 +224,8 @@ def largest_component(data: Data) -> Data:
 def _key(name: str) -> str:
     key = str(name).lower().replace("-", "_")
     others = ("ogbn-arxiv", "digits", "karate")
-    if key not in PUBLIC_GRAPHS and key.replace("_", "-") not in others:
-        known = ", ".join([*(folder for _, folder in PUBLIC_GRAPHS.values()), *others])
-        raise ValueError(f"name must be one of {known}; got {name!r}.")
+    known = ", ".join([*(folder for _, folder in PUBLIC_GRAPHS.values()), *others])
+    require(key in PUBLIC_GRAPHS or key.replace("_", "-") in others, f"name is {name!r}; known: {known}")
     return key
 
 
@@ -254,8 +251,8 @@ def _read(dataset: type, root: Path, name: str) -> Data:
 
 
 def _check_integer(name: str, value: int, least: int) -> None:
-    if not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+    whole = isinstance(value, (int, np.integer)) and value >= least
+    require(whole, f"{name} is {value!r}; an integer of at least {least} is needed")
 
 
 def _from_arrays(features: np.ndarray, labels: np.ndarray, pairs: np.ndarray) -> Data:

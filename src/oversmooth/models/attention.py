@@ -28,7 +28,7 @@ def sequence_weights(matrices: Sequence[sparse.csr_array]) -> list[np.ndarray]:
     Returns:
         List of L + 1 arrays (n,), each positive where every node keeps a self-loop, with sum 1.
 
-    Source: ours; the sequence is Kolmogorov's, of absolute probabilities.
+    Source: the book's theorem thm-sequence; the sequence is Kolmogorov's, of absolute probabilities.
     """
     nodes = matrices[0].shape[0]
     weights = [np.full(nodes, 1 / nodes)]
@@ -76,7 +76,7 @@ def backward_paths(
     Returns:
         The pair (fixed, extra), each (n, d_k).
 
-    Source: ours (theory.md, section 9, asks for the measurement).
+    Source: ours; the book's theorem thm-second-path bounds the second part.
     """
     layer, leaf = network.layers[k], features.detach().requires_grad_()
     with torch.enable_grad():
@@ -103,7 +103,7 @@ def extra_path_bound(network, k, features, backward):
     Returns:
         The pair of floats (left, right).
 
-    Source: ours: softmax turns an error into P_ij ⟨B_i, v_j − H_i⟩ at each score.
+    Source: the book's theorem thm-second-path: softmax turns an error into P_ij ⟨B_i, v_j − H_i⟩ at each score.
     """
     layer = network.layers[k]
     out, edges, _ = network.attend(layer, features)

@@ -55,8 +55,8 @@ class OperatorNetwork(nn.Module):
     Raises:
         ValueError: an unknown name, a directed graph, or widths that make no network.
 
-    Source: theory.md, section 9; layers of Kipf and Welling, Hamilton et al., Veličković et al., Brody et al., Shi et
-    al. and Xu et al., as torch_geometric has them.
+    Source: chapter *Other operators*; layers of Kipf and Welling, Hamilton et al., Veličković et al., Brody et al., Shi
+    et al. and Xu et al., as torch_geometric has them.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ def trace_operator(
     Returns:
         `OperatorSignals`.
 
-    Source: theory.md, sections 1 and 9.
+    Source: chapter *Other operators*.
     """
     X, H, attention = [features.detach()], [], []
     with torch.enable_grad():
@@ -188,10 +188,9 @@ def attention_matrix(edges, alpha, num_nodes):
 
 def value_map(layer):
     """The linear map of a layer that carries its values, W⁽ᵏ⁾ᵀ as ``weight``."""
-    for name in ("lin_value", "lin_l", "lin", "nn"):
-        if hasattr(layer, name):
-            return getattr(layer, name)
-    raise ValueError(f"{type(layer).__name__} has no linear map for its values that is known here")
+    names = [name for name in ("lin_value", "lin_l", "lin", "nn") if hasattr(layer, name)]
+    require(bool(names), f"layer is a {type(layer).__name__}; one with a linear map for its values is needed")
+    return getattr(layer, names[0])
 
 
 def _norm(gradients):

@@ -39,7 +39,7 @@ class Remedy:
         init: None (Glorot, torch_geometric's default) or "orthogonal", of all weights.
         scale: factor on all initial weights.
 
-    Source: theory.md, section 8 names some; the selection is ours.
+    Source: the selection is ours; the book's theorem thm-remedies says what some of them can do.
     """
 
     block: str = "plain"
@@ -96,7 +96,7 @@ class DeepNetwork(nn.Module):
     Raises:
         ValueError: an unknown remedy, sizes that make no network, or edges to drop from a P that is no graph's.
 
-    Source: theory.md, section 1, for the plain network; the layers name their papers.
+    Source: the book's page *Notation* for the plain network; the layers name their papers.
     """
 
     def __init__(

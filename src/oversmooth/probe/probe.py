@@ -62,7 +62,7 @@ class Probe:
         >>> probe.diagnosis().verdict
         'healthy'
 
-    Source: theory.md, sections 1 and 5; the tool is ours.
+    Source: the measures are those of the book's page *Notation*; the tool is ours.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Probe:
         Raises:
             ValueError: nothing ran, or a layer never did.
 
-        Source: theory.md, sections 1 and 5.
+        Source: the book's page *Notation*.
         """
         import pandas as pd
 
@@ -138,7 +138,7 @@ class Probe:
         Raises:
             ValueError: nothing ran, no backward pass ran, or targets that do not fit the output.
 
-        Source: theory.md, sections 2 to 5; the thresholds are ours.
+        Source: the book's theorems thm-backward-step and thm-spurious; the thresholds are ours.
         """
         table, records = self.table(), self._recorder.records
         require(

@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 
+from oversmooth._validation import require
 from oversmooth.moments import Moments, backward_moments, feature_moments, wide
 from oversmooth.probe.norms import edge_arguments, infer_norm, node_weights
 from oversmooth.propagation.averaging import Weighting
@@ -143,8 +144,11 @@ class Recorder:
 
     def _leave(self, index, layer, module, args, kwargs, output):
         signal = _first_tensor(output)
+        # A checkpoint runs the layer again during the backward pass: its record is there already.
         if _in_backward():
             return self._recomputed(layer, signal)
+        # One record a call: what `_enter` measured of the features, and the weights that B will be measured with, whose
+        # rows are the output's nodes.
         nodes, moments, weights, graph, epsilon = layer.entered.pop()
         if _rows(signal).shape[-2] != nodes and isinstance(layer.norm, str):
             weights = self._weights_of(layer, graph, signal)  # a bipartite layer: other nodes come out
@@ -152,8 +156,11 @@ class Recorder:
         record = Record(index, self.runs - 1, nodes, norm, weights, moments, epsilon)
         self.records.append(record)
         self._watch_parameters(layer)
+        # B = ∂𝓛/∂(output) comes by a hook on the tensor: a module's own hook fails where an in-place ReLU follows. A
+        # checkpoint's first run has no gradient; its record waits for the second.
         record.waiting = not signal.requires_grad
         changed = None if record.waiting else self._watch(output, signal, partial(self._arrived, layer, record))
+        # Outside a call of the model the layers are called by hand, and the last one's output is the pass's.
         if self._inside:
             return changed
         replaced = self._watch_output(output if changed is None else changed)
@@ -287,8 +294,8 @@ def _first_tensor(value, required=True):
     for candidate in values:
         if isinstance(candidate, torch.Tensor) and candidate.is_floating_point() and candidate.dim() > 0:
             return candidate
-    if required:
-        raise ValueError(f"a watched layer returned {type(value).__name__} without a floating tensor; select others")
+    came = type(value).__name__
+    require(not required, f"a watched layer returned {came} without a floating tensor; select others")
     return None
 
 

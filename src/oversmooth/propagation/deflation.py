@@ -50,7 +50,7 @@ def deflate(propagation: Propagation, modes: int = 1) -> Deflated:
         tensor([[ 1.],
                 [-1.]])
 
-    Source: theory.md, section 8 (†).
+    Source: the book's theorem thm-deflated †.
     """
     P = propagation
     require(isinstance(P, Propagation), f"propagation is a {type(P).__name__}; an oversmooth.Propagation is needed")

@@ -1,6 +1,6 @@
 """The propagation matrix P of a graph: its products, its stationary distribution and its smoothing rate.
 
-Notation (chapters/notation.md): P is row-stochastic, π its stationary distribution, λ its rate. The Laplacian is
+Notation is the book's: P is row-stochastic, π its stationary distribution, λ its rate. The Laplacian is
 never called L here, since L is the index of the last layer.
 """
 
@@ -16,7 +16,7 @@ import scipy.sparse as sparse
 import torch
 from scipy.sparse.csgraph import connected_components
 
-from oversmooth._validation import describe, require
+from oversmooth._validation import came, require
 from oversmooth.propagation.eigenmodes import deflation
 from oversmooth.propagation.kinds import BUILDERS, adjacency_matrix, require_kind
 from oversmooth.propagation.spectrum import contraction, stationary_distribution
@@ -44,7 +44,7 @@ class Propagation:
         dtype: of the tensors given back; products follow their signal's.
         mean_factor: μ(PX)/μ(X): 1, but 0 for the kind "deflated", a `oversmooth.propagation.matrix.Deflated`.
 
-    Source: theory.md, section 1; Metropolis weights: Xiao and Boyd (2004).
+    Source: the book's page *Notation*; Metropolis weights: Xiao and Boyd (2004).
     """
 
     mean_factor = 1.0
@@ -92,7 +92,7 @@ class Propagation:
             ValueError: unknown kind, no nodes, indices of the wrong shape or range, or directed edges; for "deflated"
                 a graph that is disconnected or complete.
 
-        Source: theory.md, section 1.
+        Source: the book's page *Notation*.
         """
         require_kind(kind)
         require(
@@ -134,7 +134,7 @@ class Propagation:
         Raises:
             ValueError: wrong shape, non-finite or negative entries, rows that do not sum to 1.
 
-        Source: theory.md, section 1.
+        Source: the book's page *Notation*.
         """
         tolerance = 1e-6 if str(getattr(matrix, "dtype", "")).endswith("float32") else 1e-9
         matrix = to_scipy(matrix)
@@ -216,7 +216,7 @@ class Propagation:
         then by Lanczos, stopped at a residual of 5e-9: some singular value is that near, and a random start makes it
         the largest.
 
-        Source: theory.md, section 1.
+        Source: the book's page *Notation*.
         """
         if self.num_nodes == 1:
             return 0.0
@@ -257,7 +257,7 @@ class Propagation:
     def _product(self, signal, transposed):
         require(
             isinstance(signal, torch.Tensor) and signal.dim() in (2, 3),
-            f"a signal is a tensor (n, d) or (seeds, n, d); this one is {describe(signal)}",
+            f"a signal is a tensor (n, d) or (seeds, n, d); this one is {came(signal)}",
         )
         require(
             signal.shape[-2] == self.num_nodes,

@@ -33,7 +33,7 @@ def spectral_deviation(propagation: Propagation, features: torch.Tensor, layers:
         ValueError: P is not reversible, a depth is negative or not whole, or features that are no finite signal
             of this graph.
 
-    Source: theory.md, section 7.
+    Source: chapter *Forward oversmoothing*, where it meets measured deviations.
     """
     require_signal("features", features, propagation.num_nodes)
     depths = torch.as_tensor(list(layers))

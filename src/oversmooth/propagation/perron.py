@@ -23,7 +23,7 @@ def fixed_propagation(operator, adjacency):
     Returns:
         The `Propagation`, or None.
 
-    Source: theory.md, section 9; for sum, ours.
+    Source: chapter *Other operators*; for sum, ours.
     """
     if operator in EDGE_KINDS:
         weights = BUILDERS[operator](adjacency)

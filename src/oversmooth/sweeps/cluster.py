@@ -6,6 +6,7 @@ import contextlib
 import logging
 from concurrent.futures import CancelledError
 
+from oversmooth._validation import require
 from oversmooth.sweeps import cell as work
 from oversmooth.sweeps.versions import versions
 
@@ -125,11 +126,11 @@ def check_workers(client, address: str) -> None:
     for worker, found in found_versions(client, needed).items():
         if differing := difference(needed, found):
             unfit.append(f"{worker} has {differing}")
-    if unfit:
-        raise ValueError(
-            f"cluster {address}: its workers have other versions than this process, and would give other numbers: "
-            f"{'; '.join(unfit)}. Install the same versions there (requirements.lock) and start the workers anew."
-        )
+    require(
+        not unfit,
+        f"cluster {address}: its workers have other versions than this process, and would give other numbers: "
+        f"{'; '.join(unfit)}. Install the same versions there (requirements.lock) and start the workers anew",
+    )
 
 
 def found_versions(client, needed: dict) -> dict[str, dict]:
