@@ -6,7 +6,7 @@ import textwrap
 
 import networkx as nx
 import numpy as np
-import pandas
+import pandas as pd
 import torch
 
 from oversmooth import KINDS as ALL_KINDS
@@ -37,7 +37,7 @@ def close(actual, expected, tolerance=EXACT, absolute=None):
 def close_tables(actual, expected, tolerance=EXACT, absolute=None, **options):
     """The same of two tables: the same rows, columns and labels; missing entries only where both have one."""
     absolute = tolerance if absolute is None else absolute
-    pandas.testing.assert_frame_equal(actual, expected, rtol=tolerance, atol=absolute, **options)
+    pd.testing.assert_frame_equal(actual, expected, rtol=tolerance, atol=absolute, **options)
     return True
 
 
