@@ -29,7 +29,7 @@ def device_seconds(function, repeats=20):
 def traffic(P, dtype):
     """Bytes that PX cannot avoid: the entries with their columns, and both signals once."""
     size = torch.finfo(dtype).bits // 8
-    return P._matrix.nnz * (size + 4) + 2 * NODES * WIDTH * size
+    return P.matrix.nnz * (size + 4) + 2 * NODES * WIDTH * size
 
 
 def main():
@@ -46,7 +46,7 @@ def main():
         block = torch.empty(2**28, dtype=torch.uint8, device="cuda")
         bandwidth = 2 * block.numel() / device_seconds(block.clone)[1]
         product = device_seconds(lambda x=on_device: P @ x)
-        report("GPU, PX", case, "10⁹ entries of P a second", [P._matrix.nnz / t / 1e9 for t in reversed(product)])
+        report("GPU, PX", case, "10⁹ entries of P a second", [P.matrix.nnz / t / 1e9 for t in reversed(product)])
         share = [traffic(P, dtype) / t / bandwidth for t in reversed(product)]
         report("GPU, PX", case, "share of the memory's bandwidth", share)
         copy = osm.Network(P, [WIDTH] * DEPTH + [1], dtype=dtype).cuda()

@@ -12,7 +12,7 @@ def main():
     for name in ("Cora", "minesweeper"):
         data = osm.largest_component(osm.load(name))
         P = osm.Propagation.from_data(data)
-        matrix = P._matrix
+        matrix = P.matrix
 
         def ours(data=data):
             P = osm.Propagation.from_data(data)  # a fresh one: λ is kept once known

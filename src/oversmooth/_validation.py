@@ -13,7 +13,7 @@ def require(condition, message):
         raise ValueError(message)
 
 
-def describe(value):
+def came(value):
     """What came, for an error: the shape of a tensor, the type of anything else."""
     return f"of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
 

@@ -28,7 +28,7 @@ class Activation:
             multiplies by ``derivative``.
         in_place: H -> ρ(H), written over H, where ``pullback`` reads ρ(H) only; None keeps H.
 
-    Source: theory.md, section 1 (table of β).
+    Source: the book's page *Notation*, "Which activations"; the values of β are ours, by calculus.
     """
 
     name: str

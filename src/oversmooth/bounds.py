@@ -7,16 +7,20 @@ instead: every mean that is passed on is multiplied by `Propagation.mean_factor`
 of it is read in the coordinates of the random walk (`Propagation.scaling`), which needs a positively homogeneous ρ.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
 
 from oversmooth._validation import is_finite, require
 from oversmooth.losses import LOSSES, make_objective
+from oversmooth.network import Network, require_network
+from oversmooth.signals import Signals, require_signals
 from oversmooth.smoothness import backward_deviation, backward_mean, deviation, mean
 
 
-def forward_bound(network, features):
+def forward_bound(network: Network, features: torch.Tensor) -> torch.Tensor:
     """Bounds on the deviation of every layer's features, from the weights and λ alone.
 
     σ(X⁽ᵏ⁾) ≤ (Π_{j<k} λ c s_j) σ(X⁽⁰⁾), with s_j = ‖W⁽ʲ⁾‖₂ and c = sup|ρ'| (1 under the paper's assumptions).
@@ -33,8 +37,9 @@ def forward_bound(network, features):
     Raises:
         ValueError: features that do not fit the network, or GCN propagation with another activation.
 
-    Source: paper.md, claim 1 and Theorem 1; theory.md, section 2, equation (F).
+    Source: the paper's statement 1 and Theorem 1; the book's theorem thm-forward, bound (F).
     """
+    require_network(network)
     network.check(features)
     _require_covered(network)
     P, rho = network.propagation, network.activation
@@ -51,7 +56,7 @@ def forward_bound(network, features):
     return bounds
 
 
-def weight_norms(weights):
+def weight_norms(weights: list[torch.Tensor]) -> torch.Tensor:
     """Spectral norms s_k = ‖W⁽ᵏ⁾‖₂.
 
     Args:
@@ -88,7 +93,7 @@ class BackwardStep:
     departure_bound: torch.Tensor
 
 
-def backward_step(signals):
+def backward_step(signals: Signals) -> BackwardStep:
     """One step of backpropagation, bounded: how rough the error may get, how far its mean may leave the linear path.
 
     (B1)  σ(B̃⁽ᵏ⁾) ≤ δ λ s_{k+1} σ(B̃⁽ᵏ⁺¹⁾) + r_∞ γ
@@ -105,7 +110,7 @@ def backward_step(signals):
     Raises:
         ValueError: depth 1, non-finite signals, or GCN propagation with an activation that is not homogeneous.
 
-    Source: theory.md, section 3 (constants of this project; the linearity is the paper's claim 5).
+    Source: the book's theorem thm-backward-step (the constants are ours; the linearity is the paper's statement 5).
     """
     _require_usable(signals)
     require(signals.depth > 1, "signals has one layer only; a backward step needs two")
@@ -124,7 +129,7 @@ def backward_step(signals):
     return BackwardStep(*(torch.stack(column, -1) for column in zip(*steps, strict=True)))
 
 
-def mean_transport(signals):
+def mean_transport(signals: Signals) -> list[torch.Tensor]:
     """Where backward oversmoothing leads: the average output error, sent back through one small perceptron.
 
     b̄⁽ᴸ⁾ = Σ_i B⁽ᴸ⁾_i and b̄⁽ᵏ⁾ = b̄⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ D⁽ᵏ⁾, D⁽ᵏ⁾ = diag(ρ'(μ(H⁽ᵏ⁾))). It predicts μ(B̃⁽ᵏ⁾) = Σ_i B⁽ᵏ⁾_i
@@ -140,7 +145,7 @@ def mean_transport(signals):
     Raises:
         ValueError: non-finite signals, or GCN propagation with an activation that is not homogeneous.
 
-    Source: paper.md, claim 5 and the author's summary; theory.md, section 4.
+    Source: the paper's statement 5 and its author's summary; chapter *Backward oversmoothing*, equation mean-transport.
     """
     _require_usable(signals)
     b = [backward_mean(signals.backward[-1], signals.propagation)]
@@ -165,7 +170,7 @@ class Certificate:
     mean: torch.Tensor
 
 
-def certificate(signals, method="transport"):
+def certificate(signals: Signals, method: str = "transport") -> Certificate:
     """A rigorous bound on every layer's gradient, from one forward pass and the output error: no backward pass.
 
     ‖∂𝓛/∂W⁽ᵏ⁾‖_F ≤ ‖μ(F⁽ᵏ⁾)‖ M_k + σ(F⁽ᵏ⁾) S_k, from S_L = σ(B̃⁽ᴸ⁾), M_L = ‖μ(B̃⁽ᴸ⁾)‖ downwards.
@@ -192,8 +197,9 @@ def certificate(signals, method="transport"):
     Raises:
         ValueError: unknown method, non-finite signals, or GCN propagation with an activation that is not homogeneous.
 
-    Source: theory.md, section 5 (this project's). Around the mean of the slopes, and not the slope at the mean, the
-    departure e_k is of second order; around their midpoint, the roughness that they add is least.
+    Source: ours; the book's theorem thm-explore, and thm-deflated for deflated propagation. Around the mean of the
+    slopes, and not the slope at the mean, the departure e_k is of second order; around their midpoint, the roughness
+    that they add is least.
     """
     known = {"transport": _transported_step, "plain": _plain_step}
     require(method in known, f"method is {method!r}; known: {', '.join(known)}")
@@ -212,7 +218,9 @@ def certificate(signals, method="transport"):
     return Certificate(centre * M + spread * S, S, M)
 
 
-def loss_floor(network, features, targets, kind="mse", mask=None):
+def loss_floor(
+    network: Network, features: torch.Tensor, targets: torch.Tensor, kind: str = "mse", mask: torch.Tensor | None = None
+) -> float | torch.Tensor:
     """What the loss cannot fall below while the output is as smooth as it is now.
 
     mse: 𝓛 = mean_i ‖Ŷ_i − Y_i‖² ≥ (σ(Y) − σ(Ŷ))²₊;
@@ -234,8 +242,9 @@ def loss_floor(network, features, targets, kind="mse", mask=None):
     Raises:
         ValueError: unknown kind, or features, targets or mask that do not fit.
 
-    Source: theory.md, section 5, with its √2 sharpened to σ(Y) ≤ 1.
+    Source: the book's theorems thm-spurious and thm-explore for mse; for cross_entropy ours.
     """
+    require_network(network)
     require(kind in LOSSES, f"kind is {kind!r}; known: {', '.join(LOSSES)}")
     objective = make_objective(kind, targets, mask, network)
     with torch.no_grad():
@@ -255,7 +264,10 @@ def _transported_step(signals, k, _, state):
     """(b, S, e, M) at layer k from layer k+1, the mean carried exactly."""
     b, S, e, _ = state
     P, W = signals.propagation, signals.weights[k + 1]
+    # P* keeps means and shrinks deviations: B̃ = 1b + E becomes P*B̃ = 1b + P*E, σ(P*E) ≤ λS, ‖μ(P*E)‖ = ‖μ(E)‖ ≤ e.
+    # Where P is deflated it drops both means.
     b, e = P.mean_factor * b, P.mean_factor * e
+    # The slopes ρ'(H), column by column, around two centres: mean D and variance V, and midpoint C and half range r.
     slopes = signals.activation.slope(signals.preactivations[k])
     D, high, low = _average(slopes, P), slopes.amax(-2), slopes.amin(-2)
     variance = _average((slopes - D[..., None, :]).square(), P)
@@ -263,9 +275,13 @@ def _transported_step(signals, k, _, state):
     def norm(diagonal):
         return torch.linalg.matrix_norm(W.mT * diagonal[..., None, :], 2)
 
+    # The known part: ρ' ⊙ 1g, g = bWᵀ, has the mean gD, and deviates by (Σ_j V_j g_j²)^{1/2}.
     g = _transport(b, W, 1.0)
     fresh = (g.square() * variance).sum(-1).sqrt()
+    # The rest: ρ' = C + R, |R_ij| ≤ r_j. C keeps deviations apart from means: ‖WᵀC‖ λS. R does not: it meets all of
+    # P*E, of norm at most (λ²S² + e²)^{1/2}.
     kept = P.rate * norm((high + low) / 2) * S + norm((high - low) / 2) * (P.rate**2 * S**2 + e**2).sqrt()
+    # Its mean: ρ' = D + (ρ' − D), and the second part, of mean zero, sees the deviation only (Cauchy and Schwarz).
     e = norm(D) * e + P.rate * norm(variance.sqrt()) * S
     return g * D, kept + fresh, e, torch.linalg.vector_norm(g * D, dim=-1) + e
 
@@ -305,7 +321,7 @@ def _average(values, propagation):
 
 
 def _require_covered(network):
-    """Raise ValueError where no statement of the theory covers a network (or its signals): theory.md, section 9."""
+    """Raise ValueError where no statement of the theory covers a network (or its signals)."""
     require(
         network.propagation.scaling is None or network.activation.homogeneous,
         "with GCN propagation the theory needs a positively homogeneous activation (identity, relu, leaky_relu), not "
@@ -314,6 +330,7 @@ def _require_covered(network):
 
 
 def _require_usable(signals):
+    require_signals(signals)
     _require_covered(signals)
     for k, (H, B) in enumerate(zip(signals.preactivations, signals.backward, strict=True)):
         require(

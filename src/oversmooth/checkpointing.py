@@ -1,11 +1,19 @@
 """Passes through deep networks on large graphs that hold a few layers at a time, and make the others again."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 
 from oversmooth.moments import backward_moments, feature_moments, profile_table
+from oversmooth.network import Network, require_network
 from oversmooth.signals import advance, backward_pass, last_step, output_error
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Checkpoints:
@@ -49,7 +57,7 @@ def checkpointed_pass(network, features, propagated=None, visit=None):
     Returns:
         `Checkpoints` and Ŷ.
 
-    Source: theory.md, section 1; Chen et al. (2016), *Training Deep Nets with Sublinear Memory Cost*.
+    Source: Chen et al. (2016), *Training Deep Nets with Sublinear Memory Cost*.
     """
     states, X = Checkpoints(network, propagated), features
     for k in range(network.depth):
@@ -62,7 +70,9 @@ def checkpointed_pass(network, features, propagated=None, visit=None):
     return states, last_step(network, X, propagated)
 
 
-def streamed_profile(network, features, loss):
+def streamed_profile(
+    network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]
+) -> pd.DataFrame:
     """The table ``layer_profile(trace(network, features, loss))``, with the memory of 2√depth layers, not of 2 depth.
 
     Each layer is measured as the pass comes by, then let go; the backward pass makes the features again from every
@@ -89,8 +99,9 @@ def streamed_profile(network, features, loss):
         >>> bool((osm.streamed_profile(net, X, loss) == osm.layer_profile(osm.trace(net, X, loss))).all(axis=None))
         True
 
-    Source: theory.md, sections 1 and 5; Chen et al. (2016).
+    Source: Chen et al. (2016).
     """
+    require_network(network)
     network.check(features)
     P, forward, backward, gradients = network.propagation, [], [], []
     states, output = checkpointed_pass(

@@ -4,11 +4,14 @@ The module is not called like its function: ``oversmooth.counterexample`` must b
 two are imported.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
 
 from oversmooth._validation import require
+from oversmooth.activations import Activation
 from oversmooth.network import Network
 from oversmooth.propagation.matrix import Propagation
 
@@ -36,7 +39,9 @@ class Counterexample:
     loss: float
 
 
-def counterexample(depth, graph=None, activation="elu", width=1):
+def counterexample(
+    depth: int, graph: str | None = None, activation: str | Activation = "elu", width: int = 1
+) -> Counterexample:
     """An MLP with a trained last layer and a gradient that no depth can shrink; or the same network on a graph.
 
     Data: four nodes, X = [x₁ x₂] with x₁ = (1, 1, 2, 2), x₂ = (1, 2, 1, 2), and Y = x₂. Weights: W⁽⁰⁾ passes x₁ on in
@@ -60,7 +65,7 @@ def counterexample(depth, graph=None, activation="elu", width=1):
     Raises:
         ValueError: a depth below 2, no width, an unknown graph, or an activation that changes positive numbers.
 
-    Source: paper.md, claim 6; theory.md, section 6 (this project's example).
+    Source: the paper's statement 6; the example is ours, the book's theorem thm-counterexample.
     """
     require(isinstance(depth, int) and depth >= 2, f"depth is {depth!r}; an integer of at least 2 is needed")
     require(isinstance(width, int) and width >= 1, f"width is {width!r}; an integer of at least 1 is needed")

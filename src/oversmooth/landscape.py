@@ -1,11 +1,16 @@
 """The loss around a point in the space of all weights: a plane through it, and the Hessian's extreme eigenvalues."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from oversmooth._validation import require
+from oversmooth.network import Network, require_network
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,9 @@ class Curvature:
     lowest_direction: torch.Tensor = field(repr=False)
 
 
-def hessian_product(network, features, loss):
+def hessian_product(
+    network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]
+) -> Callable[[torch.Tensor], torch.Tensor]:
     """The map v -> ∇²𝓛 v, by differentiating the gradient once more with autograd.
 
     The gradient's graph is built once and kept; each product costs one backward pass through it. P's own backward is a
@@ -54,7 +61,9 @@ def hessian_product(network, features, loss):
     return product
 
 
-def curvature(network, features, loss, tolerance=1e-3):
+def curvature(
+    network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor], tolerance: float = 1e-3
+) -> Curvature:
     """The largest and the smallest eigenvalue of the Hessian in all weights, with their directions.
 
     Lanczos (ARPACK, by scipy's eigsh) on Hessian-vector products. Near a spurious stationary point the largest
@@ -72,10 +81,8 @@ def curvature(network, features, loss, tolerance=1e-3):
     Raises:
         ValueError: a network as `hessian_product` refuses, or with fewer than 4 weights.
 
-    Source: theory.md, section 5 (the point), not the paper.
+    Source: ours; the point is the one of the book's theorem thm-spurious.
     """
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
     product, size = hessian_product(network, features, loss), sum(weight.numel() for weight in network.weights)
     require(size >= 4, f"the network has {size} weights; a Hessian with two ends needs at least 4")
     start = torch.randn(size, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
@@ -95,7 +102,14 @@ def curvature(network, features, loss, tolerance=1e-3):
     return Curvature(highest, lowest, torch.from_numpy(steep), torch.from_numpy(down))
 
 
-def loss_plane(network, features, loss, directions, first, second):
+def loss_plane(
+    network: Network,
+    features: torch.Tensor,
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    directions: torch.Tensor,
+    first: Sequence[float],
+    second: Sequence[float],
+) -> torch.Tensor:
     """The loss on a plane of weights, 𝓛(W + a U + b V).
 
     Args:
@@ -127,6 +141,7 @@ def loss_plane(network, features, loss, directions, first, second):
 
 
 def _check(network, features):
+    require_network(network)
     require(network.num_seeds is None, "the network is a batch of seeds; a landscape belongs to one network")
     require(network.bias is None, "the network has an output bias; the landscape is one of weight matrices only")
     network.check(features)

@@ -20,7 +20,7 @@ class Objective:
         targets: Y, (n, d) for mse; class numbers (n,) for cross_entropy.
         weights: (n, 1), 1/m on the m nodes of the mask, 0 elsewhere.
 
-    Source: theory.md, sections 1 and 5.
+    Source: chapter *Spurious stationary points*.
     """
 
     kind: str

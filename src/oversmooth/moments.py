@@ -1,11 +1,63 @@
 """Weighted means and squared deviations of signals, without checks, and their table: what `smoothness` is made of."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
 import torch
+
+from oversmooth.propagation.averaging import Weighting
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BLOCK = 2**18  # entries of a block of rows: what a cache holds
 
 
-def feature_moments(features, propagation, spare=None):
+class Moments(NamedTuple):
+    """How far a signal is from constant, and how large that constant is, as squares: tensors or floats.
+
+    Mean and departure are orthogonal, so that Σ π_i ‖X_i‖² = σ(X)² + ‖μ(X)‖².
+
+    Attributes:
+        spread: σ².
+        centre: ‖μ‖².
+    """
+
+    spread: torch.Tensor | float
+    centre: torch.Tensor | float
+
+    @property
+    def deviation(self):
+        """σ."""
+        return _root(self.spread)
+
+    @property
+    def norm(self):
+        """(σ² + ‖μ‖²)^{1/2}."""
+        return _root(self.spread + self.centre)
+
+    @property
+    def ratio(self):
+        """The quotient deviation/norm of two columns of a table, to their last digit; 0 for the zero signal."""
+        return self.deviation / _or_one(self.norm)
+
+    @property
+    def relative_deviation(self):
+        """The same quotient from the squares, which rounds once less; 0 for the zero signal."""
+        return _root(self.spread / _or_one(self.spread + self.centre))
+
+
+def _root(value):
+    return value.sqrt() if isinstance(value, torch.Tensor) else value**0.5
+
+
+def _or_one(total):
+    """What to divide by: the total, or 1 where it is 0, and then so is what is divided."""
+    return torch.where(total > 0, total, 1.0) if isinstance(total, torch.Tensor) else total or 1.0
+
+
+def feature_moments(features: torch.Tensor, propagation: Weighting | None, spare: dict | None = None) -> Moments:
     """σ(X)² and ‖μ(X)‖², without checks: for signals that come from a pass, diverged ones too.
 
     Args:
@@ -14,12 +66,12 @@ def feature_moments(features, propagation, spare=None):
         spare: a dictionary that keeps working memory for the next call with this dtype and device; None keeps none.
 
     Returns:
-        The pair, each a scalar or (seeds,).
+        The `Moments`, each a scalar or (seeds,).
     """
     return moments(features, feature_measure(features, propagation), {} if spare is None else spare)
 
 
-def backward_moments(backward, propagation, spare=None):
+def backward_moments(backward: torch.Tensor, propagation: Weighting | None, spare: dict | None = None) -> Moments:
     """σ(B̃)² and ‖μ(B̃)‖², without checks; see `feature_moments`.
 
     Args:
@@ -28,7 +80,7 @@ def backward_moments(backward, propagation, spare=None):
         spare: see `feature_moments`.
 
     Returns:
-        The pair, each a scalar or (seeds,).
+        The `Moments`, each a scalar or (seeds,).
     """
     return moments(backward, backward_measure(backward, propagation), {} if spare is None else spare)
 
@@ -47,7 +99,7 @@ def weighted_mean(x, measure):
     return (m.mT @ x)[..., 0, :]
 
 
-def moments(x, measure, spare):
+def moments(x: torch.Tensor, measure: tuple[torch.Tensor, torch.Tensor, torch.Tensor], spare: dict) -> Moments:
     """Σ_i a_i ‖x_i − c_i μ‖² and ‖μ‖², μ = Σ_i m_i x_i: two passes over memory, and no cancellation.
 
     Args:
@@ -56,12 +108,14 @@ def moments(x, measure, spare):
         spare: see `feature_moments`.
 
     Returns:
-        The pair, each a scalar or (seeds,); in float64 where float32 would underflow.
+        The `Moments`, each a scalar or (seeds,); in float64 where float32 would underflow.
     """
-    # The departure from μ is formed block by block, in memory that `spare` keeps from call to call: fresh pages, or a
-    # block that no cache holds, would cost as much as the arithmetic.
+    # First pass, the mean μ. The second one sums the departures from it and not Σ a_i ‖x_i‖² − ‖μ‖², of which nothing
+    # but rounding would be left where the signal is smooth.
     m, c, a = measure
     centre = m.mT @ x
+    # Departures are formed block by block, in memory that `spare` keeps from call to call: fresh pages, or a block that
+    # no cache holds, would cost as much as the arithmetic.
     size = max(1, _BLOCK * x.shape[-2] // max(1, x.numel()))
     rows, differentiated = [], x.requires_grad and torch.is_grad_enabled()  # autograd keeps each block's own memory
     for block, scale in zip(x.split(size, -2), c.split(size), strict=True):
@@ -71,10 +125,10 @@ def moments(x, measure, spare):
         departure = torch.addcmul(block, scale, centre, value=-1, out=place)
         rows.append(torch.linalg.vector_norm(departure, dim=-1))
     rows = rows[0] if len(rows) == 1 else torch.cat(rows, -1)
-    # vecdot: a matrix product with one column costs as much as a pass over X.
-    found = torch.linalg.vecdot(rows.square(), a[:, 0]), centre.square().sum((-1, -2))
+    # Σ_i a_i ‖x_i − c_i μ‖². vecdot: a matrix product with one column costs as much as a pass over X.
+    found = Moments(torch.linalg.vecdot(rows.square(), a[:, 0]), centre.square().sum((-1, -2)))
     # Squares of float32 vanish below 1e-22, and a vanished signal would pass for a smooth one.
-    if x.dtype == wide(x) or differentiated or not bool((found[0] + found[1] < 1e-30).any()):
+    if x.dtype == wide(x) or differentiated or not bool((found.spread + found.centre < 1e-30).any()):
         return found
     return moments(x.to(wide(x)), [part.to(wide(x)) for part in measure], {})
 
@@ -91,7 +145,7 @@ def wide(x):
     return torch.float32 if x.device.type == "mps" else torch.float64
 
 
-def feature_measure(x, propagation):
+def feature_measure(x: torch.Tensor, propagation: Weighting | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(m, c, a), each (n, 1), for `moments`: with Z = X/scaling, μ = Σ π_i Z_i and σ² = Σ π_i ‖Z_i − μ‖²."""
     if propagation is None:
         uniform = x.new_full((x.shape[-2], 1), 1 / x.shape[-2])
@@ -102,7 +156,7 @@ def feature_measure(x, propagation):
     return pi / scaling, scaling, pi / scaling**2
 
 
-def backward_measure(b, propagation):
+def backward_measure(b: torch.Tensor, propagation: Weighting | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(m, c, a) for a backward signal: with B̃ = scaling·B/π, μ = Σ π_i B̃_i and σ² = Σ π_i ‖B̃_i − μ‖²."""
     if propagation is None:
         ones = b.new_ones(b.shape[-2], 1)
@@ -113,36 +167,33 @@ def backward_measure(b, propagation):
     return scaling, pi / scaling, scaling**2 / pi
 
 
-def profile_table(features, backward, gradients):
+def profile_table(features: list[Moments], backward: list[Moments], gradients: list[torch.Tensor]) -> pd.DataFrame:
     """The table of `layer_profile` from its measures.
 
     Args:
-        features: σ² and ‖μ‖² of each X⁽ᵏ⁾, as `feature_moments` gives them.
-        backward: σ² and ‖μ‖² of each B⁽ᵏ⁾, as `backward_moments` gives them.
+        features: the `Moments` of each X⁽ᵏ⁾.
+        backward: the `Moments` of each B⁽ᵏ⁾.
         gradients: ‖∂𝓛/∂W⁽ᵏ⁾‖_F, each a scalar or (seeds,).
 
     Returns:
         pandas.DataFrame, a row for each layer (and seed).
     """
-    import pandas
+    import pandas as pd
 
     columns = {}
     gradient = torch.stack(gradients)
-    for name, pairs in (("feature", features), ("backward", backward)):
+    for name, layers in (("feature", features), ("backward", backward)):
         # features that all seeds share have one measure for all
         spread, centre = (
-            torch.stack([value.expand_as(gradient[0]) for value in values]) for values in zip(*pairs, strict=True)
+            torch.stack([value.expand_as(gradient[0]) for value in values]) for values in zip(*layers, strict=True)
         )
-        norm = (spread + centre).sqrt()
-        columns[f"{name}_deviation"] = spread.sqrt()
-        columns[f"{name}_norm"] = norm
-        columns[f"{name}_ratio"] = spread.sqrt() / torch.where(norm > 0, norm, 1.0)
-        if name == "backward":
-            columns["backward_mean"] = centre.sqrt()
+        found = Moments(spread, centre)
+        columns |= {f"{name}_{measure}": getattr(found, measure) for measure in ("deviation", "norm", "ratio")}
+    columns["backward_mean"] = found.centre.sqrt()  # of the second, the backward one
     columns["gradient"] = gradient
     depth, *seeds = gradient.shape
     layer = torch.arange(depth).repeat_interleave(seeds[0]) if seeds else torch.arange(depth)
     table = {"layer": layer.numpy(), "depth": depth}
     if seeds:
         table["seed"] = torch.arange(seeds[0]).repeat(depth).numpy()
-    return pandas.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})
+    return pd.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})

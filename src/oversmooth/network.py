@@ -1,7 +1,10 @@
 """The vanilla graph neural network of the paper; with the identity propagation, a multi-layer perceptron."""
 
+from __future__ import annotations
+
+import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from numbers import Integral
 
@@ -9,7 +12,8 @@ import torch
 from torch import nn
 
 from oversmooth._validation import require, require_signal
-from oversmooth.activations import find_activation
+from oversmooth.activations import Activation, find_activation
+from oversmooth.propagation.averaging import Averaging
 
 
 class Network(nn.Module):
@@ -35,19 +39,19 @@ class Network(nn.Module):
     Raises:
         ValueError: an unknown name, or widths, scale or seed that make no network.
 
-    Source: paper.md, Setting; theory.md, section 1.
+    Source: the paper's setting; the book's page *Notation*.
     """
 
     def __init__(
         self,
-        propagation,
-        widths,
-        activation="tanh",
-        weight_scale=1.0,
-        output_bias=False,
-        seed=0,
-        init="orthogonal",
-        dtype=torch.float64,
+        propagation: Averaging,
+        widths: Iterable[int],
+        activation: str | Activation = "tanh",
+        weight_scale: float = 1.0,
+        output_bias: bool = False,
+        seed: int | Iterable[int] = 0,
+        init: str = "orthogonal",
+        dtype: torch.dtype = torch.float64,
     ):
         super().__init__()
         widths, seeds = list(widths), list(seed) if isinstance(seed, Iterable) else [seed]
@@ -66,16 +70,16 @@ class Network(nn.Module):
         self.bias = nn.Parameter(torch.zeros(bias_shape, dtype=dtype)) if output_bias else None
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Number of weight matrices, L+1."""
         return len(self.weights)
 
     @property
-    def num_seeds(self):
+    def num_seeds(self) -> int | None:
         """Number of seeds of a batch, or None for a single network."""
         return self.weights[0].shape[0] if self.weights[0].dim() == 3 else None
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Ŷ.
 
         Args:
@@ -92,7 +96,7 @@ class Network(nn.Module):
             features = self.activation(self.preactivate(k, self.propagation @ features))
         return self.preactivate(self.depth - 1, self.propagation @ features)
 
-    def preactivate(self, k, propagated):
+    def preactivate(self, k: int, propagated: torch.Tensor) -> torch.Tensor:
         """H⁽ᵏ⁾ = F⁽ᵏ⁾ W⁽ᵏ⁾, plus the bias in the last layer.
 
         Args:
@@ -105,7 +109,7 @@ class Network(nn.Module):
         result = propagated @ self.weights[k]
         return result + self.bias if self.bias is not None and k == self.depth - 1 else result
 
-    def check(self, features):
+    def check(self, features: torch.Tensor) -> None:
         """Raise ValueError unless features fit the graph, the widths, the weights' device and the seeds.
 
         Args:
@@ -138,6 +142,73 @@ class Network(nn.Module):
     def extra_repr(self):
         """What print shows besides the parameters."""
         return f"{self.propagation}, widths={self.widths}, activation={self.activation.name!r}"
+
+
+def stack(networks: Sequence[Network]) -> Network:
+    """One batched network from single ones, with copies of their weights.
+
+    Args:
+        networks: list of single `Network`, of equal widths, on one `Propagation`.
+
+    Returns:
+        `Network`, weights (seeds, d_k, d_{k+1}).
+
+    Raises:
+        ValueError: anything else.
+    """
+    good = isinstance(networks, Sequence) and len(networks) > 0 and all(isinstance(one, Network) for one in networks)
+    require(good, "a Network or a non-empty list of Networks is needed")
+    first = networks[0]
+    for i, one in enumerate(networks):
+        require(one.num_seeds is None, f"network {i} of the list is a batch already; give it alone, or single networks")
+        same = (
+            one.widths == first.widths
+            and one.activation == first.activation
+            and one.propagation is first.propagation
+            and (one.bias is None) == (first.bias is None)
+            and one.weights[0].dtype == first.weights[0].dtype
+        )
+        require(
+            same,
+            f"network {i} of the list differs from the first in widths, activation, bias, dtype or Propagation (one "
+            "and the same object is needed); train it on its own",
+        )
+    batch = copy.deepcopy(first)
+    with torch.no_grad():
+        layers = zip(*(one.weights for one in networks), strict=True)
+        batch.weights = nn.ParameterList(torch.stack(layer) for layer in layers)
+        if first.bias is not None:
+            batch.bias = nn.Parameter(torch.stack([one.bias for one in networks])[:, None])
+    return batch
+
+
+@torch.no_grad()
+def unstack(batch: Network, networks: Sequence[Network]) -> None:
+    """Write the weights of a batch back into the single networks that it was stacked from.
+
+    Args:
+        batch: `Network`, a batch.
+        networks: the list that `stack` was given.
+    """
+    for i, one in enumerate(networks):
+        for weight, trained in zip(one.weights, batch.weights, strict=True):
+            weight.copy_(trained[i])
+        if one.bias is not None:
+            one.bias.copy_(batch.bias[i, 0])
+
+
+def require_network(network: object) -> None:
+    """Check that a network of this library was given.
+
+    Raises:
+        ValueError: something else; the message says what to use instead.
+    """
+    require(
+        isinstance(network, Network),
+        f"network is a {type(network).__name__}; an oversmooth.Network is needed. A torch_geometric model is measured "
+        "as it runs: with oversmooth.Probe(model) as probe: loss(model(x, edge_index)).backward(), then probe.table(). "
+        "For an OperatorNetwork there is oversmooth.trace_operator",
+    )
 
 
 def _check_recipe(widths, seeds, init, weight_scale):

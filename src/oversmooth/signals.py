@@ -1,5 +1,8 @@
 """All forward signals, backward signals and gradients of one pass."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -7,7 +10,8 @@ import torch
 
 from oversmooth._validation import require
 from oversmooth.activations import Activation
-from oversmooth.propagation.matrix import Propagation
+from oversmooth.network import Network, require_network
+from oversmooth.propagation.averaging import Averaging
 
 
 @dataclass(frozen=True)
@@ -35,22 +39,22 @@ class Signals:
     output: torch.Tensor
     loss: torch.Tensor
     weights: list[torch.Tensor] = field(repr=False)
-    propagation: Propagation
+    propagation: Averaging
     activation: Activation
-    steps: "Steps" = field(repr=False)
+    steps: Steps = field(repr=False)
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Number of weight matrices, L+1."""
         return len(self.weights)
 
     @property
-    def propagated(self):
+    def propagated(self) -> list[torch.Tensor]:
         """F⁽ᵏ⁾ = P X⁽ᵏ⁾, (n, d_k); made when first asked for."""
         return self.steps.propagated
 
     @property
-    def preactivations(self):
+    def preactivations(self) -> list[torch.Tensor]:
         """H⁽ᵏ⁾ = F⁽ᵏ⁾ W⁽ᵏ⁾, (n, d_{k+1}), the last one the output; made when first asked for."""
         return self.steps.preactivations
 
@@ -71,22 +75,22 @@ class Steps:
     features: list[torch.Tensor]
     weights: list[torch.Tensor]
     kept: list[torch.Tensor | None]
-    propagation: Propagation
+    propagation: Averaging
 
     @cached_property
-    def propagated(self):
+    def propagated(self) -> list[torch.Tensor]:
         """F⁽ᵏ⁾ = P X⁽ᵏ⁾."""
         propagated = [self.propagation @ X for X in self.features]
         return [_for_each_seed(F, self.kept[-1]) for F in propagated]
 
     @cached_property
-    def preactivations(self):
+    def preactivations(self) -> list[torch.Tensor]:
         """H⁽ᵏ⁾ = P X⁽ᵏ⁾ W⁽ᵏ⁾, by the same operations as in the pass."""
         layers = zip(self.features, self.weights, self.kept, strict=True)
         return [propagate(self.propagation, X, W) if H is None else H for X, W, H in layers]
 
 
-def trace(network, features, loss):
+def trace(network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]) -> Signals:
     """Every signal and gradient of one forward and one backward pass.
 
     X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾), H⁽ᵏ⁾ = P X⁽ᵏ⁾ W⁽ᵏ⁾; then from B⁽ᴸ⁾ = ∂𝓛/∂Ŷ downwards G⁽ᵏ⁾ = Pᵀ B⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ,
@@ -104,8 +108,9 @@ def trace(network, features, loss):
     Raises:
         ValueError: features that do not fit the network, or a loss that is no scalar or ignores the output.
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*, "One layer, forward and backward".
     """
+    require_network(network)
     network.check(features)
     P, rho = network.propagation, network.activation
     W = [weight.detach().clone() for weight in network.weights]
@@ -116,6 +121,19 @@ def trace(network, features, loss):
     features = [_for_each_seed(X[0], output), *X[1:]]
     steps = Steps(list(X), W, [*H[1:], output], P)
     return Signals(features, list(B[::-1]), list(gradients[::-1]), output, value, W, P, rho, steps)
+
+
+def require_signals(signals: object) -> None:
+    """Check that a trace was given.
+
+    Raises:
+        ValueError: something else; the message says what to use instead.
+    """
+    require(
+        isinstance(signals, Signals),
+        f"signals is a {type(signals).__name__}; what oversmooth.trace returned for an oversmooth.Network is needed. "
+        "What a Probe measured of another model: probe.table() and probe.diagnosis()",
+    )
 
 
 @torch.no_grad()
@@ -131,7 +149,7 @@ def forward_pass(network, features, propagated=None, visit=None):
     Returns:
         The list of (X⁽ᵏ⁾, H⁽ᵏ⁻¹⁾), k = 0, …, L, with None for an H⁽ᵏ⁻¹⁾ whose ρ' can be told from ρ, and Ŷ.
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*, "One layer, forward and backward".
     """
     states = [(features, None)]
     for k in range(network.depth):
@@ -191,7 +209,7 @@ def backward_pass(network, states, error, propagated=None):
     Yields:
         B⁽ᵏ⁾ and ∂𝓛/∂W⁽ᵏ⁾, k = L, …, 0: one layer at a time, since training keeps no backward signal.
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*, "One layer, forward and backward".
     """
     P, rho = network.propagation, network.activation
     B = error
@@ -203,7 +221,9 @@ def backward_pass(network, states, error, propagated=None):
     yield B, states[0][0].mT @ P.adjoint(B) if propagated is None else propagated.mT @ B
 
 
-def propagate(propagation, features, weight, propagated=None):
+def propagate(
+    propagation: Averaging, features: torch.Tensor, weight: torch.Tensor, propagated: torch.Tensor | None = None
+) -> torch.Tensor:
     """H = P X W, in the order that sends fewer columns through the sparse product.
 
     Args:

@@ -4,9 +4,13 @@ All averages are weighted by the stationary distribution π. For the GCN normali
 constant, a signal is first divided by `Propagation.scaling` (backward signals are multiplied by it).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 
-from oversmooth._validation import describe, require, require_signal
+from oversmooth._validation import came, require, require_signal
 from oversmooth.moments import (
     backward_measure,
     backward_moments,
@@ -16,12 +20,17 @@ from oversmooth.moments import (
     profile_table,
     weighted_mean,
 )
-from oversmooth.propagation.matrix import csr_tensor
+from oversmooth.propagation.averaging import Weighting
+from oversmooth.signals import Signals, require_signals
+from oversmooth.sparse import csr_tensor
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BLOCK = 2**18  # entries of a block of edges: what a cache holds
 
 
-def mean(features, propagation=None):
+def mean(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The weighted mean μ(X) = Σ_i π_i X_i.
 
     Args:
@@ -39,13 +48,13 @@ def mean(features, propagation=None):
         >>> osm.mean(torch.tensor([[0.0], [1.0], [5.0]]))
         tensor([2.])
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*.
     """
     _check("features", features, propagation)
     return weighted_mean(features, feature_measure(features, propagation))
 
 
-def deviation(features, propagation=None):
+def deviation(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The deviation from the mean, σ(X) = (Σ_i π_i ‖X_i − μ(X)‖²)^{1/2}.
 
     Args:
@@ -63,13 +72,13 @@ def deviation(features, propagation=None):
         >>> float(osm.deviation(torch.tensor([[1.0], [3.0]])))
         1.0
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*.
     """
     _check("features", features, propagation)
-    return feature_moments(features, propagation)[0].sqrt().to(features.dtype)
+    return feature_moments(features, propagation).deviation.to(features.dtype)
 
 
-def energy(features, propagation=None):
+def energy(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The paper's measure E(X) = σ(X)²; with uniform weights (1/2n²) Σ_ij ‖X_i − X_j‖².
 
     Args:
@@ -91,13 +100,13 @@ def energy(features, propagation=None):
         >>> round(float(osm.energy(X)), 6), round(pairs / (2 * 3**2), 6)
         (4.666667, 4.666667)
 
-    Source: paper.md, Setting; theory.md, section 1.
+    Source: the paper's setting; the book's page *Notation*.
     """
     _check("features", features, propagation)
-    return feature_moments(features, propagation)[0].to(features.dtype)
+    return feature_moments(features, propagation).spread.to(features.dtype)
 
 
-def relative_deviation(features, propagation=None):
+def relative_deviation(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The share of a signal that is not constant: σ(X) / (Σ_i π_i ‖X_i‖²)^{1/2}.
 
     0 for a constant signal, 1 for one of mean zero; 0 for the zero signal, by convention.
@@ -119,15 +128,13 @@ def relative_deviation(features, propagation=None):
         >>> float(osm.relative_deviation(torch.tensor([[-1.0], [1.0]])))
         1.0
 
-    Source: theory.md, section 5.
+    Source: ours; chapter *Forward oversmoothing* says why growing is not the same as staying apart.
     """
     _check("features", features, propagation)
-    spread, centre = feature_moments(features, propagation)
-    total = spread + centre
-    return (spread / torch.where(total > 0, total, 1.0)).sqrt().to(features.dtype)
+    return feature_moments(features, propagation).relative_deviation.to(features.dtype)
 
 
-def backward_mean(backward, propagation=None):
+def backward_mean(backward: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The mean of a backward signal per unit of π, μ(B̃) = Σ_i B_i with B̃_i = B_i/π_i.
 
     For GCN propagation it is Σ_i scaling_i B_i, which is what that operator preserves.
@@ -147,13 +154,13 @@ def backward_mean(backward, propagation=None):
         >>> osm.backward_mean(torch.tensor([[0.5], [-0.25]]))
         tensor([0.2500])
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*.
     """
     _check("backward", backward, propagation)
     return weighted_mean(backward, backward_measure(backward, propagation))
 
 
-def backward_deviation(backward, propagation=None):
+def backward_deviation(backward: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The deviation of a backward signal per unit of π: σ(B̃) with B̃_i = B_i/π_i.
 
     In these units the backward pass contracts at the same rate, in the same norm, as the forward pass.
@@ -175,13 +182,13 @@ def backward_deviation(backward, propagation=None):
         >>> float(osm.backward_deviation(torch.tensor([[0.5], [-0.5]])))
         1.0
 
-    Source: theory.md, section 1.
+    Source: the book's page *Notation*.
     """
     _check("backward", backward, propagation)
-    return backward_moments(backward, propagation)[0].sqrt().to(backward.dtype)
+    return backward_moments(backward, propagation).deviation.to(backward.dtype)
 
 
-def dirichlet_energy(features, edge_index):
+def dirichlet_energy(features: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
     """The Dirichlet energy (1/n) Σ_i Σ_{j ∈ N(i)} ‖X_i − X_j‖².
 
     Args:
@@ -208,7 +215,7 @@ def dirichlet_energy(features, edge_index):
     return _squared_differences(x, source, target) / len(x)
 
 
-def mean_average_distance(features, edge_index):
+def mean_average_distance(features: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
     """The mean average (cosine) distance (1/n) Σ_i Σ_{j ∈ N(i)} (1 − cos(X_i, X_j)).
 
     It sees directions only: for one feature of one sign it is 0 whatever the signal. Two zero rows are at distance 0, a
@@ -243,7 +250,7 @@ def mean_average_distance(features, edge_index):
     return (_squared_differences(unit, source, target) + one_zero) / (2 * len(x))
 
 
-def effective_rank(features):
+def effective_rank(features: torch.Tensor) -> torch.Tensor:
     """The effective rank exp(−Σ_i p_i log p_i), p_i = s_i / Σ_j s_j over the singular values s of X.
 
     Args:
@@ -270,7 +277,7 @@ def effective_rank(features):
     return torch.where(total[..., 0] > 0, entropy.exp(), 0.0)
 
 
-def layer_profile(signals):
+def layer_profile(signals: Signals) -> pd.DataFrame:
     """A table of one pass: how smooth and how large the signals and gradients are, layer by layer.
 
     Columns: layer, depth, then, under the names used all over the book: feature_deviation σ(X⁽ᵏ⁾), feature_norm
@@ -295,8 +302,9 @@ def layer_profile(signals):
         >>> round(float(table["gradient"][0]), 6), round(float(table["backward_ratio"][0]), 6)
         (8.0, 0.0)
 
-    Source: theory.md, sections 1 and 5.
+    Source: the book's page *Notation*.
     """
+    require_signals(signals)
     P, spare = signals.propagation, {}
     X, B = signals.features, signals.backward
     feature, backward = feature_measure(X[0], P), backward_measure(B[0], P)
@@ -336,12 +344,16 @@ def _squared_differences(x, source, target):
     Returns:
         A scalar.
     """
+    # Differences do not see the mean, and without it the squares are small, so that less cancels.
     centred = x - x.mean(0)
+    # Σ_edges ‖x_s‖² + ‖x_t‖² = Σ_i (how often i stands at either end) ‖x_i‖²: no array over the edges.
     degree = torch.bincount(source, minlength=len(x)) + torch.bincount(target, minlength=len(x))
     squares = (degree * centred.square().sum(1)).sum()
     total = squares - 2 * _inner_products(centred, source, target)
+    # The error is eps · squares: where total is more than eps^{1/4} squares, three quarters of the digits are left.
     if bool(total > torch.finfo(x.dtype).eps ** 0.25 * squares):
         return total
+    # Else difference by difference, which cancels nothing, in blocks of edges that a cache holds.
     size = max(1, _BLOCK // max(1, x.shape[1]))
     blocks = zip(source.split(size), target.split(size), strict=True)
     return sum(((x[s] - x[t]).square().sum() for s, t in blocks), x.new_zeros(()))
@@ -363,7 +375,7 @@ def _edges(features, edge_index):
     require(features.dim() == 2, f"features has shape {tuple(features.shape)}; (nodes, features) is needed")
     require(
         isinstance(edge_index, torch.Tensor) and edge_index.dim() == 2 and edge_index.shape[0] == 2,
-        f"edge_index is {describe(edge_index)}; a tensor (2, edges) is needed",
+        f"edge_index is {came(edge_index)}; a tensor (2, edges) is needed",
     )
     require(
         not (edge_index.is_floating_point() or edge_index.is_complex() or edge_index.dtype == torch.bool),

@@ -1,17 +1,28 @@
 """The last layer trained alone, in three senses of "trained"."""
 
+from __future__ import annotations
+
 import copy
 
 import torch
 
 from oversmooth._validation import require
 from oversmooth.losses import check_mask, make_objective
+from oversmooth.network import Network, require_network
 from oversmooth.signals import forward_pass
 
 METHODS = ("budget", "descent", "exact")
 
 
-def train_last_layer(net, X, y, how="budget", budget=3.0, mask=None, steps=1000):
+def train_last_layer(
+    net: Network,
+    X: torch.Tensor,
+    y: torch.Tensor,
+    how: str = "budget",
+    budget: float = 3.0,
+    mask: torch.Tensor | None = None,
+    steps: int = 1000,
+) -> Network:
     """A copy of the network whose last layer minimises the mean squared error, the other layers as they are.
 
     With F = F⁽ᴸ⁾ and m training nodes, the loss (1/m) ‖F W − Y‖² is treated in one of three ways:
@@ -31,7 +42,7 @@ def train_last_layer(net, X, y, how="budget", budget=3.0, mask=None, steps=1000)
         X: features, (n, d_0) or (seeds, n, d_0).
         y: targets Y, (n, d_{L+1}), or (n,) for one output column.
         how: "budget", "descent" or "exact".
-        budget: largest ‖W⁽ᴸ⁾‖_F, for "budget"; the default is theory.md's.
+        budget: largest ‖W⁽ᴸ⁾‖_F, for "budget"; the default is the book's.
         mask: training nodes, (n,) booleans; None means all.
         steps: number of updates, for "descent".
 
@@ -41,8 +52,9 @@ def train_last_layer(net, X, y, how="budget", budget=3.0, mask=None, steps=1000)
     Raises:
         ValueError: data, mask or options that do not fit.
 
-    Source: paper.md, claim 4; theory.md, section 5.
+    Source: the paper's statement 4; the book's theorem thm-spurious.
     """
+    require_network(net)
     require(how in METHODS, f"how is {how!r}; known: {', '.join(METHODS)}")
     require(budget > 0, f"budget is {budget}; a norm must be positive")
     require(isinstance(steps, int) and steps >= 0, f"steps is {steps!r}; a number of updates is needed")

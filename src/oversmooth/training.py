@@ -1,17 +1,23 @@
 """Full-batch training of many seeds at once, with records of every layer."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 
 from oversmooth._validation import require
-from oversmooth.batching import stack, unstack
 from oversmooth.checkpointing import checkpointed_pass
 from oversmooth.losses import check_mask, make_objective
 from oversmooth.moments import backward_moments, feature_moments
-from oversmooth.network import Network
+from oversmooth.network import Network, stack, unstack
 from oversmooth.signals import backward_pass, forward_pass
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 # What is recorded of every layer: column name in `layers`, prefix in `table`.
@@ -31,40 +37,40 @@ class History:
         layers: the same per-layer numbers, a row for each step, seed and layer.
         diverged: (seeds,) booleans: whose loss became non-finite.
 
-    Source: theory.md, section 5, *Training*.
+    Source: chapter *Spurious stationary points*, whose training this is.
     """
 
-    table: "pandas.DataFrame" = field(repr=False)  # noqa: F821 (pandas loads when a table is made)
+    table: pd.DataFrame = field(repr=False)
     diverged: torch.Tensor
 
     @property
-    def layers(self):
+    def layers(self) -> pd.DataFrame:
         """A row for each step, seed and layer: gradient, deviation, relative_deviation."""
-        import pandas
+        import pandas as pd
 
         keys = self.table[["step", "seed"]]
         depth = sum(name.startswith("gradient_") for name in self.table.columns)
         parts = []
         for k in range(depth):
             part = self.table[[f"{name}_{k}" for name in _PER_LAYER]].set_axis(_PER_LAYER, axis=1)
-            parts.append(pandas.concat([keys, part], axis=1).assign(layer=k, depth=depth))
+            parts.append(pd.concat([keys, part], axis=1).assign(layer=k, depth=depth))
         order = ["step", "seed", "layer", "depth", *_PER_LAYER]
-        return pandas.concat(parts)[order].sort_values(order[:3]).reset_index(drop=True)
+        return pd.concat(parts)[order].sort_values(order[:3]).reset_index(drop=True)
 
 
 def fit(
-    net_or_nets,
-    X,
-    y,
-    loss="mse",
-    mask=None,
-    optimizer="adam",
-    lr=0.003,
-    steps=1000,
-    record_every=1,
-    test_mask=None,
-    checkpoint=False,
-):
+    net_or_nets: Network | Sequence[Network],
+    X: torch.Tensor,
+    y: torch.Tensor,
+    loss: str = "mse",
+    mask: torch.Tensor | None = None,
+    optimizer: str = "adam",
+    lr: float = 0.003,
+    steps: int = 1000,
+    record_every: int = 1,
+    test_mask: torch.Tensor | None = None,
+    checkpoint: bool = False,
+) -> History:
     """Train a network, or a batch of seeds in one pass, by full-batch gradient descent or Adam, in place.
 
     W⁽ᵏ⁾ ← W⁽ᵏ⁾ − lr ∂𝓛/∂W⁽ᵏ⁾ ("sgd": plain gradient descent), or Adam with torch's other defaults. The gradients are
@@ -79,7 +85,7 @@ def fit(
         loss: "mse" (mean over nodes of the squared row norm) or "cross_entropy".
         mask: training nodes, (n,) booleans; None means all.
         optimizer: "sgd" or "adam".
-        lr: step size. The default is the one of theory.md for Adam; its gradient descent takes 0.02.
+        lr: step size. The default is the book's for Adam; its gradient descent takes 0.02.
         steps: number of updates.
         record_every: record steps 0, record_every, 2 record_every, … and the last one.
         test_mask: nodes for a column test_accuracy, (n,) booleans; None means no such column.
@@ -92,7 +98,7 @@ def fit(
     Raises:
         ValueError: networks, data, mask or options that do not fit.
 
-    Source: theory.md, section 5, *Training*.
+    Source: chapter *Spurious stationary points*, whose training this is.
     """
     network = net_or_nets if isinstance(net_or_nets, Network) else stack(net_or_nets)
     network.check(X)
@@ -175,16 +181,14 @@ class _Run:
         """The numbers of one row of `History.table`, each a scalar or (seeds,)."""
         P, network = self.network.propagation, self.network
         norms = [torch.linalg.vector_norm(g, dim=tuple(range(value.dim(), g.dim()))) for g in gradients]
-        row = {"loss": value, "mean_error": backward_moments(error, P)[1].sqrt()}
+        row = {"loss": value, "mean_error": backward_moments(error, P).centre.sqrt()}
         row["accuracy"] = self.objective.accuracy(output)
         if self.test_mask is not None:
             row["test_accuracy"] = self.objective.accuracy(output, self.test_mask)
         row["gradient"] = torch.stack(norms).square().sum(0).sqrt()
         row |= {f"gradient_{k}": norms[k] for k in range(network.depth)}
-        row |= {f"deviation_{k}": spread.sqrt() for k, (spread, _) in enumerate(moments)}
-        for k, (spread, centre) in enumerate(moments):
-            total = spread + centre
-            row[f"relative_deviation_{k}"] = (spread / torch.where(total > 0, total, 1.0)).sqrt()
+        for name in ("deviation", "relative_deviation"):
+            row |= {f"{name}_{k}": getattr(layer, name) for k, layer in enumerate(moments)}
         row = {name: number for name, number in row.items() if number is not None}
         shape = self.diverged.shape
         values = torch.stack([number.expand(shape) for number in row.values()])
@@ -193,15 +197,15 @@ class _Run:
 
 
 def _table(records, depth):
-    import pandas
+    import pandas as pd
 
     parts = []
     for step, names, values, diverged in records:
-        part = pandas.DataFrame(values.T.numpy(), columns=names)
+        part = pd.DataFrame(values.T.numpy(), columns=names)
         part.insert(0, "step", step)
         part.insert(1, "seed", range(len(part)))
         part["diverged"] = diverged.numpy()
         parts.append(part)
-    table = pandas.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
     overall = [name for name in table.columns if not name[-1].isdigit()]
     return table[[*overall, *(name for name in table.columns if name not in overall)]]

@@ -24,7 +24,8 @@ def of_notebook(name):
 def tree(tmp_path):
     """A package with every way of importing, one of them in a circle."""
     files = {
-        "oversmooth/__init__.py": '_PUBLIC = {"a": ["first"], "b": ["second"], "c": ["third"]}\n',
+        "oversmooth/__init__.py": "",
+        "oversmooth/public.py": 'PUBLIC = {"a": ["first"], "b": ["second"], "c": ["third"]}\n',
         "oversmooth/a.py": "def first():\n    from oversmooth import d\n",
         "oversmooth/b.py": "from . import deep\nfrom .deep.inner import thing\n",
         "oversmooth/c.py": "import numpy\n",

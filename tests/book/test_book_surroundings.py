@@ -72,9 +72,9 @@ SENTENCE = "begins at a home folder, and this user has none: set HOME, or name a
 
 
 @pytest.mark.skipif(not can_be_unknown(), reason="this system has no user without an entry (unshare --map-user)")
-@pytest.mark.parametrize("call", ["rawfiles.data_root('~/data')", "osm.sweep(len, {'a': [1]}, [0], cache='~/cells')"])
+@pytest.mark.parametrize("call", ["files.data_root('~/data')", "osm.sweep(len, {'a': [1]}, [0], cache='~/cells')"])
 def test_the_library_says_that_there_is_no_home(call):
-    code = f"import oversmooth as osm\nfrom oversmooth import rawfiles\nassert rawfiles.data_root()\n{call}"
+    code = f"import oversmooth as osm\nfrom oversmooth.graphs import files\nassert files.data_root()\n{call}"
     environment = {key: value for key, value in os.environ.items() if key != "HOME"}
     answer = subprocess.run([*UNKNOWN, sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert answer.stderr.splitlines()[-1].startswith("ValueError: ~/") and SENTENCE in answer.stderr

@@ -8,6 +8,7 @@ from cases import EXACT, GRAPHS, edge_index_of, propagation_of, signal
 from torch_geometric.data import Data
 
 import oversmooth as osm
+from oversmooth.propagation.averaging import Averaging, Weighting
 from oversmooth_book.experiments.a_remedy_from_the_theorem import figures, operators, spectra, training
 from oversmooth_book.experiments.a_remedy_from_the_theorem import measure as experiment
 
@@ -27,6 +28,7 @@ def test_rotation_is_the_exponential_on_pairs_and_orthogonal():
     P = propagation_of("grid", "gcn")
     rates, vectors = np.linalg.eigh(P.to_dense().numpy())
     rotation = operators.Rotation(P)
+    assert isinstance(rotation, Averaging)
     X = signal(15, 4, 2)
     image, back = rotation @ X, rotation.adjoint(rotation @ X)
     Z = X[..., :2].numpy() + 1j * X[..., 2:].numpy()
@@ -45,6 +47,7 @@ def test_rotation_is_the_exponential_on_pairs_and_orthogonal():
 def test_filter_is_its_polynomial_of_the_spectrum(base):
     Q = osm.deflate(propagation_of("karate", base))
     filtered = operators.Filter(Q, 0.7, 9)
+    assert isinstance(filtered, Averaging) and isinstance(filtered, Weighting)
     coefficients = np.polynomial.chebyshev.Chebyshev(filtered.coefficients)
     rates, vectors = np.linalg.eig(Q.to_dense().numpy())
     expected = torch.from_numpy((vectors * coefficients(rates) @ np.linalg.inv(vectors)).real)

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from oversmooth.graphs import datasets as graphs
-from oversmooth.graphs import files as rawfiles
+from oversmooth.graphs import files
 
 
 def raw_root(*names):
     """The folder of raw files that this machine has, or a skip."""
-    root = rawfiles.data_root()
+    root = files.data_root()
     missing = [name for name in names if not graphs.available(name)]
     if missing:
         pytest.skip(f"no raw files of {', '.join(missing)} in {root}: set OVERSMOOTH_DATA")

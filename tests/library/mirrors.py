@@ -4,7 +4,7 @@ import hashlib
 import http.server
 import threading
 
-from oversmooth.graphs import files as rawfiles
+from oversmooth.graphs import files
 
 
 class Mirror:
@@ -45,10 +45,10 @@ class Mirror:
 
 def small_files(folder, monkeypatch):
     """Files of Cora's and minesweeper's names, a kilobyte each, and their sums in the place of the recorded ones."""
-    paths = [*rawfiles.files_of("Planetoid", "Cora"), *rawfiles.files_of("HeterophilousGraphDataset", "minesweeper")]
+    paths = [*files.files_of("Planetoid", "Cora"), *files.files_of("HeterophilousGraphDataset", "minesweeper")]
     for path in paths:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(path.encode() * 20)
     sums = {path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in paths}
-    monkeypatch.setattr(rawfiles, "RAW_SHA256", {**rawfiles.RAW_SHA256, **sums})
+    monkeypatch.setattr(files, "RAW_SHA256", {**files.RAW_SHA256, **sums})
     return folder

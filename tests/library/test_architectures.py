@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 import torch
-from cases import EXACT, propagation_of, signal
+from cases import EDGE_KINDS, EXACT, propagation_of, signal
 from torch_geometric.nn import GCN2Conv, GCNConv
 
 import oversmooth as osm
@@ -142,6 +142,12 @@ def test_copies_and_pickles_compute_the_same():
     assert torch.equal(pickle.loads(pickle.dumps(net.cpu()))(x), net(x))
 
 
+@pytest.mark.parametrize("kind", EDGE_KINDS)
+def test_edges_are_dropped_whatever_the_kind(kind):
+    net, x = network("DropEdge", kind=kind), signal(15, 3)
+    assert not torch.equal(net(x), net(x)) and torch.equal(net.eval()(x), network("plain", kind=kind).eval()(x))
+
+
 def test_what_makes_no_network_is_refused():
     P = propagation_of(GRAPH)
     with pytest.raises(ValueError, match=r"remedy is 'magic'; known: plain, residual"):
@@ -158,7 +164,7 @@ def test_what_makes_no_network_is_refused():
 def test_without_a_graph_no_layer_overwrites_its_input(remedy):
     """GCN2Conv scales the product PX in place, which is X itself where P = I."""
     data = osm.csbm(num_nodes=30, seed=0)
-    P = osm.Propagation.from_data(data, kind="identity")
+    P = osm.Propagation.identity(30)
     dense = osm.Propagation.from_matrix(torch.eye(30, dtype=torch.float64))
     one, other = (osm.DeepNetwork(which, 8, 2, 6, remedy=remedy) for which in (P, dense))
     losses = [network(data.x).square().sum() for network in (one, other)]

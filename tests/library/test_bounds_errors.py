@@ -6,7 +6,8 @@ import warnings
 import pytest
 import reference_bounds as reference
 import torch
-from bounds_cases import make_signals, propagation, same_values, unsmoothing_allowed
+from bounds_cases import edges, make_signals, propagation, same_values, unsmoothing_allowed
+from torch_geometric.nn import GCN
 
 import oversmooth as osm
 
@@ -43,6 +44,19 @@ def test_one_layer():
         value = osm.certificate(signals, method)
         assert value.gradient.shape == (1,)
         assert same_values(value.gradient, reference.certificate(signals, method)["gradient"])
+
+
+def test_another_model_is_told_what_measures_it():
+    model = GCN(2, 3, num_layers=2).double()
+    X, edge_index = torch.ones(3, 2, dtype=torch.float64), edges("path", 3)
+    for function in (osm.trace, osm.streamed_profile, osm.loss_floor, osm.curvature, osm.train_last_layer):
+        with pytest.raises(ValueError, match=r"network is a GCN; an oversmooth\.Network .* oversmooth\.Probe\(model\)"):
+            function(model, X, torch.sum)
+    with osm.Probe(model) as probe:
+        model(X, edge_index).sum().backward()
+    for function in (osm.certificate, osm.backward_step, osm.mean_transport, osm.layer_profile):
+        with pytest.raises(ValueError, match=r"signals is a Probe; what oversmooth\.trace .*probe\.table\(\)"):
+            function(probe)
 
 
 def test_unknown_options_list_the_known_ones():

@@ -92,10 +92,10 @@ def test_csbm_costs_edges_not_pairs():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_nodes": 1}, "num_nodes must be an integer of at least 2; got 1"),
+        ({"num_nodes": 1}, "num_nodes is 1; an integer of at least 2 is needed"),
         ({"num_nodes": 40.0}, "num_nodes"), ({"num_classes": 0}, "num_classes"),
         ({"num_features": 0}, "num_features"),
-        ({"seed": -1}, "seed"), ({"seed": 0.5}, "seed"), ({"p_in": 1.1}, "p_in is a probability"),
+        ({"seed": -1}, "seed"), ({"seed": 0.5}, "seed"), ({"p_in": 1.1}, r"p_in is 1\.1; a probability"),
         ({"p_out": -0.1}, "p_out"), ({"p_out": math.nan}, "p_out"), ({"separation": math.inf}, "separation"),
     ],
 )  # fmt: skip

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from cases import ITERATIVE, close, close_tables, propagation_of, signal, unfriendly_network
+from cases import ITERATIVE, KINDS, close, close_tables, propagation_of, signal, unfriendly_network
 
 import oversmooth as osm
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-KINDS = ["metropolis", "random_walk", "gcn", "identity"]
 
 
 def cubes(output):

@@ -6,18 +6,16 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from cases import EXACT, GRAPHS, MATRICES, close, propagation_of, signal
+from cases import EXACT, GRAPHS, KINDS, MATRICES, close, propagation_of, signal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oversmooth import ACTIVATIONS, Network, Propagation, deviation, forward_bound, trace
 
 HOMOGENEOUS = sorted(name for name, rho in ACTIVATIONS.items() if rho.homogeneous)
-OPERATORS = {
-    (name, kind): propagation_of(name, kind)
-    for name in GRAPHS
-    for kind in ("metropolis", "max_degree", "random_walk", "gcn", "identity")
-} | {(name, "matrix"): Propagation.from_matrix(matrix) for name, matrix in MATRICES.items()}
+OPERATORS = {(name, kind): propagation_of(name, kind) for name in GRAPHS for kind in KINDS} | {
+    (name, "matrix"): Propagation.from_matrix(matrix) for name, matrix in MATRICES.items()
+}
 
 
 def measured(network, X):

@@ -106,7 +106,7 @@ def test_the_floor_for_mse_is_attained_off_the_constants_too():
     """Ŷ = Y/3 + c: the loss is (1 − 1/3)² σ(Y)², and so is the floor."""
     Y = torch.tensor([[1.0, 0.0], [2.0, -1.0], [0.0, -2.0]], dtype=torch.float64)
     Y = Y - Y.mean(0)
-    net = osm.Network(osm.Propagation.from_edges(edges("path", 3), 3, kind="identity"), [2, 2])
+    net = osm.Network(osm.Propagation.identity(3), [2, 2])
     with torch.no_grad():
         net.weights[0].copy_(torch.eye(2, dtype=torch.float64) / 3)
     loss = (net(Y) - Y).square().sum(1).mean().item()

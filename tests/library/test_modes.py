@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from cases import EXACT, GRAPHS, MATRICES, edge_index_of, propagation_of
+from cases import EXACT, GRAPHS, KINDS, MATRICES, edge_index_of, propagation_of
 
 import oversmooth as osm
 
@@ -34,7 +34,7 @@ def by_powers(P, X, k):
     return naive_deviation(state.tolist(), P.stationary.tolist())
 
 
-@pytest.mark.parametrize("kind", ["metropolis", "max_degree", "random_walk", "gcn", "identity"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", sorted(set(GRAPHS) - {"single node", "no edges"}))
 def test_matrix_powers(name, kind):
     P = propagation_of(name, kind)

@@ -10,8 +10,7 @@ import torch
 from graph_cases import snapshot, tidy
 
 from oversmooth.graphs import datasets as graphs
-from oversmooth.graphs import files as rawfiles
-from oversmooth.graphs import ogb as ogbfiles
+from oversmooth.graphs import files, ogb
 
 
 @pytest.fixture
@@ -94,7 +93,7 @@ def test_ogbn_arxiv_damaged_is_refused(arxiv, path, content, words):
 
 def test_ogbn_arxiv_as_published():
     if not graphs.available("ogbn-arxiv"):
-        pytest.skip(f"no {ogbfiles.FOLDER} in {rawfiles.data_root()}: set OVERSMOOTH_DATA")
+        pytest.skip(f"no {ogb.FOLDER} in {files.data_root()}: set OVERSMOOTH_DATA")
     data = graphs.load("ogbn-arxiv")
     assert tidy(data)
     assert data.x.shape == (169343, 128) and int(data.y.max()) == 39

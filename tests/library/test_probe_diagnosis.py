@@ -6,7 +6,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
 import torch
 
@@ -17,7 +17,7 @@ from oversmooth_book.experiments.probe_your_model import measure as planted
 
 def layers(depth=10, **columns):
     """A healthy table, but for the columns given."""
-    table = pandas.DataFrame({"pass": 0, "layer": range(depth)})
+    table = pd.DataFrame({"pass": 0, "layer": range(depth)})
     healthy = {"feature_ratio": 0.5, "feature_norm": 1.0, "backward_ratio": 0.5, "backward_norm": 1.0}
     healthy |= {"backward_mean": 0.5, "gradient": 0.3}
     return table.assign(**healthy, **{}).assign(**columns)
@@ -79,8 +79,8 @@ def test_infinite_numbers_are_an_explosion():
 
 def test_the_median_of_the_passes_counts():
     tables = [layers(**columns).assign(**{"pass": k}) for k, columns in enumerate([{}, {"feature_ratio": SMOOTH}, {}])]
-    assert diagnose(pandas.concat(tables)).verdict == "healthy"
-    assert diagnose(pandas.concat(tables[1:2] * 2 + tables[:1])).verdict == "forward-only oversmoothing"
+    assert diagnose(pd.concat(tables)).verdict == "healthy"
+    assert diagnose(pd.concat(tables[1:2] * 2 + tables[:1])).verdict == "forward-only oversmoothing"
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def test_plot_draws_the_table(stuck):
 
 
 def test_several_passes_are_drawn_faint_but_the_last():
-    table = pandas.concat([layers().assign(**{"pass": 0}), layers(feature_ratio=0.1).assign(**{"pass": 1})])
+    table = pd.concat([layers().assign(**{"pass": 0}), layers(feature_ratio=0.1).assign(**{"pass": 1})])
     _, ax = plt.subplots()
     osm.draw_probe_ratios(ax, table)
     faint, full = ax.get_lines()[0], ax.get_lines()[2]

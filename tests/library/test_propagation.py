@@ -12,7 +12,6 @@ from cases import (
     EXACT,
     GRAPHS,
     ITERATIVE,
-    KINDS,
     MATRICES,
     all_propagations,
     close,
@@ -21,9 +20,13 @@ from cases import (
     propagation_of,
     signal,
 )
+from cases import KINDS as CASES
 from torch_geometric.data import Data
 
-from oversmooth import Propagation
+from oversmooth import KINDS, Propagation, deflate, deviation
+from oversmooth.probe.norms import NodeWeights
+from oversmooth.propagation import kinds
+from oversmooth.propagation.averaging import Averaging, Weighting
 
 pytestmark = pytest.mark.usefixtures("random_state_untouched")
 
@@ -31,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("random_state_untouched")
 # --- entries -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CASES)
 @pytest.mark.parametrize("name", GRAPHS)
 def test_entries_are_those_of_the_definition(name, kind):
     assert close(propagation_of(name, kind).to_dense(), reference.propagation_matrix(GRAPHS[name], kind))
@@ -50,7 +53,20 @@ def test_three_nodes_by_hand():
     assert abs(Propagation.from_edges(path, 3).rate - 2 / 3) < EXACT
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def test_identity_needs_no_edges():
+    P = Propagation.identity(4, dtype=torch.float32)
+    assert torch.equal(P.to_dense(), torch.eye(4)) and (P.kind, P.num_nodes, P.rate) == ("identity", 4, 1.0)
+    with pytest.raises(ValueError, match="num_nodes is 0"):
+        Propagation.identity(0)
+
+
+def test_the_list_of_kinds_is_public_and_says_what_each_is():
+    assert tuple(kinds.BUILDERS) == KINDS and set(kinds.EDGE_KINDS) < set(KINDS)
+    for kind, builder in kinds.BUILDERS.items():
+        assert builder.__doc__ and kind in Propagation.from_edges.__doc__
+
+
+@pytest.mark.parametrize("kind", CASES)
 def test_self_loops_repeats_and_order_of_edges_do_not_matter(kind):
     clean = edge_index_of(GRAPHS["karate"])
     loops = torch.arange(5).repeat(2, 1)
@@ -181,6 +197,14 @@ def test_products_do_not_read_the_memory_that_they_write(seeds, monkeypatch):
 
     monkeypatch.setattr(torch, "empty_like", poisoned)
     assert close(P @ X, expected)
+
+
+def test_measures_and_passes_ask_for_less_than_a_propagation():
+    weights = NodeWeights(torch.full((34,), 1 / 34, dtype=torch.float64))
+    assert isinstance(weights, Weighting) and not isinstance(weights, Averaging)
+    for P in (propagation_of("karate"), deflate(propagation_of("karate"))):
+        assert isinstance(P, Weighting) and isinstance(P, Averaging)
+    assert close(deviation(signal(34, 2), weights), deviation(signal(34, 2), propagation_of("karate")))
 
 
 # --- errors ------------------------------------------------------------------------------------------------------

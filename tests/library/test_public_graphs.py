@@ -16,7 +16,7 @@ from mirrors import Mirror, small_files
 from torch_geometric.datasets import HeterophilousGraphDataset, Planetoid
 
 from oversmooth.graphs import datasets as graphs
-from oversmooth.graphs import files as rawfiles
+from oversmooth.graphs import files
 
 # name -> nodes, directed edges, features, classes, isolated nodes, nodes of the largest component
 PUBLISHED = {
@@ -48,7 +48,7 @@ def served(monkeypatch):
         return mirrors[-1]
 
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(rawfiles, "RETRIES", 1)
+    monkeypatch.setattr(files, "RETRIES", 1)
     yield serve
     for mirror in mirrors:
         mirror.close()
@@ -188,13 +188,13 @@ def test_missing_files_are_downloaded_checked_and_kept(served, cora_copy, tmp_pa
 
 def test_an_altered_download_is_refused_and_nothing_of_it_kept(small_cora, tmp_path):
     file = small_cora.folder / "ind.cora.x"
-    recorded = rawfiles.RAW_SHA256["Planetoid/Cora/raw/ind.cora.x"]
+    recorded = files.RAW_SHA256["Planetoid/Cora/raw/ind.cora.x"]
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     with pytest.raises(ValueError) as caught:
         graphs.load("Cora", tmp_path / "new")
     message = str(caught.value)
     assert f"{small_cora.url}/ind.cora.x gave another file than the recorded one" in message
-    assert recorded in message and rawfiles._sha256(file) in message
+    assert recorded in message and files._sha256(file) in message
     assert caught.value.__suppress_context__ and not (tmp_path / "new").exists()
 
 
@@ -233,8 +233,8 @@ def test_a_file_that_is_not_there_is_asked_for_once(small_cora, tmp_path):
 
 
 def test_no_network_is_told_at_once(tmp_path, monkeypatch, offline):
-    attempts, attempt = [], rawfiles._get
-    monkeypatch.setattr(rawfiles, "_get", lambda *call: attempts.append(call) or attempt(*call))
+    attempts, attempt = [], files._get
+    monkeypatch.setattr(files, "_get", lambda *call: attempts.append(call) or attempt(*call))
     with pytest.raises(FileNotFoundError, match=r"could not be downloaded from https://github\.com/.* proxy"):
         graphs.fetch("Cora", tmp_path)
     assert len(attempts) == 1 and not list(tmp_path.iterdir())
@@ -247,7 +247,7 @@ def test_an_address_that_is_none_is_told(tmp_path, monkeypatch):
 
 
 def test_a_source_that_does_not_answer_is_given_up(served, tmp_path, monkeypatch):
-    monkeypatch.setattr(rawfiles, "DOWNLOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(files, "DOWNLOAD_TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         monkeypatch.setattr(Planetoid, "url", f"http://127.0.0.1:{deaf.getsockname()[1]}")
         with pytest.raises(FileNotFoundError, match=r"timed out\. \(read timeout=0\.2\)"):
@@ -297,7 +297,7 @@ def test_fetch_checks_what_is_here_and_reads_nothing(small_cora, tmp_path):
 
 
 def test_missing_files_are_named_relative_to_the_root(small_cora, tmp_path):
-    assert graphs.missing_files("CORA", tmp_path) == list(rawfiles.files_of("Planetoid", "Cora"))
+    assert graphs.missing_files("CORA", tmp_path) == list(files.files_of("Planetoid", "Cora"))
     graphs.fetch("Cora", tmp_path)
     (tmp_path / "Planetoid/Cora/raw/ind.cora.ty").unlink()
     assert graphs.missing_files("cora", tmp_path) == ["Planetoid/Cora/raw/ind.cora.ty"]
@@ -306,26 +306,28 @@ def test_missing_files_are_named_relative_to_the_root(small_cora, tmp_path):
 
 def test_where_the_root_is_looked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("OVERSMOOTH_DATA", str(tmp_path / "from_environment"))
-    assert rawfiles.data_root() == tmp_path / "from_environment"
-    assert rawfiles.data_root(str(tmp_path)) == tmp_path
+    assert files.data_root() == tmp_path / "from_environment"
+    assert files.data_root(str(tmp_path)) == tmp_path
     monkeypatch.setenv("OVERSMOOTH_DATA", "")
-    checkout = rawfiles.data_root()
+    checkout = files.data_root()
     assert checkout.parts[-2:] == ("data", "raw") and (checkout.parents[1] / "pyproject.toml").is_file()
     # As installed from a wheel: no checkout around the module.
-    monkeypatch.setattr(rawfiles, "__file__", str(tmp_path / "lib/site-packages/oversmooth/rawfiles.py"))
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "lib/site-packages/oversmooth/files.py"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert rawfiles.data_root() == tmp_path / "cache" / "oversmooth"
+    assert files.data_root() == tmp_path / "cache" / "oversmooth"
 
 
 def test_every_public_graph_has_recorded_sums():
-    for family, name in graphs._PUBLIC_GRAPHS.values():
-        files = rawfiles.files_of(family, name)
-        assert len(files) == (8 if family == "Planetoid" else 1)
-        assert all(len(digest) == 64 and int(digest, 16) for digest in files.values())
-    assert len(rawfiles.RAW_SHA256) == 29
+    recorded = {}
+    for family, name in graphs.PUBLIC_GRAPHS.values():
+        own = files.files_of(family, name)
+        assert len(own) == (8 if family == "Planetoid" else 1)
+        assert all(len(digest) == 64 and int(digest, 16) for digest in own.values())
+        recorded |= own
+    assert recorded == files.RAW_SHA256, "a sum is on record of a file that no graph needs"
 
 
 def test_unknown_names_list_the_known_ones():
     for call in (graphs.load, graphs.available, graphs.fetch, graphs.missing_files):
-        with pytest.raises(ValueError, match=r"Cora, CiteSeer.*roman_empire.*karate; got 'corra'"):
+        with pytest.raises(ValueError, match=r"name is 'corra'; known: Cora, CiteSeer.*roman_empire.*karate"):
             call("corra")

@@ -10,6 +10,7 @@ import scipy.sparse as sparse
 import torch
 from cases import (
     CONNECTED,
+    EDGE_KINDS,
     EXACT,
     GRAPHS,
     MATRICES,
@@ -41,7 +42,7 @@ def expected_rate(P):
     return reference.rate(dense, P.stationary.numpy())
 
 
-@pytest.mark.parametrize("kind", ["metropolis", "max_degree", "random_walk", "gcn"])
+@pytest.mark.parametrize("kind", EDGE_KINDS)
 @pytest.mark.parametrize("name", CONNECTED)
 def test_rate_on_graphs(name, kind, road):
     P = propagation_of(name, kind)
@@ -135,7 +136,7 @@ def test_periodic_matrices_warn_and_do_not_smooth(name, road):
         assert Propagation.from_matrix(UNSMOOTHING[name]).rate == 1.0
 
 
-@pytest.mark.parametrize("kind", ["metropolis", "max_degree", "random_walk", "gcn"])
+@pytest.mark.parametrize("kind", EDGE_KINDS)
 def test_bipartite_graphs_get_self_loops(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,15 +1,17 @@
 """Measures of smoothness against loops over nodes, pairs and edges, and in their limits."""
 
 import functools
+import math
 
 import cases
 import numpy as np
 import pytest
 import reference
 import torch
-from cases import EXACT, GRAPHS, MATRICES, edge_index_of, propagation_of, signal, unfriendly_network
+from cases import EDGE_KINDS, EXACT, GRAPHS, KINDS, MATRICES, edge_index_of, propagation_of, signal, unfriendly_network
 
 import oversmooth as osm
+from oversmooth.moments import Moments
 
 pytestmark = pytest.mark.usefixtures("random_state_untouched")
 close = functools.partial(cases.close, absolute=0)
@@ -98,8 +100,18 @@ def test_batches_equal_their_parts(weighing):
     assert close(osm.effective_rank(batch), torch.stack([osm.effective_rank(x) for x in batch]))
 
 
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+def test_moments_add_up_and_zero_is_smooth(kind):
+    found = Moments(kind(9.0), kind(16.0))
+    assert [float(found.deviation), float(found.norm)] == pytest.approx([3, 5])
+    assert [float(found.ratio), float(found.relative_deviation)] == pytest.approx([0.6, 0.6])
+    assert Moments(kind(0.0), kind(0.0)).ratio == Moments(kind(0.0), kind(0.0)).relative_deviation == 0
+    assert Moments(kind(1e-30), kind(0.0)).ratio == Moments(kind(2.0), kind(0.0)).relative_deviation == 1
+    assert math.isnan(Moments(kind(math.nan), kind(math.nan)).ratio)
+
+
 def test_what_each_operator_leaves_alone_is_smooth():
-    for kind in ("metropolis", "random_walk", "gcn"):
+    for kind in KINDS:
         P = propagation_of("karate", kind)
         fixed = torch.ones(34, 1, dtype=torch.float64)
         if kind == "gcn":
@@ -110,7 +122,7 @@ def test_what_each_operator_leaves_alone_is_smooth():
         assert osm.relative_deviation(fixed, P) < 1e-14
 
 
-@pytest.mark.parametrize("kind", ["metropolis", "random_walk", "gcn"])
+@pytest.mark.parametrize("kind", EDGE_KINDS)
 def test_the_backward_limit_is_smooth(kind):
     """Pᵀ leaves π alone (for GCN √d̃ again), so a backward signal ∝ π has deviation 0."""
     P = propagation_of("karate", kind)

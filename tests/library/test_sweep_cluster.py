@@ -3,12 +3,10 @@
 import functools
 import math
 import os
-import queue
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -28,7 +26,8 @@ from sweep_cases import (
 )
 
 import oversmooth as osm
-from oversmooth.sweeps import cluster as _sweep_cluster
+from oversmooth.sweeps import cell
+from oversmooth.sweeps import cluster as sweep_cluster
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +79,11 @@ def test_a_failure_on_a_cluster_is_named_and_the_others_are_kept(cluster, tmp_pa
     assert any("in fails_at_two" in note for note in caught.value.__cause__.__notes__)
 
 
+def hangs_after(last, value, seed):
+    time.sleep(3 if value > last else 0)
+    return {"v": value}
+
+
 def marked(folder, value, seed):
     Path(folder, f"{os.getpid()}-{value}").touch()
     time.sleep(0.3)
@@ -111,21 +115,21 @@ def small(tmp_path_factory):
 
 
 def test_a_cluster_that_is_not_there(monkeypatch):
-    monkeypatch.setattr(_sweep_cluster, "PATIENCE", 1)
+    monkeypatch.setattr(sweep_cluster, "PATIENCE", 1)
     for address in ("tcp://127.0.0.1:1", "tcp://nowhere.invalid:8786", "nonsense://x:1"):
         with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at '{address}'"):
             osm.sweep(where, {"depth": [1]}, [0], cluster=address)
 
 
 def test_a_cluster_without_workers(small, monkeypatch):
-    monkeypatch.setattr(_sweep_cluster, "PATIENCE", 1)
+    monkeypatch.setattr(sweep_cluster, "PATIENCE", 1)
     with pytest.raises(ValueError, match=f"has no workers; start some with `dask worker {small.address}"):
         osm.sweep(where, {"depth": [1]}, [0], cluster=small.address)
 
 
 def test_workers_with_other_versions_are_refused(small, tmp_path):
     source = Path(osm.__file__).parent
-    old = shutil.copytree(source, tmp_path / "old" / "oversmooth") / "__init__.py"
+    old = shutil.copytree(source, tmp_path / "old" / "oversmooth") / "_version.py"
     old.write_text(old.read_text().replace(f'__version__ = "{osm.__version__}"', '__version__ = "0.0.9"'))
     edited = shutil.copytree(source, tmp_path / "edited" / "oversmooth") / "signals.py"
     edited.write_text(edited.read_text() + "\n")
@@ -153,22 +157,19 @@ def test_a_cell_that_kills_its_worker_and_a_cluster_of_one(small, tmp_path):
     assert os.getpid() not in set(got["process"]) and len(set(got["process"])) == 1
 
 
-def test_an_abort_does_not_wait_for_what_another_thread_took(cluster):
-    class Taken(queue.Queue):
-        """Says that an item is there, as a queue does whose last item another thread takes in the next moment."""
-
-        def empty(self):
-            return False
-
-    with _sweep_cluster.connected(cluster.address) as client:
-        backend = _sweep_cluster._Backend(client=client)
-        backend.waiting_futures.queue, arrived = Taken(), backend.waiting_futures.queue
-        backend.waiting_futures.add(client.submit(time.sleep, 60))
-        abort = threading.Thread(target=backend.abort_everything, daemon=True)
-        abort.start()
-        abort.join(timeout=20)
-        backend.waiting_futures.queue = arrived
-        assert not abort.is_alive() and backend.waiting_futures.count() == 0
+def test_who_stops_early_waits_for_nobody_and_leaves_no_work_behind(cluster):
+    """An interrupt, or an error of the caller's: one cell has come, one hangs, and most have not begun."""
+    waiting = [(index, {"value": index}, 0) for index in range(50)]
+    run = functools.partial(hangs_after, 0)
+    outcomes = sweep_cluster.outcomes_on_cluster(run, waiting, cell.arithmetic(), cluster.address)
+    assert next(outcomes).rows == [{"v": 0}]
+    start = time.monotonic()
+    outcomes.close()
+    assert time.monotonic() - start < 10
+    with sweep_cluster.connected(cluster.address) as client:
+        while (left := sum(map(len, client.processing().values())) + len(client.who_has())) > 2:  # what runs now
+            assert time.monotonic() - start < 30, f"{left} cells of a sweep that was given up are still on the cluster"
+            time.sleep(0.1)
 
 
 def test_a_scheduler_that_goes_away(small, tmp_path):

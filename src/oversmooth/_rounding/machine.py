@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from oversmooth._rounding.setting import active
+from oversmooth._rounding.thread import active
 
 # Results are moved block by block, in the processor's cache.
 BLOCK = 1 << 14

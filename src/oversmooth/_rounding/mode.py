@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from oversmooth._rounding.setting import active
+from oversmooth._rounding.thread import active
 
 # What these give is the same everywhere: copied, chosen, filled in, cut off, negated, or drawn from whole numbers. So
 # are views, and what ends in "_copy", "_view" or "scatter". Whole numbers and truth values never move.

@@ -30,10 +30,10 @@ import functools
 import math
 import os
 import re
-import threading
+
+from oversmooth._rounding.thread import active, state
 
 VARIABLE = "OVERSMOOTH_ROUNDING"
-_thread = threading.local()
 
 
 def setting() -> tuple[int, float] | None:
@@ -59,16 +59,11 @@ def setting() -> tuple[int, float] | None:
     )
 
 
-def active():
-    """The `Machine` that this thread computes as, or None."""
-    return getattr(_thread, "machine", None)
-
-
 def enter() -> None:
     """Compute in this thread as the environment asks, from here to its end."""
     machine = _machine(setting())
     if machine is not None and active() is None:
-        _thread.machine = machine
+        state.machine = machine
         _new_mode().__enter__()
 
 
@@ -79,21 +74,21 @@ def rounded(wanted: tuple[int, float] | None):
     Args:
         wanted: what `setting` returned, here or in another process.
     """
-    before, machine, outside = active(), _machine(wanted), getattr(_thread, "mode", None)
-    _thread.machine = machine
+    before, machine, outside = active(), _machine(wanted), getattr(state, "mode", None)
+    state.machine = machine
     try:
         # One mode a thread, since each would move the results once more; it asks for the active machine.
         with contextlib.nullcontext() if machine is None or outside is not None else _new_mode():
             yield
     finally:
-        _thread.machine, _thread.mode = before, outside
+        state.machine, state.mode = before, outside
 
 
 def _new_mode():
-    from oversmooth._rounding.mode import Rounding
+    from oversmooth._rounding.mode import Rounding  # here, as below: only replicas pay for it
 
-    _thread.mode = Rounding()
-    return _thread.mode
+    state.mode = Rounding()
+    return state.mode
 
 
 @functools.cache

@@ -1,11 +1,19 @@
 """What a probe measured: the ratios and the norms, layer by layer."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from oversmooth.drawing.theme import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 _LINES = {"feature": ("features", 0), "backward": ("errors", 1)}
 
 
-def draw_probe_ratios(ax, table):
+def draw_probe_ratios(ax: Axes, table: pd.DataFrame) -> None:
     """Draw how smooth features and errors are: deviation over norm, for each layer; passes fainter, the last one full.
 
     Args:
@@ -16,7 +24,7 @@ def draw_probe_ratios(ax, table):
     ax.set_ylabel("deviation / norm")
 
 
-def draw_probe_norms(ax, table):
+def draw_probe_norms(ax: Axes, table: pd.DataFrame) -> None:
     """Draw how large features, errors and gradients are, for each layer; passes fainter, the last one full.
 
     Args:

@@ -3,9 +3,9 @@
 How a chapter uses it (`oversmooth_book.start` has already called `set_theme`)::
 
     figure, (left, right) = osm.panels(columns=2)          # sizes and fonts that a phone can show
-    osm.draw_something(left, table)
+    figures.draw_something(left, table)
 
-and how a ``draw_something(ax, table)`` in ``figures/<chapter>.py`` is written::
+and how a ``draw_something(ax, table)`` of a chapter's figures is written::
 
     for name, rows in table.groupby("activation", sort=False):
         band(ax, rows, "layer", label=name, **style(name))  # columns median, low, high: over the seeds
@@ -18,8 +18,21 @@ saved table. ``style(name)`` gives a thing the same colour, line and marker in t
 lines in dashes and markers: everything reads in grey.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import matplotlib
 import matplotlib.pyplot as plt
+
+from oversmooth._validation import require
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 # Dark to light in steps that stay apart in grey and under the common colour deficiencies (tested).
 PALETTE = ("#17306d", "#b5372a", "#12988a", "#e0a030", "#a0cdf4")
@@ -29,18 +42,16 @@ THEORY = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.4, "zorder"
 SEQUENTIAL = "cividis"
 DIVERGING = "RdYlBu_r"
 
-# The same look for the same thing, everywhere.
-STYLES = {
-    **{name: k for k, name in enumerate(("identity", "tanh", "elu", "relu", "leaky_relu"))},
-    **{name: k for k, name in enumerate(("metropolis", "random_walk", "gcn", "max_degree"))},
-    "gnn": 0,
-    "mlp": 1,
-}
+_ACTIVATIONS = ("identity", "tanh", "elu", "relu", "leaky_relu", "arctan", "softsign", "gelu", "silu")
+_KINDS = ("metropolis", "random_walk", "gcn", "max_degree", "deflated")  # "identity" looks like the activation
+# The same look for the same thing, everywhere: every activation and kind has one (a test holds these to their lists,
+# which drawing does not import). From the sixth on the colours come again, with another line and marker.
+STYLES = {name: k for names in (_ACTIVATIONS, _KINDS, ("gnn", "mlp")) for k, name in enumerate(names)}
 
 PANEL = {1: (6.2, 3.9), 2: (3.9, 3.5), 3: (2.7, 2.7), 4: (2.1, 2.2)}  # inches a panel, by number of columns
 
 
-def set_theme():
+def set_theme() -> None:
     """Set the book's look for all figures drawn from here on."""
     import seaborn
 
@@ -72,7 +83,7 @@ def set_theme():
     )
 
 
-def panels(rows=1, columns=1, height=None, **options):
+def panels(rows: int = 1, columns: int = 1, height: float | None = None, **options) -> tuple[Figure, Axes | np.ndarray]:
     """A figure with its panels, in the book's sizes.
 
     Args:
@@ -90,7 +101,7 @@ def panels(rows=1, columns=1, height=None, **options):
     return figure, axes[0, 0] if axes.size == 1 else axes.ravel()
 
 
-def style(key):
+def style(key: str | int) -> dict:
     """Colour, line and marker of a named thing, or of the k-th series.
 
     Args:
@@ -98,12 +109,17 @@ def style(key):
 
     Returns:
         Keyword arguments for `Axes.plot`.
+
+    Raises:
+        ValueError: unknown name.
     """
-    k = STYLES.get(key, 0) if isinstance(key, str) else key % len(PALETTE)
-    return {"color": PALETTE[k], "linestyle": LINES[k], "marker": MARKERS[k]}
+    require(key in STYLES or not isinstance(key, str), f"style is {key!r}; known: {', '.join(STYLES)}, or a number")
+    rounds, k = divmod(STYLES[key] if isinstance(key, str) else key % len(PALETTE), len(PALETTE))
+    other = (k + rounds) % len(PALETTE)
+    return {"color": PALETTE[k], "linestyle": LINES[other], "marker": MARKERS[other]}
 
 
-def band(ax, table, x, label=None, **line):
+def band(ax: Axes, table: pd.DataFrame, x: str, label: str | None = None, **line) -> Line2D:
     """Draw the seeds' median as a line and their range as a band.
 
     Args:
@@ -124,7 +140,7 @@ def band(ax, table, x, label=None, **line):
     return median
 
 
-def draw_floor(ax, floor, label="rounding (float64)"):
+def draw_floor(ax: Axes, floor: float, label: str | None = "rounding (float64)") -> None:
     """Draw the level below which a signal is rounding noise: a grey line, with shade below it.
 
     Args:

@@ -21,11 +21,11 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import LargestConnectedComponents
 from torch_geometric.utils import remove_self_loops, to_undirected
 
-from oversmooth.graphs import files as rawfiles
-from oversmooth.graphs import ogb as ogbfiles
+from oversmooth._validation import require
+from oversmooth.graphs import files, ogb
 
 # Name a user gives (lower case, underscores) -> class in torch_geometric.datasets, folder of the raw files.
-_PUBLIC_GRAPHS = {
+PUBLIC_GRAPHS = {
     "cora": ("Planetoid", "Cora"),
     "citeseer": ("Planetoid", "CiteSeer"),
     "pubmed": ("Planetoid", "PubMed"),
@@ -78,10 +78,8 @@ def csbm(
     _check_integer("num_features", num_features, 1)
     _check_integer("seed", seed, 0)
     for name, value in (("p_in", p_in), ("p_out", p_out)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} is a probability and must lie in [0, 1]; got {value!r}.")
-    if not math.isfinite(separation):
-        raise ValueError(f"separation must be finite; got {separation!r}.")
+        require(0 <= value <= 1, f"{name} is {value!r}; a probability, in [0, 1], is needed")
+    require(math.isfinite(separation), f"separation is {separation!r}; a finite number is needed")
     edge_stream, feature_stream = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     labels = np.arange(num_nodes) * num_classes // num_nodes
     directions = feature_stream.standard_normal((num_classes, num_features))
@@ -111,8 +109,7 @@ def digits(neighbors: int = 10) -> Data:
 
     pixels, labels = load_digits(return_X_y=True)
     _check_integer("neighbors", neighbors, 1)
-    if neighbors >= len(pixels):
-        raise ValueError(f"neighbors must be below {len(pixels)}, the number of images; got {neighbors!r}.")
+    require(neighbors < len(pixels), f"neighbors is {neighbors!r}; less than {len(pixels)}, the images, is needed")
     norms = (pixels**2).sum(axis=1)
     distances = norms[:, None] + norms[None, :] - 2 * pixels @ pixels.T  # exact: sums of integers below 2^53
     np.fill_diagonal(distances, np.inf)
@@ -157,9 +154,9 @@ def load(name: str, root: str | os.PathLike | None = None) -> Data:
     if key in ("digits", "karate"):
         return {"digits": digits, "karate": karate}[key]()
     if key == "ogbn_arxiv":
-        return _ogbn_arxiv(rawfiles.data_root(root))
+        return _ogbn_arxiv(files.data_root(root))
     with tempfile.TemporaryDirectory() as scratch:
-        return _tidy(_read(*_fetch(key, rawfiles.data_root(root), Path(scratch))))
+        return _tidy(_read(*_fetch(key, files.data_root(root), Path(scratch))))
 
 
 def fetch(name: str, root: str | os.PathLike | None = None) -> None:
@@ -173,12 +170,12 @@ def fetch(name: str, root: str | os.PathLike | None = None) -> None:
         ValueError: if the name is unknown, or a raw file is damaged or altered (the message names it).
         FileNotFoundError: if files are missing and cannot be downloaded (the message names them all).
     """
-    key, root = _key(name), rawfiles.data_root(root)
-    if key in _PUBLIC_GRAPHS:
+    key, root = _key(name), files.data_root(root)
+    if key in PUBLIC_GRAPHS:
         with tempfile.TemporaryDirectory() as scratch:
             _fetch(key, root, Path(scratch))
     elif missing_files(name, root):
-        ogbfiles.read(root)  # says where they come from
+        ogb.read(root)  # says where they come from
 
 
 def available(name: str, root: str | os.PathLike | None = None) -> bool:
@@ -206,10 +203,10 @@ def missing_files(name: str, root: str | os.PathLike | None = None) -> list[str]
     Returns:
         Paths relative to the root; none for digits and karate, which need no file.
     """
-    key, root = _key(name), rawfiles.data_root(root)
+    key, root = _key(name), files.data_root(root)
     if key == "ogbn_arxiv":
-        return ogbfiles.missing_files(root)
-    return rawfiles.missing_files(*_PUBLIC_GRAPHS[key], root) if key in _PUBLIC_GRAPHS else []
+        return ogb.missing_files(root)
+    return files.missing_files(*PUBLIC_GRAPHS[key], root) if key in PUBLIC_GRAPHS else []
 
 
 def largest_component(data: Data) -> Data:
@@ -227,23 +224,22 @@ def largest_component(data: Data) -> Data:
 def _key(name: str) -> str:
     key = str(name).lower().replace("-", "_")
     others = ("ogbn-arxiv", "digits", "karate")
-    if key not in _PUBLIC_GRAPHS and key.replace("_", "-") not in others:
-        known = ", ".join([*(folder for _, folder in _PUBLIC_GRAPHS.values()), *others])
-        raise ValueError(f"name must be one of {known}; got {name!r}.")
+    known = ", ".join([*(folder for _, folder in PUBLIC_GRAPHS.values()), *others])
+    require(key in PUBLIC_GRAPHS or key.replace("_", "-") in others, f"name is {name!r}; known: {known}")
     return key
 
 
 def _ogbn_arxiv(root: Path) -> Data:
-    arrays = {name: torch.from_numpy(array) for name, array in ogbfiles.read(root).items()}
+    arrays = {name: torch.from_numpy(array) for name, array in ogb.read(root).items()}
     return _tidy(Data(edge_index=arrays.pop("edges"), **arrays))
 
 
 def _fetch(key: str, root: Path, scratch: Path) -> tuple[type, Path, str]:
     # Checked copies in the scratch folder, and what `_read` needs to read them.
-    family, folder = _PUBLIC_GRAPHS[key]
+    family, folder = PUBLIC_GRAPHS[key]
     dataset = getattr(torch_geometric.datasets, family)
-    rawfiles.download_missing(family, folder, root, dataset.url)
-    rawfiles.copy_checked(family, folder, root, scratch)
+    files.download_missing(family, folder, root, dataset.url)
+    files.copy_checked(family, folder, root, scratch)
     return dataset, scratch / family, folder
 
 
@@ -255,8 +251,8 @@ def _read(dataset: type, root: Path, name: str) -> Data:
 
 
 def _check_integer(name: str, value: int, least: int) -> None:
-    if not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+    whole = isinstance(value, (int, np.integer)) and value >= least
+    require(whole, f"{name} is {value!r}; an integer of at least {least} is needed")
 
 
 def _from_arrays(features: np.ndarray, labels: np.ndarray, pairs: np.ndarray) -> Data:

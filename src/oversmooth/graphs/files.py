@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from oversmooth._paths import expanded
+from oversmooth._validation import require
 
 DOWNLOAD_TIMEOUT = 30.0  # seconds without an answer before the network counts as absent
 RETRIES = 3  # further attempts, after 1, 2 and 3 seconds, when an answer broke off or is not the recorded file
@@ -102,13 +103,14 @@ def copy_checked(family: str, name: str, root: Path, scratch: Path) -> None:
         try:
             shutil.copyfile(source, copy)
         except OSError as error:
-            raise ValueError(f"{source} cannot be read: {error.strerror or error}.") from None
-        if (found := _sha256(copy)) != digest:
-            raise ValueError(
-                f"{source} is not the published file of {name}: SHA-256 {digest} was expected, {found} came. "
-                "It is damaged, half-written or altered, and was not read. Move it away and load again to "
-                "download it, or put a sound copy in its place."
-            )
+            raise ValueError(f"{source} cannot be read: {error.strerror or error}") from None
+        found = _sha256(copy)
+        require(
+            found == digest,
+            f"{source} is not the published file of {name}: SHA-256 {digest} was expected, {found} came. "
+            "It is damaged, half-written or altered, and was not read. Move it away and load again to "
+            "download it, or put a sound copy in its place",
+        )
 
 
 def download_missing(family: str, name: str, root: Path, url: str) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from oversmooth._validation import require
+
 FOLDER = "ogbn_arxiv"  # below OGB's root, as its NodePropPredDataset makes it
 _TABLES = ("edge", "node-feat", "node-label", "num-node-list", "num-edge-list")
 _SPLITS = {"train": "train_mask", "valid": "val_mask", "test": "test_mask"}
@@ -95,5 +97,4 @@ def _mask(name: str, table: np.ndarray, n: int) -> np.ndarray:
 
 
 def _need(condition, message: str) -> None:
-    if not condition:
-        raise ValueError(f"the raw files of ogbn-arxiv do not fit one another: {message}.")
+    require(condition, f"the raw files of ogbn-arxiv do not fit one another: {message}")

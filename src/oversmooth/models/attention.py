@@ -4,14 +4,19 @@ A layer is H = P(X) X W with P(X) row-stochastic. Its backward pass has two path
 averages, and through P(X), which does not.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
+import scipy.sparse as sparse
 import torch
 
-from oversmooth.models.operators import value_map
+from oversmooth.models.operators import OperatorNetwork, value_map
 from oversmooth.probe.norms import NodeWeights
 
 
-def sequence_weights(matrices):
+def sequence_weights(matrices: Sequence[sparse.csr_array]) -> list[np.ndarray]:
     """The node weights ψ⁽ᵏ⁾ that a sequence of row-stochastic matrices conserves, from the output down.
 
     ψ⁽ᴸ⁾ = 1/n, ψ⁽ᵏ⁾ = P⁽ᵏ⁾ᵀ ψ⁽ᵏ⁺¹⁾, so that Σ_i ψ⁽ᵏ⁺¹⁾_i (P⁽ᵏ⁾X)_i = Σ_i ψ⁽ᵏ⁾_i X_i. They are what π is for one
@@ -23,7 +28,7 @@ def sequence_weights(matrices):
     Returns:
         List of L + 1 arrays (n,), each positive where every node keeps a self-loop, with sum 1.
 
-    Source: ours; the sequence is Kolmogorov's, of absolute probabilities.
+    Source: the book's theorem thm-sequence; the sequence is Kolmogorov's, of absolute probabilities.
     """
     nodes = matrices[0].shape[0]
     weights = [np.full(nodes, 1 / nodes)]
@@ -32,7 +37,7 @@ def sequence_weights(matrices):
     return weights[::-1]
 
 
-def sequence_rates(matrices, weights):
+def sequence_rates(matrices: Sequence[sparse.csr_array], weights: Sequence[np.ndarray]) -> np.ndarray:
     """λ_k of each step: the second singular value of Ψ⁽ᵏ⁺¹⁾^{1/2} P⁽ᵏ⁾ Ψ⁽ᵏ⁾^{-1/2}, Ψ = diag(ψ). Dense.
 
     Args:
@@ -49,12 +54,14 @@ def sequence_rates(matrices, weights):
     return np.array(rates)
 
 
-def node_weights(weights):
+def node_weights(weights: np.ndarray) -> NodeWeights:
     """ψ in the form that the measures of smoothness ask of a propagation; see `NodeWeights`."""
     return NodeWeights(torch.from_numpy(weights))
 
 
-def backward_paths(network, k, features, backward):
+def backward_paths(
+    network: OperatorNetwork, k: int, features: torch.Tensor, backward: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The two parts of the error that attention layer k hands down, each by autograd.
 
     fixed = P⁽ᵏ⁾ᵀ B⁽ᵏ⁾ W⁽ᵏ⁾ᵀ, with P⁽ᵏ⁾ detached; extra = what goes through P⁽ᵏ⁾(X), with X W detached. Their sum is the
@@ -69,7 +76,7 @@ def backward_paths(network, k, features, backward):
     Returns:
         The pair (fixed, extra), each (n, d_k).
 
-    Source: ours (theory.md, section 9, asks for the measurement).
+    Source: ours; the book's theorem thm-second-path bounds the second part.
     """
     layer, leaf = network.layers[k], features.detach().requires_grad_()
     with torch.enable_grad():
@@ -96,7 +103,7 @@ def extra_path_bound(network, k, features, backward):
     Returns:
         The pair of floats (left, right).
 
-    Source: ours: softmax turns an error into P_ij ⟨B_i, v_j − H_i⟩ at each score.
+    Source: the book's theorem thm-second-path: softmax turns an error into P_ij ⟨B_i, v_j − H_i⟩ at each score.
     """
     layer = network.layers[k]
     out, edges, _ = network.attend(layer, features)

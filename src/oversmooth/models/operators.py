@@ -4,7 +4,11 @@ X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾), H⁽ᵏ⁾ = layer_k(X⁽ᵏ⁾) for k < L, an
 operator, so that only the operator differs. The depth counts the head: L + 1.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sparse
@@ -12,11 +16,14 @@ import torch
 from torch import nn
 
 from oversmooth._validation import require
-from oversmooth.activations import find_activation
+from oversmooth.activations import Activation, find_activation
 from oversmooth.network import Network
-from oversmooth.propagation.kinds import OPERATORS, adjacency_matrix
+from oversmooth.propagation.kinds import BUILDERS, adjacency_matrix
 from oversmooth.propagation.matrix import Propagation
 from oversmooth.propagation.perron import fixed_propagation
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 ATTENTION = ("gat", "gatv2", "transformer")
 NAMES = ("metropolis", "random_walk", "gcn", *ATTENTION, "sum", "max")
@@ -48,11 +55,19 @@ class OperatorNetwork(nn.Module):
     Raises:
         ValueError: an unknown name, a directed graph, or widths that make no network.
 
-    Source: theory.md, section 9; layers of Kipf and Welling, Hamilton et al., Veličković et al., Brody et al., Shi et
-    al. and Xu et al., as torch_geometric has them.
+    Source: chapter *Other operators*; layers of Kipf and Welling, Hamilton et al., Veličković et al., Brody et al., Shi
+    et al. and Xu et al., as torch_geometric has them.
     """
 
-    def __init__(self, operator, data, widths, activation="tanh", weight_scale=1.0, seed=0):
+    def __init__(
+        self,
+        operator: str,
+        data: Data,
+        widths: Sequence[int],
+        activation: str | Activation = "tanh",
+        weight_scale: float = 1.0,
+        seed: int = 0,
+    ):
         super().__init__()
         require(operator in NAMES, f"operator is {operator!r}; known: {', '.join(NAMES)}")
         adjacency = adjacency_matrix(data.edge_index, data.num_nodes)
@@ -61,7 +76,9 @@ class OperatorNetwork(nn.Module):
         edges, weights = _edges(operator, adjacency)
         self.register_buffer("edge_index", edges)
         self.register_buffer("edge_weight", weights)
-        *values, head = Network(_no_graph(data), widths, weight_scale=weight_scale, seed=seed).weights
+        *values, head = Network(
+            Propagation.identity(data.num_nodes), widths, weight_scale=weight_scale, seed=seed
+        ).weights
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch_geometric draws from it; fork_rng puts it back
             self.layers = nn.ModuleList(_layer(operator, *value.shape).double() for value in values)
@@ -70,7 +87,7 @@ class OperatorNetwork(nn.Module):
                 value_map(layer).weight.copy_(value.T)
         self.head = nn.Parameter(head.detach().clone())
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Ŷ.
 
         Args:
@@ -118,7 +135,9 @@ class OperatorSignals:
     loss: float
 
 
-def trace_operator(network, features, loss):
+def trace_operator(
+    network: OperatorNetwork, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]
+) -> OperatorSignals:
     """Every signal of one forward and one backward pass of an `OperatorNetwork`, by autograd through its layers.
 
     Args:
@@ -129,7 +148,7 @@ def trace_operator(network, features, loss):
     Returns:
         `OperatorSignals`.
 
-    Source: theory.md, sections 1 and 9.
+    Source: chapter *Other operators*.
     """
     X, H, attention = [features.detach()], [], []
     with torch.enable_grad():
@@ -169,25 +188,20 @@ def attention_matrix(edges, alpha, num_nodes):
 
 def value_map(layer):
     """The linear map of a layer that carries its values, W⁽ᵏ⁾ᵀ as ``weight``."""
-    for name in ("lin_value", "lin_l", "lin", "nn"):
-        if hasattr(layer, name):
-            return getattr(layer, name)
-    raise ValueError(f"{type(layer).__name__} has no linear map for its values that is known here")
+    names = [name for name in ("lin_value", "lin_l", "lin", "nn") if hasattr(layer, name)]
+    require(bool(names), f"layer is a {type(layer).__name__}; one with a linear map for its values is needed")
+    return getattr(layer, names[0])
 
 
 def _norm(gradients):
     return float(sum(gradient.square().sum() for gradient in gradients if gradient is not None)) ** 0.5
 
 
-def _no_graph(data):
-    return Propagation.from_edges(torch.zeros(2, 0, dtype=torch.int64), data.num_nodes, kind="identity")
-
-
 def _edges(operator, adjacency):
     """edge_index and weights (or None) that the layers are given; row i of a symmetric matrix is node i's."""
     matrix = adjacency
     if operator == "metropolis":
-        matrix = OPERATORS[operator](adjacency)[0]
+        matrix = BUILDERS[operator](adjacency).matrix
     elif operator in _LOOPED:
         matrix = adjacency + sparse.eye_array(adjacency.shape[0])
     target, source = sparse.coo_array(matrix).coords

@@ -20,6 +20,8 @@ from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.utils import dropout_edge
 
 from oversmooth._validation import require
+from oversmooth.propagation.averaging import Averaging
+from oversmooth.propagation.kinds import EDGE_KINDS
 from oversmooth.propagation.matrix import Propagation
 
 
@@ -37,7 +39,7 @@ class Remedy:
         init: None (Glorot, torch_geometric's default) or "orthogonal", of all weights.
         scale: factor on all initial weights.
 
-    Source: theory.md, section 8 names some; the selection is ours.
+    Source: the selection is ours; the book's theorem thm-remedies says what some of them can do.
     """
 
     block: str = "plain"
@@ -94,20 +96,20 @@ class DeepNetwork(nn.Module):
     Raises:
         ValueError: an unknown remedy, sizes that make no network, or edges to drop from a P that is no graph's.
 
-    Source: theory.md, section 1, for the plain network; the layers name their papers.
+    Source: the book's page *Notation* for the plain network; the layers name their papers.
     """
 
     def __init__(
         self,
-        propagation,
-        features,
-        classes,
-        depth,
-        width=16,
-        remedy="plain",
-        activation="tanh",
-        seed=0,
-        dtype=torch.float64,
+        propagation: Averaging,
+        features: int,
+        classes: int,
+        depth: int,
+        width: int = 16,
+        remedy: str | Remedy = "plain",
+        activation: str = "tanh",
+        seed: int = 0,
+        dtype: torch.dtype = torch.float64,
     ):
         super().__init__()
         sizes = {"features": features, "classes": classes, "width": width, "depth - 1": depth - 1}
@@ -127,11 +129,11 @@ class DeepNetwork(nn.Module):
         self._edges = _edges(propagation) if self.remedy.drop_edges else None
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """Number of weight matrices, L+1."""
         return len(self.layers) + 1
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """The output.
 
         Args:
@@ -143,7 +145,7 @@ class DeepNetwork(nn.Module):
         P = self._propagation()
         return self.output(self.embed(features, P), P)
 
-    def embed(self, features, propagation=None):
+    def embed(self, features: torch.Tensor, propagation: Averaging | None = None) -> torch.Tensor:
         """What the output layer reads: X⁽ᴸ⁾, or with jumping knowledge X⁽¹⁾, …, X⁽ᴸ⁾ side by side.
 
         Args:
@@ -214,12 +216,11 @@ def _initialise(network):
 
 def _edges(propagation):
     """The graph's edges, (2, edges)."""
-    known = ("metropolis", "max_degree", "random_walk", "gcn")
     require(
-        propagation.kind in known,
+        propagation.kind in EDGE_KINDS,
         f"edges are dropped from a graph, and the propagation is of kind {propagation.kind!r}; needed: "
-        + ", ".join(known),
+        + ", ".join(EDGE_KINDS),
     )
-    entries = propagation._matrix.tocoo()
+    entries = propagation.matrix.tocoo()
     edges = torch.stack([torch.from_numpy(side).long() for side in (entries.row, entries.col)])
     return edges[:, edges[0] != edges[1]]

@@ -1,10 +1,23 @@
 """Log a probe during training with Lightning."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
 from oversmooth._validation import require
 from oversmooth.probe.probe import Probe
+from oversmooth.propagation.averaging import Weighting
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
 
 
-def lightning_callback(every=50, select=None, norm="auto"):
+def lightning_callback(
+    every: int = 50,
+    select: str | Sequence[str] | type | tuple[type, ...] | Callable | None = None,
+    norm: str | Weighting | dict[str, str | Weighting] = "auto",
+) -> Callback:
     """A Lightning callback that measures the module every few steps and logs the numbers.
 
     The numbers of `Probe.scalars` go to every logger of the trainer; the verdict of the last measured step is the

@@ -5,6 +5,7 @@ import inspect
 import torch
 
 from oversmooth._validation import require
+from oversmooth.propagation.averaging import Weighting
 
 NORMS = ("uniform", "degree", "sqrt_degree")
 # Layers whose operator is D̃^{-1/2} Ã D̃^{-1/2}, whose fixed point is √d̃; unless built with normalize=False.
@@ -15,18 +16,20 @@ _EDGE_ARGUMENTS = ("edge_index", "adj_t", "adj")
 
 
 class NodeWeights:
-    """π and the scaling of one layer's operator, in the form that `oversmooth.smoothness` asks of a propagation.
+    """π and the scaling of one layer's operator: a `Weighting`, as a `Propagation` is.
 
     Attributes:
+        num_nodes: n.
         pi: (n, 1), positive, sums to 1.
         scaling: (n, 1), or None where it is 1 everywhere.
     """
 
-    def __init__(self, pi, scaling=None):
+    def __init__(self, pi: torch.Tensor, scaling: torch.Tensor | None = None):
+        self.num_nodes = len(pi)
         self.pi, self.scaling = pi[:, None], None if scaling is None else scaling[:, None]
         self._kept = {}
 
-    def measure(self, dtype, device):
+    def measure(self, dtype: torch.dtype, device: torch.device | str) -> tuple[torch.Tensor, torch.Tensor | None]:
         """π and the scaling in a dtype, on a device; see `Propagation.measure`."""
         if (dtype, device) not in self._kept:
             both = (self.pi, self.scaling)
@@ -111,7 +114,7 @@ def require_norm(norm):
     """
     for value in norm.values() if isinstance(norm, dict) else [norm]:
         require(
-            hasattr(value, "measure") or value in ("auto", *NORMS),
+            isinstance(value, Weighting) or value in ("auto", *NORMS),
             f"norm is {value!r}; known: auto, {', '.join(NORMS)}, a Propagation, or a dictionary by layer name",
         )
 

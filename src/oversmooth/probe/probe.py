@@ -1,12 +1,25 @@
 """Measure forward and backward oversmoothing of any torch_geometric model, as it runs."""
 
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 import torch
 
 from oversmooth._validation import require
+from oversmooth.moments import Moments
+from oversmooth.probe.diagnosis import Diagnosis, diagnose
 from oversmooth.probe.norms import require_norm
 from oversmooth.probe.recorder import Kept, Recorder
+from oversmooth.propagation.averaging import Weighting
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class Probe:
@@ -49,10 +62,15 @@ class Probe:
         >>> probe.diagnosis().verdict
         'healthy'
 
-    Source: theory.md, sections 1 and 5; the tool is ours.
+    Source: the measures are those of the book's page *Notation*; the tool is ours.
     """
 
-    def __init__(self, model, select=None, norm="auto"):
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        select: str | Sequence[str] | type | tuple[type, ...] | Callable | None = None,
+        norm: str | Weighting | dict[str, str | Weighting] = "auto",
+    ):
         require(isinstance(model, torch.nn.Module), f"model is a {type(model).__name__}; a torch.nn.Module is needed")
         require_norm(norm)
         self._layers = _selected(model, select)
@@ -70,7 +88,7 @@ class Probe:
         self._active = False
         self._recorder.remove()
 
-    def table(self):
+    def table(self) -> pd.DataFrame:
         """What was measured, a row for each layer of each pass.
 
         Columns: pass, layer, depth, name, type, norm, nodes; then those of `layer_profile`: feature_deviation σ(X⁽ᵏ⁾),
@@ -84,9 +102,9 @@ class Probe:
         Raises:
             ValueError: nothing ran, or a layer never did.
 
-        Source: theory.md, sections 1 and 5.
+        Source: the book's page *Notation*.
         """
-        import pandas
+        import pandas as pd
 
         records = self._records()
         depths = {}
@@ -94,18 +112,19 @@ class Probe:
         for record in records:
             layer = depths[record.run] = depths.get(record.run, -1) + 1
             name, module = self._layers[record.layer]
+            feature, backward = _floats(record.feature), _floats(record.backward)
             rows.append(
                 {"pass": record.run, "layer": layer, "depth": 0, "name": name, "type": type(module).__name__}
                 | {"norm": record.norm, "nodes": record.nodes}
-                | _measures("feature", record.feature)
-                | _measures("backward", record.backward)
-                | {"backward_mean": _number(record.backward and record.backward[1]) ** 0.5, "gradient": _norm(record)}
+                | _measures("feature", feature)
+                | _measures("backward", backward)
+                | {"backward_mean": backward.centre**0.5, "gradient": _norm(record)}
             )
         for row in rows:
             row["depth"] = depths[row["pass"]] + 1
-        return pandas.DataFrame(rows)
+        return pd.DataFrame(rows)
 
-    def diagnosis(self, targets=None, mask=None):
+    def diagnosis(self, targets: torch.Tensor | None = None, mask: torch.Tensor | None = None) -> Diagnosis:
         """What the numbers mean: a verdict in words, with the numbers that support it and what to try.
 
         Args:
@@ -119,10 +138,8 @@ class Probe:
         Raises:
             ValueError: nothing ran, no backward pass ran, or targets that do not fit the output.
 
-        Source: theory.md, sections 2 to 5; the thresholds are ours.
+        Source: the book's theorems thm-backward-step and thm-spurious; the thresholds are ours.
         """
-        from oversmooth.probe.diagnosis import diagnose
-
         table, records = self.table(), self._recorder.records
         require(
             any(record.backward is not None for record in records),
@@ -132,7 +149,7 @@ class Probe:
         broken = {int(layer) for layer, record in zip(table["layer"], records, strict=True) if not record.is_finite()}
         return diagnose(table, last, targets, mask, max(record.epsilon for record in records), broken)
 
-    def plot(self, axes=None):
+    def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
         """Draw the ratios and the norms over the layers: see `draw_probe_ratios` and `draw_probe_norms`.
 
         Args:
@@ -156,7 +173,7 @@ class Probe:
         draw_probe_norms(right, table)
         return left, right
 
-    def write(self, writer, step):
+    def write(self, writer: SummaryWriter, step: int) -> None:
         """Write the last pass and the verdict to TensorBoard.
 
         Args:
@@ -170,7 +187,7 @@ class Probe:
             writer.add_scalar(name, value, step)
         writer.add_text("probe/diagnosis", str(self.diagnosis()).replace("\n", "  \n"), step)
 
-    def scalars(self):
+    def scalars(self) -> dict[str, float]:
         """The last pass as numbers with names, for a logger.
 
         Returns:
@@ -240,16 +257,13 @@ def _outermost(modules):
     return [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
 
 
+def _floats(moments):
+    return Moments(math.nan, math.nan) if moments is None else Moments(*map(float, moments))
+
+
 def _measures(kind, moments):
-    spread, centre = (_number(value) for value in moments or (None, None))
-    norm = (spread + centre) ** 0.5
-    ratio = spread**0.5 / norm if norm else 0.0
-    return {f"{kind}_deviation": spread**0.5, f"{kind}_norm": norm, f"{kind}_ratio": ratio}
-
-
-def _number(value):
-    return float("nan") if value is None else float(value)
+    return {f"{kind}_{measure}": getattr(moments, measure) for measure in ("deviation", "norm", "ratio")}
 
 
 def _norm(record):
-    return sum(float(square) for square in record.squares.values()) ** 0.5 if record.squares else float("nan")
+    return sum(float(square) for square in record.squares.values()) ** 0.5 if record.squares else math.nan

@@ -7,8 +7,10 @@ from functools import partial
 
 import torch
 
-from oversmooth.moments import backward_moments, feature_moments, wide
-from oversmooth.probe.norms import NodeWeights, edge_arguments, infer_norm, node_weights
+from oversmooth._validation import require
+from oversmooth.moments import Moments, backward_moments, feature_moments, wide
+from oversmooth.probe.norms import edge_arguments, infer_norm, node_weights
+from oversmooth.propagation.averaging import Weighting
 
 
 @dataclass
@@ -21,9 +23,9 @@ class Record:
         nodes: rows of the features that came in.
         norm: name of the norm.
         weights: node weights of the output, for the error.
-        feature: σ(X)², ‖μ(X)‖².
+        feature: the `Moments` of X.
         epsilon: machine epsilon of the features' dtype.
-        backward: σ(B̃)², ‖μ(B̃)‖², or None.
+        backward: the `Moments` of B, or None.
         squares: index of a parameter -> squared norm of its gradient.
         waiting: ran without gradients, as a checkpoint does before it runs again during the backward pass.
     """
@@ -32,10 +34,10 @@ class Record:
     run: int
     nodes: int
     norm: str
-    weights: object
-    feature: tuple
+    weights: Weighting | None
+    feature: Moments
     epsilon: float
-    backward: tuple | None = None
+    backward: Moments | None = None
     squares: dict = field(default_factory=dict)
     waiting: bool = False
 
@@ -60,7 +62,7 @@ class Watched:
 
     name: str
     module: torch.nn.Module
-    norm: object
+    norm: str | Weighting
     edges: Callable
     entered: list = field(default_factory=list)
     pending: list = field(default_factory=list)  # records whose error came, and whose parameters' gradients did not yet
@@ -142,17 +144,23 @@ class Recorder:
 
     def _leave(self, index, layer, module, args, kwargs, output):
         signal = _first_tensor(output)
+        # A checkpoint runs the layer again during the backward pass: its record is there already.
         if _in_backward():
             return self._recomputed(layer, signal)
+        # One record a call: what `_enter` measured of the features, and the weights that B will be measured with, whose
+        # rows are the output's nodes.
         nodes, moments, weights, graph, epsilon = layer.entered.pop()
-        if _rows(signal).shape[-2] != nodes and not hasattr(layer.norm, "measure"):
+        if _rows(signal).shape[-2] != nodes and isinstance(layer.norm, str):
             weights = self._weights_of(layer, graph, signal)  # a bipartite layer: other nodes come out
         norm = layer.norm if isinstance(layer.norm, str) else "given"
         record = Record(index, self.runs - 1, nodes, norm, weights, moments, epsilon)
         self.records.append(record)
         self._watch_parameters(layer)
+        # B = ∂𝓛/∂(output) comes by a hook on the tensor: a module's own hook fails where an in-place ReLU follows. A
+        # checkpoint's first run has no gradient; its record waits for the second.
         record.waiting = not signal.requires_grad
         changed = None if record.waiting else self._watch(output, signal, partial(self._arrived, layer, record))
+        # Outside a call of the model the layers are called by hand, and the last one's output is the pass's.
         if self._inside:
             return changed
         replaced = self._watch_output(output if changed is None else changed)
@@ -180,7 +188,7 @@ class Recorder:
         if signal is None:
             return None
         value = signal.detach().clone()
-        deviation = self._measure(feature_moments, value, None)[0].sqrt()
+        deviation = self._measure(feature_moments, value, None).deviation
         entry = self.outputs[max(self.runs - 1, 0)] = Output(value, deviation)
         if not signal.requires_grad or not isinstance(output, torch.Tensor):
             return None
@@ -219,13 +227,13 @@ class Recorder:
             record.squares[index] = square
 
     def _measure(self, moments, signal, weights):
-        """σ² and ‖μ‖² of a signal of any shape (…, n, d); the mean over leading dimensions."""
+        """The `Moments` of a signal of any shape (…, n, d); the mean over leading dimensions."""
         with torch.no_grad():
             signal = _rows(signal.detach())
             signal = signal.to(_working(signal))
             spare = self._spare.setdefault((signal.dtype, signal.device), {})
-            spread, centre = moments(signal, weights, spare)
-            return (spread, centre) if signal.dim() == 2 else (spread.mean(), centre.mean())
+            found = moments(signal, weights, spare)
+            return found if signal.dim() == 2 else Moments(found.spread.mean(), found.centre.mean())
 
     def _moments_of_input(self, layer, X, weights):
         """Those of X; once for an input that is the same in every pass."""
@@ -239,7 +247,7 @@ class Recorder:
 
     def _weights_of(self, layer, graph, signal):
         """The node weights of a call; layers that share graph and norm share them."""
-        if hasattr(layer.norm, "measure"):
+        if not isinstance(layer.norm, str):
             return layer.norm
         edges, edge_weight = graph
         num_nodes = _rows(signal).shape[-2]
@@ -248,7 +256,7 @@ class Recorder:
         versions = (_version(edges), _version(edge_weight))
         kept = self._kept.weights.get(slot)
         if kept is None or kept[0]() is not edges or kept[1]() is not edge_weight or kept[2] != versions:
-            weights: NodeWeights = node_weights(layer.norm, layer.module, edges, edge_weight, num_nodes, signal)
+            weights = node_weights(layer.norm, layer.module, edges, edge_weight, num_nodes, signal)
             kept = (_reference(edges), _reference(edge_weight), versions, weights)
             self._kept.weights[slot] = kept
         return kept[3]
@@ -286,8 +294,8 @@ def _first_tensor(value, required=True):
     for candidate in values:
         if isinstance(candidate, torch.Tensor) and candidate.is_floating_point() and candidate.dim() > 0:
             return candidate
-    if required:
-        raise ValueError(f"a watched layer returned {type(value).__name__} without a floating tensor; select others")
+    came = type(value).__name__
+    require(not required, f"a watched layer returned {came} without a floating tensor; select others")
     return None
 
 

@@ -1,12 +1,32 @@
-"""The propagation matrices of a simple undirected graph, as scipy CSR in float64, one function each."""
+"""The one list of propagation matrices of a simple undirected graph: a function each, from the graph to P.
+
+With A the adjacency matrix, d_i the number of neighbours of node i, Ã = A + I, d̃ = d + 1 and D̃ = diag(d̃).
+"""
 
 import numbers
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sparse
 import torch
 
 from oversmooth._validation import require
+
+
+class Weights(NamedTuple):
+    """What a kind makes of a graph.
+
+    Attributes:
+        matrix: P, (n, n) scipy CSR in float64.
+        stationary: π, (n,).
+        scaling: (n,), the coordinates X/scaling in which P is stochastic; None where it is so as it stands.
+        base: for "deflated": the kind that all this is of, and whose modes are still to be taken out; else None.
+    """
+
+    matrix: sparse.csr_array
+    stationary: np.ndarray
+    scaling: np.ndarray | None = None
+    base: str | None = None
 
 
 def adjacency_matrix(edge_index, num_nodes):
@@ -44,6 +64,69 @@ def adjacency_matrix(edge_index, num_nodes):
     return adjacency
 
 
+def metropolis(adjacency):
+    """P_ij = 1/(1 + max(d_i, d_j)) on edges, and the diagonal fills each row up to 1; symmetric."""
+    degree = adjacency.sum(axis=1)
+    weights = adjacency.tocoo()
+    weights.data = 1 / (1 + np.maximum(degree[weights.row], degree[weights.col]))
+    return Weights(_fill_diagonal(weights.tocsr()), _uniform(degree.size))
+
+
+def max_degree(adjacency):
+    """P = I − laplacian/(d_max + 1); symmetric."""
+    degree = adjacency.sum(axis=1)
+    return Weights(_fill_diagonal(adjacency / (degree.max() + 1)), _uniform(degree.size))
+
+
+def random_walk(adjacency):
+    """P = D̃⁻¹Ã; reversible, π ∝ d̃."""
+    looped, degree = _with_self_loops(adjacency)
+    return Weights((sparse.diags_array(1 / degree) @ looped).tocsr(), degree / degree.sum())
+
+
+def gcn(adjacency):
+    """P = D̃^{-1/2} Ã D̃^{-1/2}: the random walk in the coordinates X/scaling, scaling ∝ √d̃."""
+    looped, degree = _with_self_loops(adjacency)
+    root = sparse.diags_array(1 / np.sqrt(degree))
+    return Weights((root @ looped @ root).tocsr(), degree / degree.sum(), np.sqrt(degree / degree.mean()))
+
+
+def identity(adjacency):
+    """P = I, which makes a graph network a multi-layer perceptron."""
+    nodes = adjacency.shape[0]
+    return Weights(sparse.eye_array(nodes, format="csr"), _uniform(nodes))
+
+
+def deflated(adjacency, base="metropolis"):
+    """(P − 1πᵀ)/λ with P of the kind ``base``, whose weights these are: λ is known, and taken out, once P is built."""
+    require_kind(base)
+    require(base != "deflated", "P is deflated already; to keep more modes build it with modes=2 or more")
+    return BUILDERS[base](adjacency)._replace(base=base)
+
+
+# The one list of kinds: a new one is one entry here. Error messages, tests and the remedies read it.
+BUILDERS = {
+    "metropolis": metropolis,
+    "max_degree": max_degree,
+    "random_walk": random_walk,
+    "gcn": gcn,
+    "identity": identity,
+    "deflated": deflated,
+}
+KINDS = tuple(BUILDERS)
+# Those whose entries are the graph's edges (and self-loops), so that fewer edges give another P of the same kind.
+EDGE_KINDS = tuple(kind for kind in KINDS if kind not in ("identity", "deflated"))
+
+
+def require_kind(kind):
+    """Check the name of a kind.
+
+    Raises:
+        ValueError: unknown; the message lists the known ones.
+    """
+    require(kind in BUILDERS, f"kind is {kind!r}; known kinds: {', '.join(KINDS)}")
+
+
 def _fill_diagonal(off_diagonal):
     """Add the diagonal that makes every row sum to 1."""
     return (off_diagonal + sparse.diags_array(1 - off_diagonal.sum(axis=1))).tocsr()
@@ -53,60 +136,6 @@ def _uniform(nodes):
     return np.full(nodes, 1 / nodes)
 
 
-def _metropolis(adjacency):
-    degree = adjacency.sum(axis=1)
-    weights = adjacency.tocoo()
-    weights.data = 1 / (1 + np.maximum(degree[weights.row], degree[weights.col]))
-    return _fill_diagonal(weights.tocsr()), _uniform(degree.size), None
-
-
-def _max_degree(adjacency):
-    degree = adjacency.sum(axis=1)
-    return _fill_diagonal(adjacency / (degree.max() + 1)), _uniform(degree.size), None
-
-
 def _with_self_loops(adjacency):
     looped = (adjacency + sparse.eye_array(adjacency.shape[0])).tocsr()
     return looped, looped.sum(axis=1)
-
-
-def _random_walk(adjacency):
-    looped, degree = _with_self_loops(adjacency)
-    return (sparse.diags_array(1 / degree) @ looped).tocsr(), degree / degree.sum(), None
-
-
-def _gcn(adjacency):
-    looped, degree = _with_self_loops(adjacency)
-    root = sparse.diags_array(1 / np.sqrt(degree))
-    return (root @ looped @ root).tocsr(), degree / degree.sum(), np.sqrt(degree / degree.mean())
-
-
-def _identity(adjacency):
-    nodes = adjacency.shape[0]
-    return sparse.eye_array(nodes, format="csr"), _uniform(nodes), None
-
-
-OPERATORS = {
-    "metropolis": _metropolis,
-    "max_degree": _max_degree,
-    "random_walk": _random_walk,
-    "gcn": _gcn,
-    "identity": _identity,
-}
-
-
-def to_scipy(matrix):
-    """Any dense or sparse matrix as scipy CSR in float64."""
-    if isinstance(matrix, torch.Tensor):
-        matrix = matrix.detach().cpu()
-        if matrix.layout != torch.strided:
-            coo = matrix.to_sparse_coo().coalesce()
-            entries = coo.values().double().numpy(), tuple(coo.indices().numpy())
-            return sparse.coo_array(entries, shape=tuple(coo.shape)).tocsr()
-        matrix = matrix.double().numpy()
-    if sparse.issparse(matrix):
-        return sparse.csr_array(matrix, dtype=np.float64, copy=True)
-    matrix = np.asarray(matrix, dtype=np.float64)
-    require(matrix.ndim == 2, f"matrix has {matrix.ndim} dimensions; a square matrix is needed")
-    require(np.isfinite(matrix).all(), "matrix has non-finite entries")
-    return sparse.csr_array(matrix)

@@ -1,18 +1,29 @@
 """The propagation matrix P of a graph: its products, its stationary distribution and its smoothing rate.
 
-Notation (chapters/notation.md): P is row-stochastic, π its stationary distribution, λ its rate. The Laplacian is
+Notation is the book's: P is row-stochastic, π its stationary distribution, λ its rate. The Laplacian is
 never called L here, since L is the index of the last layer.
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sparse
 import torch
+from scipy.sparse.csgraph import connected_components
 
-from oversmooth._validation import describe, require
+from oversmooth._validation import came, require
+from oversmooth.propagation.eigenmodes import deflation
+from oversmooth.propagation.kinds import BUILDERS, adjacency_matrix, require_kind
+from oversmooth.propagation.spectrum import contraction, stationary_distribution
+from oversmooth.sparse import csr_pair, multiply, to_scipy
 
-KINDS = ("metropolis", "max_degree", "random_walk", "gcn", "identity", "deflated")
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 
 class Propagation:
@@ -27,27 +38,37 @@ class Propagation:
 
     Attributes:
         kind: the kind it was built as; "matrix" for `from_matrix`.
+        matrix: (n, n) scipy CSR, float64: P, but of the kind "deflated" the sparse part only.
         num_nodes: n.
         scaling: (n,) float64, or None where it would be 1 everywhere.
-        mean_factor: μ(PX)/μ(X): 1, but 0 for the kind "deflated", a `oversmooth.propagation.deflation.Deflated`.
+        dtype: of the tensors given back; products follow their signal's.
+        mean_factor: μ(PX)/μ(X): 1, but 0 for the kind "deflated", a `oversmooth.propagation.matrix.Deflated`.
 
-    Source: theory.md, section 1; Metropolis weights: Xiao and Boyd (2004).
+    Source: the book's page *Notation*; Metropolis weights: Xiao and Boyd (2004).
     """
 
     mean_factor = 1.0
 
-    def __init__(self, matrix, kind, stationary=None, scaling=None):
+    def __init__(self, matrix, kind, stationary=None, scaling=None, dtype=torch.float64):
         # Use the class methods below: they validate, this only stores. `matrix` is scipy CSR, float64.
-        self._matrix = matrix
+        self.matrix = matrix
         self.kind = kind
         self.num_nodes = matrix.shape[0]
         self._stationary = stationary
         self.scaling = scaling
+        self.dtype = dtype
         self._tensors = {}
-        self._dtype = torch.float64
 
     @classmethod
-    def from_edges(cls, edge_index, num_nodes, kind="metropolis", dtype=torch.float64, base=None, modes=1):
+    def from_edges(
+        cls,
+        edge_index: torch.Tensor,
+        num_nodes: int,
+        kind: str = "metropolis",
+        dtype: torch.dtype = torch.float64,
+        base: str | None = None,
+        modes: int = 1,
+    ) -> Propagation:
         """Build P from the edges of an undirected graph.
 
         With d_i the number of neighbours, self-loops and repeated edges ignored, Ã = A + I, d̃ = d + 1:
@@ -59,8 +80,8 @@ class Propagation:
         Args:
             edge_index: (2, edges) integers, each edge in both directions.
             num_nodes: n, at least 1.
-            kind: metropolis, max_degree, random_walk, gcn, identity or deflated.
-            dtype: dtype of the dense and sparse tensors given back; products follow their signal's dtype.
+            kind: one of `oversmooth.KINDS`.
+            dtype: of the tensors given back; products follow their signal's dtype.
             base: for "deflated": the kind of P; None means metropolis.
             modes: for "deflated": how many modes besides the constant never fade.
 
@@ -71,31 +92,37 @@ class Propagation:
             ValueError: unknown kind, no nodes, indices of the wrong shape or range, or directed edges; for "deflated"
                 a graph that is disconnected or complete.
 
-        Source: theory.md, section 1.
+        Source: the book's page *Notation*.
         """
-        require(kind in KINDS, f"kind is {kind!r}; known kinds: {', '.join(KINDS)}")
-        if kind == "deflated":
-            from oversmooth.propagation.deflation import deflate
-
-            return deflate(cls.from_edges(edge_index, num_nodes, base or "metropolis", dtype), modes)
+        require_kind(kind)
         require(
-            base is None and modes == 1,
+            kind == "deflated" or (base is None and modes == 1),
             f"base and modes are options of kind='deflated'; with kind={kind!r} leave them out",
         )
-        from oversmooth.propagation.kinds import OPERATORS, adjacency_matrix
-
-        matrix, stationary, scaling = OPERATORS[kind](adjacency_matrix(edge_index, num_nodes))
-        propagation = cls(matrix, kind, stationary, scaling)
-        propagation._dtype = dtype
-        return propagation
+        options = {"base": base or "metropolis"} if kind == "deflated" else {}
+        weights = BUILDERS[kind](adjacency_matrix(edge_index, num_nodes), **options)
+        propagation = cls(weights.matrix, weights.base or kind, weights.stationary, weights.scaling, dtype)
+        return Deflated(propagation, modes) if weights.base else propagation
 
     @classmethod
-    def from_data(cls, data, kind="metropolis", dtype=torch.float64, base=None, modes=1):
+    def from_data(
+        cls,
+        data: Data,
+        kind: str = "metropolis",
+        dtype: torch.dtype = torch.float64,
+        base: str | None = None,
+        modes: int = 1,
+    ) -> Propagation:
         """Build P from a ``torch_geometric.data.Data``; see `from_edges`."""
         return cls.from_edges(data.edge_index, data.num_nodes, kind=kind, dtype=dtype, base=base, modes=modes)
 
     @classmethod
-    def from_matrix(cls, matrix):
+    def identity(cls, num_nodes: int, dtype: torch.dtype = torch.float64) -> Propagation:
+        """P = I, which needs no edges: a graph network on it is a multi-layer perceptron."""
+        return cls.from_edges(np.zeros((2, 0), dtype=np.int64), num_nodes, kind="identity", dtype=dtype)
+
+    @classmethod
+    def from_matrix(cls, matrix: torch.Tensor | np.ndarray | sparse.sparray | Sequence) -> Propagation:
         """Wrap a row-stochastic matrix, dense or sparse, of torch, numpy or scipy.
 
         Args:
@@ -107,11 +134,9 @@ class Propagation:
         Raises:
             ValueError: wrong shape, non-finite or negative entries, rows that do not sum to 1.
 
-        Source: theory.md, section 1.
+        Source: the book's page *Notation*.
         """
         tolerance = 1e-6 if str(getattr(matrix, "dtype", "")).endswith("float32") else 1e-9
-        from oversmooth.propagation.kinds import to_scipy
-
         matrix = to_scipy(matrix)
         matrix.eliminate_zeros()  # a stored zero would count as an edge
         require(
@@ -131,10 +156,10 @@ class Propagation:
             matrix.data /= np.repeat(sums, np.diff(matrix.indptr))
         return cls(matrix, "matrix")
 
-    def __matmul__(self, signal):
+    def __matmul__(self, signal: torch.Tensor) -> torch.Tensor:
         return self._product(signal, transposed=False)
 
-    def adjoint(self, signal):
+    def adjoint(self, signal: torch.Tensor) -> torch.Tensor:
         """Multiply by the transpose: PᵀB.
 
         Args:
@@ -148,11 +173,13 @@ class Propagation:
         """
         return self._product(signal, transposed=True)
 
-    def to_dense(self):
+    def to_dense(self) -> torch.Tensor:
         """P as a dense (n, n) tensor."""
-        return torch.from_numpy(self._matrix.toarray()).to(self._dtype)
+        return torch.from_numpy(self.matrix.toarray()).to(self.dtype)
 
-    def measure(self, dtype=torch.float64, device="cpu"):
+    def measure(
+        self, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """What the norms weigh with: π as (n, 1) and ``scaling`` as (n, 1) or None.
 
         Args:
@@ -165,25 +192,23 @@ class Propagation:
         key = ("measure", dtype, device)
         if key not in self._tensors:
             columns = (
-                None if v is None else torch.from_numpy(v).to(device, dtype)[:, None] for v in (self._pi, self.scaling)
+                None if v is None else torch.from_numpy(v).to(device, dtype)[:, None] for v in (self.pi, self.scaling)
             )
             self._tensors[key] = tuple(columns)
         return self._tensors[key]
 
     @property
-    def stationary(self):
+    def stationary(self) -> torch.Tensor:
         """π, (n,), positive, πᵀP = πᵀ, sums to 1."""
-        return torch.from_numpy(self._pi).to(self._dtype)
+        return torch.from_numpy(self.pi).to(self.dtype)
 
     @cached_property
-    def num_components(self):
+    def num_components(self) -> int:
         """Number of connected components of the graph of P."""
-        from scipy.sparse.csgraph import connected_components
-
-        return int(connected_components(self._matrix, directed=False, return_labels=False))
+        return int(connected_components(self.matrix, directed=False, return_labels=False))
 
     @cached_property
-    def rate(self):
+    def rate(self) -> float:
         """The smoothing rate λ = sup σ(PX)/σ(X), a float in [0, 1].
 
         λ = ‖D^{1/2} (P − 1πᵀ) D^{-1/2}‖₂ with D = diag(π): the second largest absolute eigenvalue where P is
@@ -191,7 +216,7 @@ class Propagation:
         then by Lanczos, stopped at a residual of 5e-9: some singular value is that near, and a random start makes it
         the largest.
 
-        Source: theory.md, section 1.
+        Source: the book's page *Notation*.
         """
         if self.num_nodes == 1:
             return 0.0
@@ -204,9 +229,7 @@ class Propagation:
                 stacklevel=3,
             )
             return 1.0
-        from oversmooth.propagation.spectrum import contraction
-
-        rate = contraction(self._similar(), np.sqrt(self._pi))
+        rate = contraction(self.similar(), np.sqrt(self.pi))
         if rate < 1 - 1e-12:
             return rate
         warnings.warn(
@@ -218,24 +241,23 @@ class Propagation:
         return 1.0
 
     @cached_property
-    def _pi(self):
-        from oversmooth.propagation.spectrum import stationary_distribution
+    def pi(self) -> np.ndarray:
+        """π as a numpy array, (n,) float64 whatever ``dtype`` is."""
+        return stationary_distribution(self.matrix) if self._stationary is None else self._stationary
 
-        return stationary_distribution(self._matrix) if self._stationary is None else self._stationary
-
-    def _similar(self):
+    def similar(self) -> sparse.csr_array:
         """D^{1/2} P D^{-1/2}, symmetric where P is reversible (for gcn: P itself)."""
-        if self.scaling is not None or np.ptp(self._pi) == 0:
-            return self._matrix
-        root = np.sqrt(self._pi)
-        similar = self._matrix.copy()
+        if self.scaling is not None or np.ptp(self.pi) == 0:
+            return self.matrix
+        root = np.sqrt(self.pi)
+        similar = self.matrix.copy()
         similar.data *= np.repeat(root, np.diff(similar.indptr)) / root[similar.indices]
         return similar
 
     def _product(self, signal, transposed):
         require(
             isinstance(signal, torch.Tensor) and signal.dim() in (2, 3),
-            f"a signal is a tensor (n, d) or (seeds, n, d); this one is {describe(signal)}",
+            f"a signal is a tensor (n, d) or (seeds, n, d); this one is {came(signal)}",
         )
         require(
             signal.shape[-2] == self.num_nodes,
@@ -247,20 +269,13 @@ class Propagation:
         matrix, adjoint = self._as_tensors(signal.dtype, signal.device)
         if transposed:
             matrix, adjoint = adjoint, matrix
-        if signal.requires_grad and torch.is_grad_enabled():
-            return _SparseProduct.apply(signal, matrix, adjoint)
-        return _multiply(matrix, signal)
+        return multiply(matrix, adjoint, signal)
 
     def _as_tensors(self, dtype, device):
         """(P, Pᵀ) as CSR tensors; kept, because rebuilding the transpose would cost more than the product."""
         key = (dtype, device)
         if key not in self._tensors:
-            from oversmooth.propagation.spectrum import is_symmetric
-
-            matrix = csr_from_scipy(self._matrix, dtype, device)
-            symmetric = is_symmetric(self._matrix)
-            adjoint = matrix if symmetric else csr_from_scipy(self._matrix.T.tocsr(), dtype, device)
-            self._tensors[key] = (matrix, adjoint)
+            self._tensors[key] = csr_pair(self.matrix, dtype, device)
         return self._tensors[key]
 
     def __deepcopy__(self, memo):
@@ -271,62 +286,55 @@ class Propagation:
         return self.__dict__ | {"_tensors": {}}  # torch cannot pickle its CSR tensors; they are made again when needed
 
     def __repr__(self):
-        return f"Propagation(kind={self.kind!r}, num_nodes={self.num_nodes}, entries={self._matrix.nnz})"
+        return f"Propagation(kind={self.kind!r}, num_nodes={self.num_nodes}, entries={self.matrix.nnz})"
 
 
-def _multiply(matrix, signal):
-    if signal.dim() == 2:
-        # torch's `@` fills the result with zeros and copies it before the product: half of its time.
-        return torch.empty_like(signal, memory_format=torch.contiguous_format).addmm_(matrix, signal, beta=0)
-    # One wide product (n, seeds·d) is several times faster than one per seed.
-    seeds, nodes, width = signal.shape
-    flat = signal.transpose(0, 1).reshape(nodes, seeds * width)
-    return _multiply(matrix, flat).view(nodes, seeds, width).transpose(0, 1)
+class Deflated(Propagation):
+    """Q = (P − S diag(π)^{-1/2} A Bᵀ diag(π)^{1/2} S⁻¹)/c, A and B of few columns; made by `oversmooth.deflate`.
 
+    All that a `Propagation` offers, with ``rate`` 1 and ``mean_factor`` 0; never changed once built. In one module with
+    its parent, since `Propagation.from_edges` may build it.
 
-class _SparseProduct(torch.autograd.Function):
-    """matrix @ signal, whose backward is adjoint @ gradient (torch would transpose the matrix at every call)."""
-
-    @staticmethod
-    def forward(ctx, signal, matrix, adjoint):
-        ctx.matrix, ctx.adjoint = matrix, adjoint
-        return _multiply(matrix, signal)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _SparseProduct.apply(gradient, ctx.adjoint, ctx.matrix), None, None
-
-
-def csr_tensor(row_ends, columns, values, num_nodes):
-    """A square CSR tensor on the device and of the dtype of its values.
-
-    Args:
-        row_ends: (n,) integers, where each row's entries end.
-        columns: (entries,) integers.
-        values: (entries,).
-        num_nodes: n.
-
-    Returns:
-        The (n, n) tensor, with 32-bit indices: the CPU kernels would convert 64-bit ones at every product.
+    Attributes:
+        base: the `Propagation` it was made from.
     """
-    starts = torch.zeros(num_nodes + 1, dtype=torch.int32, device=values.device)
-    starts[1:] = row_ends
-    with warnings.catch_warnings():
-        # torch calls its CSR layout a beta feature once in every process
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.sparse_csr_tensor(starts, columns.to(torch.int32), values, size=(num_nodes, num_nodes))
 
+    mean_factor = 0.0
+    rate = 1.0  # sup σ(QX)/σ(X), attained on the second mode
 
-def csr_from_scipy(matrix, dtype=torch.float64, device="cpu"):
-    """A square scipy CSR matrix as a torch CSR tensor.
+    def __init__(self, base: Propagation, modes: int = 1):
+        divisor, left, right = deflation(base, modes)
+        super().__init__(base.matrix / divisor, "deflated", base.pi, base.scaling, base.dtype)
+        self.base = base
+        root = np.sqrt(base.pi) / (1.0 if base.scaling is None else base.scaling)
+        self._left, self._right = left / root[:, None], right * root[:, None] / divisor
 
-    Args:
-        matrix: (n, n) scipy CSR.
-        dtype: of the values.
-        device: of the tensor.
+    def to_dense(self) -> torch.Tensor:
+        """Q as a dense (n, n) tensor."""
+        return torch.from_numpy(self.matrix.toarray() - self._left @ self._right.T).to(self.dtype)
 
-    Returns:
-        The (n, n) tensor.
-    """
-    row_ends, columns = (torch.from_numpy(index).to(device) for index in (matrix.indptr[1:], matrix.indices))
-    return csr_tensor(row_ends, columns, torch.from_numpy(matrix.data).to(device, dtype), matrix.shape[0])
+    def _product(self, signal, transposed):
+        product = super()._product(signal, transposed)  # of the sparse part
+        left, right = self._factors(signal.dtype, signal.device)
+        if transposed:
+            left, right = right, left
+        shares = right.mT @ signal
+        if left.shape[1] == 1:
+            return torch.addcmul(product, left, shares, value=-1)  # one pass over memory
+        return product - left @ shares
+
+    def _factors(self, dtype, device):
+        key = ("factors", dtype, device)
+        if key not in self._tensors:
+            self._tensors[key] = tuple(torch.from_numpy(f).to(device, dtype) for f in (self._left, self._right))
+        return self._tensors[key]
+
+    def similar(self) -> sparse.csr_array:
+        """As for P, with eigenvalue 1 given back to the constant, which `modes` expects and takes out again. Dense."""
+        weight = np.sqrt(self.pi) / (1.0 if self.scaling is None else self.scaling)
+        root = np.sqrt(self.pi)
+        dense = self.to_dense().double().numpy()
+        return sparse.csr_array(weight[:, None] * dense / weight + np.outer(root, root))
+
+    def __repr__(self):
+        return f"Propagation(kind='deflated', modes={self._left.shape[1] - 1 or 1}, base={self.base!r})"

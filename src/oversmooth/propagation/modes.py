@@ -1,13 +1,17 @@
 """Linear smoothing, mode by mode: what the eigenvectors of P say about every depth at once."""
 
-import numpy as np
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import torch
 
 from oversmooth._validation import require, require_signal
-from oversmooth.propagation.spectrum import DENSE_NODES, is_symmetric
+from oversmooth.propagation.eigenmodes import leading_modes
+from oversmooth.propagation.matrix import Propagation
 
 
-def spectral_deviation(propagation, features, layers):
+def spectral_deviation(propagation: Propagation, features: torch.Tensor, layers: Sequence[int]) -> torch.Tensor:
     """The deviation of PᵏX for every k, from the eigenvectors of P.
 
     σ(PᵏX)² = Σ_{j≥2} λ_j^{2k} ‖u_jᵀX‖², with P u_j = λ_j u_j, orthonormal in the π inner product, so that
@@ -29,7 +33,7 @@ def spectral_deviation(propagation, features, layers):
         ValueError: P is not reversible, a depth is negative or not whole, or features that are no finite signal
             of this graph.
 
-    Source: theory.md, section 7.
+    Source: chapter *Forward oversmoothing*, where it meets measured deviations.
     """
     require_signal("features", features, propagation.num_nodes)
     depths = torch.as_tensor(list(layers))
@@ -42,37 +46,3 @@ def spectral_deviation(propagation, features, layers):
     centred = X - weights.mT @ X
     shares = (torch.from_numpy(modes).T @ (weights.sqrt() * centred)).square().sum(-1)
     return (shares @ torch.from_numpy(rates).abs()[:, None].pow(2 * depths.double())).sqrt()
-
-
-def leading_modes(propagation, count):
-    """The modes of P of largest modulus, the constant moved to eigenvalue 0: dense, or by Lanczos where few are asked.
-
-    Args:
-        propagation: reversible P.
-        count: how many, up to n.
-
-    Returns:
-        Eigenvalues (count,), falling in modulus, and orthonormal eigenvectors (n, count) of
-        D^{1/2} (P − 1πᵀ) D^{-1/2}, D = diag(π), as numpy arrays.
-
-    Raises:
-        ValueError: P is not reversible.
-    """
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
-    similar, root = propagation._similar(), np.sqrt(propagation._pi)
-    require(
-        is_symmetric(similar),
-        "P is not reversible (π_i P_ij ≠ π_j P_ji), so it has no orthogonal modes; use metropolis, max_degree or "
-        "random_walk weights. P @ X layer by layer and deflation with modes=1 need none",
-    )
-    # Without the constant mode: what rounding leaves of it in a centred signal would outlive all other modes.
-    size = root.size
-    if size <= DENSE_NODES or count > size // 4:
-        rates, vectors = np.linalg.eigh(similar.toarray() - np.outer(root, root))
-    else:
-        operator = LinearOperator((size, size), matvec=lambda x: similar @ x - root * (root @ x), dtype=np.float64)
-        start = np.random.default_rng(0).standard_normal(size)  # else drawn from the global random state
-        rates, vectors = eigsh(operator, k=count, which="LM", v0=start, tol=1e-13)
-    order = np.argsort(-np.abs(rates), kind="stable")[:count]
-    return rates[order], vectors[:, order]

@@ -2,9 +2,11 @@
 
 import numpy as np
 import scipy.sparse as sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import eigsh
 
 from oversmooth._validation import require
-from oversmooth.propagation.kinds import OPERATORS
+from oversmooth.propagation.kinds import BUILDERS, EDGE_KINDS
 from oversmooth.propagation.matrix import Propagation
 
 
@@ -21,11 +23,11 @@ def fixed_propagation(operator, adjacency):
     Returns:
         The `Propagation`, or None.
 
-    Source: theory.md, section 9; for sum, ours.
+    Source: chapter *Other operators*; for sum, ours.
     """
-    if operator in OPERATORS:
-        matrix, stationary, scaling = OPERATORS[operator](adjacency)
-        return Propagation(matrix, operator, stationary, scaling)
+    if operator in EDGE_KINDS:
+        weights = BUILDERS[operator](adjacency)
+        return Propagation(weights.matrix, operator, weights.stationary, weights.scaling)
     if operator != "sum":
         return None
     root, vector = perron(adjacency)
@@ -45,9 +47,6 @@ def perron(adjacency):
     Raises:
         ValueError: the graph is not connected.
     """
-    from scipy.sparse.csgraph import connected_components
-    from scipy.sparse.linalg import eigsh
-
     components = connected_components(adjacency, directed=False, return_labels=False)
     require(
         components == 1,

@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import splu
 
 from oversmooth._validation import require
+from oversmooth.sparse import csr_pair
 
 # Below this size dense singular values are exact and faster than Lanczos.
 DENSE_NODES = 512
@@ -81,23 +82,12 @@ def _by_linear_system(matrix):
     return pi
 
 
-def is_symmetric(matrix):
-    """Whether a scipy CSR matrix equals its transpose, to rounding: a random vector sees any difference."""
-    vector = np.random.default_rng(0).standard_normal(matrix.shape[0])
-    forward, backward = matrix @ vector, matrix.T @ vector
-    return bool(np.abs(forward - backward).max() <= 1e-13 * max(1.0, np.abs(forward).max()))
-
-
 def contraction(similar, root):
     """‖similar − root rootᵀ‖₂ for a CSR matrix with similar @ root = root = similarᵀ @ root."""
     if root.size <= DENSE_NODES:
         return float(np.linalg.norm(similar.toarray() - np.outer(root, root), 2))
-    from oversmooth.propagation.matrix import csr_from_scipy
-
-    symmetric = is_symmetric(similar)
-    product = csr_from_scipy(similar)
-    adjoint = product if symmetric else csr_from_scipy(similar.T.tocsr())
-    return _lanczos(product, adjoint, symmetric, torch.from_numpy(root))
+    product, adjoint = csr_pair(similar)
+    return _lanczos(product, adjoint, product is adjoint, torch.from_numpy(root))
 
 
 def _lanczos(product, adjoint, symmetric, root):
@@ -116,18 +106,23 @@ def _lanczos(product, adjoint, symmetric, root):
     Returns:
         A float, within LANCZOS_TOLERANCE of an eigenvalue (singular value).
     """
+    # A random start leans on every eigenvector; its part along root is taken out.
     draw = np.random.default_rng(0).standard_normal(root.numel())
     vector, previous = torch.from_numpy(draw), torch.zeros_like(root)
     vector.sub_(root, alpha=float(root @ vector))
     vector.div_(vector.norm())
     diagonal, off_diagonal, check = [], [0.0], 8
     for step in itertools.count(1):
+        # β_{j+1} v_{j+1} = A v_j − α_j v_j − β_j v_{j−1}, α_j = v_jᵀ A v_j: in the basis v, A is tridiagonal.
+        # On [[0, A], [Aᵀ, 0]] the vectors lie in the upper and the lower half in turn, and every α_j is 0.
         image = (product if step % 2 else adjoint) @ vector
         image.sub_(previous, alpha=off_diagonal[-1])
         diagonal.append(float(vector @ image) if symmetric else 0.0)
         image.sub_(vector, alpha=diagonal[-1])
         image.sub_(root, alpha=float(root @ image))  # last: subtracting a vector that leans on root would undo it
         off_diagonal.append(float(image.norm()))
+        # Some eigenvalue of A lies within the residual of the top one of the tridiagonal matrix, which is looked at now
+        # and then; β = 0 ends it: the space of the v is invariant.
         if step == check or off_diagonal[-1] < LANCZOS_TOLERANCE:
             top, residual = _top_ritz(diagonal, off_diagonal)
             if residual <= LANCZOS_TOLERANCE:

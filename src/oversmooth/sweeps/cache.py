@@ -13,7 +13,7 @@ import torch
 
 from oversmooth._paths import expanded
 from oversmooth.sweeps.cell import arithmetic
-from oversmooth.sweeps.function import describe
+from oversmooth.sweeps.function import text_of
 from oversmooth.sweeps.versions import versions
 
 
@@ -23,7 +23,7 @@ class Cache:
     def __init__(self, folder, run):
         self.folder = expanded(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = describe(run)
+        text = text_of(run)
         self.name, self.key = text["name"], _digest(_json([text, versions(), str(arithmetic())]))
 
     def read(self, cells: list) -> dict[int, list[dict]]:

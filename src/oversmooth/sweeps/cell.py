@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from oversmooth._rounding import setting as _rounding
+from oversmooth._validation import require
 
 # Thread counts, default dtype and global generators belong to the process: one cell at a time.
 _ALONE = threading.RLock()
@@ -132,9 +133,10 @@ def _rows(result, cell: dict, seed: int) -> list[dict]:
         result = [result]
     elif hasattr(result, "to_dict") and hasattr(result, "columns"):
         result = result.to_dict("records")
-    if not isinstance(result, (list, tuple)) or not all(isinstance(row, Mapping) for row in result):
-        came = type(result).__name__
-        raise ValueError(f"run returned a {came}; a dictionary, a list of dictionaries or a DataFrame is needed")
+    require(
+        isinstance(result, (list, tuple)) and all(isinstance(row, Mapping) for row in result),
+        f"run returned a {type(result).__name__}; a dictionary, a list of dictionaries or a DataFrame is needed",
+    )
     given = {**cell, "seed": seed}
     return [_row(row, given) for row in result]
 
@@ -142,13 +144,13 @@ def _rows(result, cell: dict, seed: int) -> list[dict]:
 def _row(row, given: dict) -> dict:
     plain = {}
     for name, value in row.items():
-        if not isinstance(name, str):
-            raise ValueError(f"run returned a column named {name!r}; names are text")
+        require(isinstance(name, str), f"run returned a column named {name!r}; names are text")
         value = _plain(name, value)
         if name not in given:
             plain[name] = value
-        elif value != given[name]:
-            raise ValueError(f"run returned {name} = {value!r}, but the cell has {name} = {given[name]!r}: rename it")
+            continue
+        same = value == given[name]
+        require(same, f"run returned {name} = {value!r}, but the cell has {name} = {given[name]!r}: rename it")
     return plain
 
 

@@ -1,4 +1,4 @@
-"""A sweep on an existing Dask cluster, through joblib's Dask backend."""
+"""A sweep on an existing Dask cluster: its cells as futures, taken as they complete."""
 
 from __future__ import annotations
 
@@ -6,31 +6,35 @@ import contextlib
 import logging
 from concurrent.futures import CancelledError
 
-import joblib
-from joblib._dask import DaskDistributedBackend
-
+from oversmooth._validation import require
 from oversmooth.sweeps import cell as work
 from oversmooth.sweeps.versions import versions
 
 PATIENCE = 10  # seconds for a scheduler to answer and for a first worker to appear
 
 
-def outcomes(run, waiting: list, arithmetic: tuple, address: str):
+def outcomes_on_cluster(run, waiting: list, arithmetic: tuple, address: str):
     """The outcome of every waiting cell, as the cluster's workers finish them."""
     needed, packed = versions(), work.pack(run)
     with connected(address) as client:
+        from distributed import as_completed
+
         check_workers(client, address)
-        # Every cell at once: the scheduler sees all the work and gives it to workers that come later, too.
-        parallel = joblib.Parallel(
-            backend=_Backend(client=client), batch_size=1, pre_dispatch="all", return_as="generator_unordered"
-        )
-        # The function goes as bytes with each cell, since joblib would leave a larger object on one worker,
-        # and with that worker it would be lost.
-        cells = (joblib.delayed(compute_checked)(packed, *task, arithmetic, needed) for task in waiting)
-        for outcome in parallel(cells):
-            if not isinstance(outcome, work.Outcome):  # what joblib passes on when Dask cancels a cell
-                raise CancelledError("its cells were cancelled")
-            yield outcome
+        # Every cell at once: the scheduler sees all the work and gives it to workers that come later, too. The function
+        # goes as bytes with each cell: one copy for all would lie on one worker, and with that worker it would be lost.
+        futures = [client.submit(compute_checked, packed, *task, arithmetic, needed, pure=False) for task in waiting]
+        indices = {future.key: task[0] for future, task in zip(futures, waiting, strict=True)}
+        completed = as_completed(futures, loop=client.loop)
+        del futures  # what has been taken is dropped, here and on the worker
+        for future in completed:
+            yield _outcome(future, indices[future.key])
+
+
+def _outcome(future, index: int) -> work.Outcome:
+    """What became of a cell. Dask gives one up when several workers died over it, most often for lack of memory."""
+    if future.status == "error":
+        return work.Outcome(index, error=future.exception())
+    return future.result()  # raises if the scheduler went away, and with it all cells
 
 
 def check(address: str) -> None:
@@ -122,11 +126,11 @@ def check_workers(client, address: str) -> None:
     for worker, found in found_versions(client, needed).items():
         if differing := difference(needed, found):
             unfit.append(f"{worker} has {differing}")
-    if unfit:
-        raise ValueError(
-            f"cluster {address}: its workers have other versions than this process, and would give other numbers: "
-            f"{'; '.join(unfit)}. Install the same versions there (requirements.lock) and start the workers anew."
-        )
+    require(
+        not unfit,
+        f"cluster {address}: its workers have other versions than this process, and would give other numbers: "
+        f"{'; '.join(unfit)}. Install the same versions there (requirements.lock) and start the workers anew",
+    )
 
 
 def found_versions(client, needed: dict) -> dict[str, dict]:
@@ -150,34 +154,3 @@ def found_versions(client, needed: dict) -> dict[str, dict]:
             return found
 
     return client.run(report)
-
-
-class _Backend(DaskDistributedBackend):
-    """joblib's Dask backend, except where that would wait for ever: for a cell given up, and after a failure.
-
-    Dask gives a cell up when several workers have died over it, most often for lack of memory: that is a result here.
-    """
-
-    def effective_n_jobs(self, n_jobs):
-        """The cluster's threads, or 2: with 1, joblib would leave the cluster and compute in this process."""
-        return max(2, super().effective_n_jobs(n_jobs))
-
-    def abort_everything(self, ensure_ready=True):
-        """Expect no more cells. What has arrived is left to the client's thread, which drops it.
-
-        joblib empties the queue itself, while that thread takes from it: between its look and its get the last item
-        may go, and it waits for the next one, with the lock that the other thread needs.
-        """
-        with self.waiting_futures.lock:
-            self.waiting_futures.futures.clear()
-
-    def submit(self, func, callback=None):
-        future = super().submit(func, callback)
-        index = func.items[0][1][1]  # the arguments of compute_checked
-
-        def tell(done):
-            if done.exception() is not None:
-                callback([work.Outcome(index, error=done.exception())])
-
-        future.add_done_callback(tell)
-        return future

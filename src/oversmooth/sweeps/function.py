@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from oversmooth._validation import require
+
 _HERE = Path(__file__).resolve().parent.parent
 _PLAIN = (str, bytes, bool, int, float, complex, type(None), os.PathLike, np.generic, torch.dtype, range, slice)
 
 
-def describe(run) -> dict:
+def text_of(run) -> dict:
     """The function's name, its text and that of all it calls outside installed packages, and the values it reads.
 
     Args:
@@ -31,10 +33,10 @@ def describe(run) -> dict:
     """
     found = {}
     while isinstance(run, functools.partial):
-        found["bound"] = f"{found.get('bound', '')}{_text_of('run', [run.args, run.keywords], run.func, found)}"
+        found["bound"] = f"{found.get('bound', '')}{_value_text('run', [run.args, run.keywords], run.func, found)}"
         run = run.func
-    if not inspect.isfunction(run):
-        raise ValueError(f"with a cache, run must be a function; a {type(run).__name__} came, whose state has no text")
+    came = type(run).__name__
+    require(inspect.isfunction(run), f"with a cache, run must be a function; a {came} came, whose state has no text")
     _add(run, found)
     return {"name": f"{run.__module__}.{run.__qualname__}", **found}
 
@@ -51,10 +53,12 @@ def _add(function, found: dict) -> None:
             "define the function in a file or a notebook, or use no cache"
         ) from None
     enclosed = inspect.getclosurevars(function).nonlocals
-    found[f"{name}: defaults"] = _text_of("defaults", [function.__defaults__, function.__kwdefaults__], function, found)
+    found[f"{name}: defaults"] = _value_text(
+        "defaults", [function.__defaults__, function.__kwdefaults__], function, found
+    )
     read = {key: function.__globals__[key] for key in _names(function.__code__) if key in function.__globals__}
     for key, value in {**read, **enclosed}.items():
-        found[f"{name}: {key}"] = _text_of(key, value, function, found)
+        found[f"{name}: {key}"] = _value_text(key, value, function, found)
 
 
 def _names(code) -> list[str]:
@@ -80,7 +84,7 @@ def _add_file(module: str | None, found: dict) -> None:
         found[f"file of {module}"] = Path(path).read_text(encoding="utf-8")
 
 
-def _text_of(name, value, function, found: dict) -> str:
+def _value_text(name, value, function, found: dict) -> str:
     """A value as text that is the same in every process."""
     value = inspect.unwrap(value) if callable(value) else value  # behind functools.cache, for one
     if isinstance(value, (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type, np.ufunc)):
@@ -97,7 +101,7 @@ def _text_of(name, value, function, found: dict) -> str:
     elif isinstance(value, (set, frozenset)):
         value = sorted(value, key=repr)
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_text_of(name, item, function, found) for item in value)}]"
+        return f"[{', '.join(_value_text(name, item, function, found) for item in value)}]"
     if isinstance(value, _PLAIN):
         return repr(value)
     raise ValueError(

@@ -8,12 +8,17 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import joblib
 
 from oversmooth._validation import require
 from oversmooth.sweeps import cell as work
 from oversmooth.sweeps.cache import Cache
+from oversmooth.sweeps.cluster import outcomes_on_cluster
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CLUSTER_VARIABLE = "OVERSMOOTH_CLUSTER"
 
@@ -36,7 +41,7 @@ def sweep(
     jobs: int = 1,
     cluster: str | None = None,
     cache: str | os.PathLike | None = None,
-):
+) -> pd.DataFrame:
     """One tidy table of run(**cell, seed=s) for every cell of a grid and every seed s.
 
     The table is the same, bit for bit in float64, for any `jobs` and on a cluster of like processors: each cell
@@ -118,9 +123,7 @@ def _outcomes(run, waiting, jobs, cluster):
     if not waiting:
         return
     if cluster is not None:
-        from oversmooth.sweeps import cluster as _sweep_cluster
-
-        yield from _sweep_cluster.outcomes(run, waiting, arithmetic, cluster)
+        yield from outcomes_on_cluster(run, waiting, arithmetic, cluster)
     elif jobs == 1:
         for index, cell, seed in waiting:
             yield work.compute(run, index, cell, seed, arithmetic)

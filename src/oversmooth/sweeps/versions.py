@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 import torch
 
-import oversmooth
+from oversmooth._version import __version__
 
 
 def versions() -> dict[str, str]:
@@ -21,14 +21,14 @@ def versions() -> dict[str, str]:
         "torch": torch.__version__,
         "numpy": np.__version__,
         "scipy": scipy.__version__,
-        "oversmooth": f"{oversmooth.__version__} ({library_digest()})",
+        "oversmooth": f"{__version__} ({library_digest()})",
     }
 
 
 @functools.cache
 def library_digest() -> str:
     """A digest of the library's files, those that draw left out: two checkouts may bear one version number."""
-    folder = Path(oversmooth.__file__).parent
+    folder = Path(__file__).resolve().parents[1]
     paths = [path for path in sorted(folder.rglob("*.py")) if "drawing" not in path.parts]
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     digest = hashlib.sha256()

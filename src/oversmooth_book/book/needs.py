@@ -14,9 +14,9 @@ ALWAYS_HERE = ("digits", "karate")
 
 def known_graphs() -> list[str]:
     """The names that ``oversmooth.load`` knows, as this book spells them."""
-    from oversmooth.graphs.datasets import _PUBLIC_GRAPHS
+    from oversmooth.graphs.datasets import PUBLIC_GRAPHS
 
-    return [*(folder for _, folder in _PUBLIC_GRAPHS.values()), "ogbn-arxiv", *ALWAYS_HERE]
+    return [*(folder for _, folder in PUBLIC_GRAPHS.values()), "ogbn-arxiv", *ALWAYS_HERE]
 
 
 def check_graphs(where: str, names) -> None:

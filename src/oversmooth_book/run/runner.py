@@ -207,10 +207,10 @@ def check_cluster(address: str) -> None:
     Raises:
         BookError: if it cannot be reached, has no workers, or workers with other versions.
     """
-    from oversmooth.sweeps import cluster as _sweep_cluster
+    from oversmooth.sweeps.cluster import check
 
     try:
-        _sweep_cluster.check(address)
+        check(address)
     except (ConnectionError, ValueError, ImportError) as error:
         raise BookError(f"--cluster {address}: {error}") from error
 

@@ -250,10 +250,10 @@ def _lender(page: Page, table: Path) -> str:
 
 def api_listing() -> str:
     """One section per module of the library, one entry per public name, taken from the library itself."""
-    import oversmooth
+    from oversmooth.public import PUBLIC
 
     sections = []
-    for module, names in oversmooth._PUBLIC.items():
+    for module, names in PUBLIC.items():
         entries = "\n".join(_api_entry(f"oversmooth.{module}", name) for name in sorted(names, key=str.lower))
         sections.append(f"## {module}\n\n```{{eval-rst}}\n{entries}\n```")
     return "\n\n".join(sections)

@@ -70,7 +70,7 @@ class Filter(osm.Propagation):
     rate = 1.0
 
     def __init__(self, propagation, threshold, degree):
-        super().__init__(propagation._matrix, "filter", propagation._pi, propagation.scaling)
+        super().__init__(propagation.matrix, "filter", propagation.pi, propagation.scaling)
         self.base, self.coefficients = propagation, clip_coefficients(threshold, degree)
 
     def __matmul__(self, signal):

@@ -124,8 +124,7 @@ def _attention_columns(net, signals, norms):
 
 
 def _ratio(moments):
-    spread, centre = moments
-    return float((spread / (spread + centre)).sqrt()) if float(spread + centre) else 0.0
+    return float(moments.relative_deviation)
 
 
 def _uniform(signal):
@@ -148,7 +147,7 @@ def trained_head(setting, operator):
     loss = squared_error(Y)
     before = trace_operator(net, X, loss)
     # The head alone is a network without graph, of one layer.
-    alone = osm.Network(replace(setting, kind="identity").propagation(), [setting.width, 1])
+    alone = osm.Network(osm.Propagation.identity(len(X)), [setting.width, 1])
     head = osm.train_last_layer(alone, before.features[-1], Y, budget=BUDGET)
     with torch.no_grad():
         net.head.copy_(head.weights[0])

@@ -213,8 +213,7 @@ def _cross_entropy(data):
 
 
 def _identity(features):
-    nodes = len(features)
-    return osm.Propagation.from_edges(torch.zeros(2, 0, dtype=torch.int64), nodes, kind="identity")
+    return osm.Propagation.identity(len(features))
 
 
 def _forward(net, X):
