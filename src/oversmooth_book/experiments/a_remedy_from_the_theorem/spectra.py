@@ -6,7 +6,7 @@ import torch
 
 import oversmooth as osm
 from oversmooth.propagation.modes import leading_modes
-from oversmooth_book.experiments.real_graphs.measure import load
+from oversmooth_book.experiments.common import graph as load
 
 # Eigenvalues this close, as a share of the second, count as equal: on the chapter's graphs equal ones agree to 1e-14,
 # others are at least 6e-8 apart.

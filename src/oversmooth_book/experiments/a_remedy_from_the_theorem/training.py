@@ -11,10 +11,8 @@ import torch
 
 import oversmooth as osm
 from oversmooth_book.experiments.a_remedy_from_the_theorem.operators import Filter, Rotation
-from oversmooth_book.experiments.common import over_seeds
-from oversmooth_book.experiments.real_graphs.measure import load
-from oversmooth_book.experiments.real_graphs.training import label_entropy
-from oversmooth_book.experiments.remedies.measure import descend
+from oversmooth_book.experiments.common import descend, label_entropy, over_seeds
+from oversmooth_book.experiments.common import graph as load
 
 WIDTH = 16
 # Classes -> block model, of mean degree 16 to 19.

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import oversmooth as osm
-from oversmooth_book.experiments.real_graphs.training import label_entropy, score
+from oversmooth_book.experiments.common import descend, label_entropy, score
 from oversmooth_book.experiments.remedies.graphs import problem
 
 FAMILIES = {
@@ -51,34 +51,6 @@ def loss(model, graph, seed):
     """
     data, _, train, _ = problem(graph, seed)
     return cross_entropy(model(data.x)[train], data.y[train])
-
-
-def descend(parameters, objective, steps, lr):
-    """Adam, full batch, with torch's other defaults: the one budget of this chapter. Ends at the least loss it met.
-
-    A deep network's loss may leap by a hundredfold in one step and come back in the next. Where it stands when the
-    budget is spent is then chance, and rounding decides; the least loss is not.
-
-    Args:
-        parameters: changed in place.
-        objective: () -> loss.
-        steps: updates.
-        lr: step size.
-    """
-    parameters = list(parameters)
-    optimizer = torch.optim.Adam(parameters, lr=lr, foreach=True)
-    least, kept = float("inf"), [parameter.detach().clone() for parameter in parameters]
-    for step in range(steps + 1):
-        optimizer.zero_grad()
-        value = objective()
-        if value < least:
-            least, kept = float(value.detach()), [parameter.detach().clone() for parameter in parameters]
-        if step < steps:
-            value.backward()
-            optimizer.step()
-    with torch.no_grad():
-        for parameter, best in zip(parameters, kept, strict=True):
-            parameter.copy_(best)
 
 
 def train_output(model, graph, seed, steps, lr):
