@@ -1,22 +1,41 @@
 """The deflation chapter's experiments, on small cases and by another road; its figures draw what their tables hold."""
 
+import dataclasses
+import math
+
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
 import torch
 from cases import EXACT, GRAPHS, edge_index_of, propagation_of, signal
+from matplotlib import pyplot as plt
 from torch_geometric.data import Data
 
 import oversmooth as osm
 from oversmooth.propagation.averaging import Averaging, Weighting
-from oversmooth_book.experiments.a_remedy_from_the_theorem import figures, operators, spectra, training
+from oversmooth_book.experiments import common
+from oversmooth_book.experiments.a_remedy_from_the_theorem import claims, figures, operators, spectra, training
 from oversmooth_book.experiments.a_remedy_from_the_theorem import measure as experiment
+from oversmooth_book.experiments.common import Setting
+
+
+def budget(steps, **changes):
+    return dataclasses.replace(training.REFERENCE, steps=steps, **changes)
+
+
+def walk(depth, *seeds):
+    return dataclasses.replace(experiment.REFERENCE, depth=depth, seeds=seeds)
+
+
+def pretend(monkeypatch, name, data):
+    """A graph of that name; P is kept by name, so that each test needs its own."""
+    monkeypatch.setattr(common, "graph", lambda graph, seed=0: {name: data}[graph])
 
 
 @pytest.mark.parametrize("kind", ["metropolis", "random_walk"])
 def test_second_modes_are_eigenvectors(kind):
     P = propagation_of("barbell", kind)
-    rates, modes = experiment.second_modes(P, 3)
+    rates, modes = spectra.second_modes(P, 3)
     dense, pi = P.to_dense(), P.stationary
     assert (dense @ modes - modes * rates).abs().max() < EXACT
     assert (modes.T @ (pi[:, None] * modes) - torch.eye(3)).abs().max() < EXACT and (pi @ modes).abs().max() < EXACT
@@ -78,7 +97,7 @@ def test_a_problem_has_its_share_of_labels_in_every_class():
 
 
 def test_a_batch_is_autograds_adam():
-    rows = training.batch("deflated, random walk", 4, 2, 0.1, 1, 5, 2, 0)
+    rows = training.batch(budget(5, seeds=(0, 1)), "deflated, random walk", 4, seed=0)
     data, labelled, test = training.problem(2, 0.1, 0)
     Q = osm.Propagation.from_data(data, kind="deflated", base="random_walk")
     for row in rows:
@@ -98,7 +117,7 @@ def test_a_batch_is_autograds_adam():
 def test_every_method_has_the_same_shape_and_its_own_remedy():
     losses = {}
     for method in training.METHODS:
-        row = training.one(method, 3, 0.1, 0.001, 1, 0)
+        row = training.one(budget(1), method, 3, 0.001, seed=0)
         assert 0 <= row["accuracy"] <= 1 and 0 <= row["validation"] <= 1
         losses[method] = row["loss"]
     assert len(set(losses.values())) == len(losses)
@@ -111,30 +130,53 @@ def test_the_comparison_takes_the_step_size_that_validation_prefers(monkeypatch)
             for lr in grid["lr"]:
                 for seed in seeds:
                     good = (lr == 0.1) == (method == "plain")
-                    row = {"method": method, "depth": 3, "share": 0.1, "lr": lr, "steps": 1, "seed": seed}
+                    row = {"method": method, "depth": 3, "lr": lr, "seed": seed}
                     rows.append(row | {"validation": 0.9 if good else 0.8, "accuracy": 0.3 if good else 1.0})
-        return pandas.DataFrame(rows)
+        return pd.DataFrame(rows)
 
     monkeypatch.setattr(training.osm, "sweep", lambda run, grid, seeds, jobs: pretend(grid, seeds))
-    table = training.comparison([3], [0.1], [0.1, 0.2], 1, 2)
+    table = training.comparison(budget(1, seeds=(0, 1)), [3], [0.1, 0.2])
     assert len(table) == 2 * len(training.METHODS) and set(table["accuracy"]) == {0.3}
 
 
 def test_sweeps_have_a_row_for_every_case():
-    table = training.depths_trained([2, 3], 1, 2, 1, jobs=1)
+    table = training.depths_trained(budget(1, seeds=(0, 1)), [2, 3], 1, jobs=1)
     assert len(table) == 4 * 2 * 2 and set(table["name"]) == set(training.OPERATORS)
-    kept = training.modes_kept(2, [1, 400], 1, 1, 1, jobs=1)
+    assert all(len(bands) == 4 * 2 for bands in training.depth_bands(table))
+    kept = training.modes_kept(budget(1, depth=2), [1, 400], 1, jobs=1)
     assert list(kept["name"]) == ["deflated, random walk"] * 2 + ["filter"]
-    cases = training.conditions(2, 1, 1, 1, jobs=1)
+    assert training.modes_bands(kept)["quantity"].tolist() == ["accuracy"] * 3 + ["loss"] * 3
+    cases = training.conditions(budget(1, depth=2), 1, jobs=1)
     assert len(cases) == 3 * (2 + 3 + 3) and set(cases["modes"]) == {1, 2, 3}
+    assert set(cases.loc[cases["modes"] > 1, "operator"]) == {training.MORE}
+    assert set(cases.loc[cases["modes"] == 1, "operator"]) == {"plain", "deflated"}
+    assert len(training.condition_bands(cases)) == len(cases)
+
+
+def test_the_loss_of_batch_norm_is_not_published():
+    runs = pd.DataFrame({"method": ["plain", "BatchNorm"], "depth": 41, "accuracy": 0.5, "loss": 1.0})
+    accuracy, loss = training.comparison_bands(runs)
+    assert accuracy["method"].tolist() == ["plain", "BatchNorm"] and loss["method"].tolist() == ["plain"]
+
+
+def test_a_variation_reaches_every_network():
+    """Width, activation, scale, initial weights and optimiser are the setting's."""
+    changes = {"width": 5, "activation": "elu", "weight_scale": 1.3, "init": "glorot", "optimizer": "sgd"}
+    (row,) = training.batch(budget(2, **changes), "plain", 3, seed=0)
+    data, labelled, test = training.problem(2, 0.1, 0)
+    P = osm.Propagation.from_data(data)
+    net = osm.Network(P, [8, 5, 5, 2], "elu", 1.3, output_bias=True, init="glorot")
+    options = {"mask": labelled, "test_mask": test, "optimizer": "sgd", "lr": 0.001, "steps": 2}
+    last = osm.fit(net, data.x, data.y, "cross_entropy", **options).table.iloc[-1]
+    assert row["loss"] == pytest.approx(last["loss"], rel=1e-12)
 
 
 def test_runs_on_a_real_graph_take_its_published_split(monkeypatch):
     tiny = osm.csbm(60, p_in=0.5, p_out=0.1, seed=1)
     tiny.train_mask = torch.arange(60) % 3 == 0
     tiny.test_mask = torch.arange(60) % 3 == 1
-    monkeypatch.setattr(training, "load", lambda name: tiny)
-    table = training.depths_on_graphs(["any"], [3], 2, 1, jobs=1).set_index("name")
+    pretend(monkeypatch, "split", tiny)
+    table = training.depths_on_graphs(budget(2, step_size=0.003), ["split"], [3], jobs=1).set_index("name")
     assert list(table["modes"]) == [1, 1, 1] and set(table["depth"]) == {3}
     Q = osm.Propagation.from_data(tiny, kind="deflated", base="random_walk")
     net = osm.Network(Q, [8, 16, 16, 2], seed=0, output_bias=True)
@@ -155,15 +197,18 @@ def test_real_graphs_without_a_split_or_without_test_nodes():
 
 
 def test_the_moved_trap_is_a_regression_on_the_second_mode():
-    table = experiment.moved_trap([31], [0])
+    table = experiment.moved_trap(walk(201, 0), [31])
     data = osm.csbm()
     P = osm.Propagation.from_data(data, kind="random_walk")
-    _, modes = experiment.second_modes(P, 1)
+    _, modes = spectra.second_modes(P, 1)
     y, u = 2.0 * data.y.numpy() - 1, modes[:, 0].numpy()
     unexplained = y.var() * (1 - np.corrcoef(y, u)[0, 1] ** 2)
     rows = table.set_index("operator")
     assert rows["unexplained"].to_dict() == pytest.approx({"plain": y.var(), "deflated": unexplained})
     assert rows["loss"].to_dict() == pytest.approx(rows["unexplained"].to_dict(), rel=1e-3)
+    assert rows["difference"].to_dict() == pytest.approx(
+        (rows["loss"] / rows["unexplained"] - 1).abs().to_dict(), abs=1e-9
+    )
 
 
 def test_trap_bands_and_slope_find_a_planted_decay():
@@ -172,19 +217,26 @@ def test_trap_bands_and_slope_find_a_planted_decay():
         for depth in (11, 21, 41, 81):
             gradient = 3 * 0.8**depth if name == "deflated" else 1e-18
             row = {"operator": name, "depth": depth, "seed": 0, "loss": 0.2, "unexplained": 0.3}
-            rows.append(row | {"gradient": gradient, "ratio": 0.8})
-    table = pandas.DataFrame(rows)
-    assert experiment.trap_slope(table, 21) == pytest.approx(1)
-    loss, gradient = experiment.trap_bands(table)
+            rows.append(row | {"gradient": gradient, "ratio": 0.8, "difference": 1e-5 * depth})
+    table = pd.DataFrame(rows)
+    more = table.assign(seed=1, difference=table["difference"] * 2)
+    loss, gradient = experiment.trap_bands(pd.concat([table, more]))
+    assert claims.departure_of_the_slope_of_the_gradient(gradient) == pytest.approx(0, abs=1e-9)
+    assert claims.ratio_of_third_and_second(gradient) == pytest.approx(0.8)
+    assert claims.largest_difference_from_the_unexplained_variance(loss) == pytest.approx(2e-5 * 81), "the worst seed"
+    assert claims.loss_in_the_moved_trap(loss) == 0.3
+    slower = gradient.assign(median=0.9 ** gradient["depth"])
+    found = claims.departure_of_the_slope_of_the_gradient(slower)
+    assert found == pytest.approx(1 - math.log(0.9) / math.log(0.8)) and found > 0.1
     assert set(gradient["operator"]) == {"deflated"} and len(loss) == 8  # 1e-18 is rounding
     assert gradient["predicted"].to_numpy() == pytest.approx(gradient["median"].to_numpy())
 
 
 def test_amplitudes_are_projections():
-    table = experiment.amplitudes(4, [7], bases=("random_walk",))
+    table = experiment.amplitudes(walk(4, 7))
     data = osm.csbm()
     P = osm.Propagation.from_data(data, kind="random_walk")
-    _, modes = experiment.second_modes(P, 1)
+    _, modes = spectra.second_modes(P, 1)
     X = data.x
     net = osm.Network(osm.deflate(P), [8, 16, 16, 16, 1], seed=7)
     for k in range(3):
@@ -193,18 +245,28 @@ def test_amplitudes_are_projections():
         X = torch.tanh((net.propagation @ X) @ net.weights[k].detach())
     bands = experiment.amplitude_bands(table)
     assert set(bands["operator"]) == {"plain", "deflated"} and bands["predicted"].notna().sum() == 3
+    last = bands.iloc[-1]
+    assert last["difference"] == pytest.approx(abs(last["median"] / last["predicted"] - 1)) and last["difference"] > 0
+    assert bands["difference"].isna().tolist() == bands["predicted"].isna().tolist()
 
 
 def test_certified_networks_and_their_ratios():
     table = experiment.certified(6)
     assert len(table) == 6 and (table[["forward", "gradient"]] <= 1).all(axis=None) and table["mean"].max() < 1e-12
-    assert table["gradient"].min() > 0
+    assert table["gradient"].min() > 0 and (table["mean"] == 0).all() and claims.networks_above_a_bound(table) == 0
+
+
+def test_a_network_above_its_bound_is_counted(monkeypatch):
+    """With half of the bound some network must break it."""
+    honest = osm.forward_bound
+    monkeypatch.setattr(osm, "forward_bound", lambda network, features: 0.5 * honest(network, features))
+    assert claims.networks_above_a_bound(experiment.certified(20)) > 0
 
 
 def test_label_shares_add_up(monkeypatch):
     tiny = osm.csbm(60, p_in=0.5, p_out=0.1, seed=1)
-    monkeypatch.setattr(spectra, "load", lambda name: tiny)
-    table = experiment.spectra(["tiny"], count=100)  # more than there are
+    pretend(monkeypatch, "tiny", tiny)
+    table = spectra.spectra(Setting(), ["tiny"], count=100)  # more than there are
     assert set(table["mode"]) == set(range(2, 61)) and set(table["classes"]) == {2}
     walk = table[(table["graph"] == "tiny") & (table["base"] == "random_walk")]
     assert walk["cumulative"].iloc[-1] == pytest.approx(1) and walk["relative"].iloc[0] == 1
@@ -222,8 +284,8 @@ def cycle(n):
 @pytest.mark.parametrize(("count", "eigenvalues"), [(40, 5), (11, 5), (10, 4), (9, 4), (8, 3), (6, 2)])
 def test_a_double_eigenvalue_is_one_row_and_never_cut(monkeypatch, count, eigenvalues):
     """On the cycle shares are those of Fourier's waves; with a loop at each node |λ| = 1/3 even has three of them."""
-    monkeypatch.setattr(spectra, "load", lambda name: cycle(12))
-    table = experiment.spectra(["cycle"], count)
+    pretend(monkeypatch, "cycle", cycle(12))
+    table = spectra.spectra(Setting(), ["cycle"], count)
     walk = table[table["base"] == "random_walk"]
     waves = np.abs(np.fft.fft(cycle(12).y.double().numpy())) ** 2
     rates = (1 + 2 * np.cos(2 * np.pi * np.arange(12) / 12)) / 3
@@ -240,7 +302,7 @@ def test_a_double_eigenvalue_is_one_row_and_never_cut(monkeypatch, count, eigenv
 
 def test_a_share_that_symmetry_forbids_is_zero():
     """Labels that agree on two twins hold nothing of the mode in which the twins differ."""
-    karate = experiment.spectra(["karate"])
+    karate = spectra.spectra(Setting(), ["karate"])
     walk = karate[karate["base"] == "random_walk"].set_index("mode")
     assert walk.index[-1] == 34 and (walk["share"] == 0).any() and walk["cumulative"].iloc[-1] == pytest.approx(1)
 
@@ -248,8 +310,92 @@ def test_a_share_that_symmetry_forbids_is_zero():
 def test_fourth_moment_by_hand():
     P = osm.Propagation.from_data(cycle(4))
     spread, local = torch.tensor([1.0, -1, 1, -1]), torch.tensor([2.0, 0, 0, 0])
-    assert experiment.fourth_moment(P, spread.double()) == pytest.approx(1)
-    assert experiment.fourth_moment(P, local.double()) == pytest.approx(4)
+    assert spectra.fourth_moment(P, spread.double()) == pytest.approx(1)
+    assert spectra.fourth_moment(P, local.double()) == pytest.approx(4)
+
+
+def test_the_localised_mode_has_the_larger_fourth_moment():
+    table = experiment.fourth_moments().set_index("base")["fourth"]
+    P = osm.Propagation.from_data(osm.csbm())
+    values, vectors = np.linalg.eigh(P.to_dense().numpy())
+    u = vectors[:, np.argsort(np.abs(values))[-2]]
+    assert table["metropolis"] == pytest.approx(400 * (u**4).sum(), rel=1e-6)  # u has norm 1, not √n
+    ratio = claims.fourth_moment_of_metropolis_over_walk(table.reset_index())
+    assert ratio == pytest.approx(table["metropolis"] / table["random_walk"]) and ratio > 10
+
+
+# The claims, by hand
+
+
+def test_slow_fading_is_judged_from_layer_20_on_and_the_gain_at_layer_50():
+    rows = [(name, k, 0.1 if name == "deflated" else 1e-6) for name in ("plain", "deflated") for k in (10, 20, 50)]
+    table = pd.DataFrame(rows, columns=["operator", "layer", "median"])
+    table["difference"] = [np.nan] * 3 + [0.9, 0.02, 0.03]
+    assert claims.largest_difference_from_slow_fading(table) == 0.03
+    other = table.assign(median=[1, 1, 1e-6, 1, 1, 0.5])
+    assert claims.smallest_gain_at_layer_50(table, other) == pytest.approx(1e5), "below the million that DF6 needs"
+
+
+def test_depths_and_conditions():
+    names = list(training.OPERATORS)
+    medians = [0.9, 0.55, 0.95, 0.93, 0.97, 0.5, 0.96, 0.94]
+    table = pd.DataFrame({"name": np.repeat(names, 2), "depth": [5, 41] * 4, "median": medians})
+    assert claims.best_accuracy_of_deep_plain_networks(table) == 0.55
+    assert claims.worst_accuracy_of_deflated_networks(table) == 0.93
+    assert claims.worst_accuracy_of_the_deepest_deflated_networks(table) == 0.93 and claims.greatest_depth(table) == 41
+    cases = pd.DataFrame({"classes": [2, 4, 4], "operator": ["plain", "plain", "deflated"], "median": [0.5, 0.4, 0.8]})
+    assert claims.best_of_plain_networks_above_chance(cases) == pytest.approx(0.15)
+    assert claims.worst_accuracy_over_classes_and_labels(cases) == 0.8
+
+
+def test_remedies_are_compared_at_depth_41_and_batch_norm_is_not_counted():
+    methods = ["deflated", "plain", "PairNorm", "BatchNorm", "residual"]
+    table = pd.DataFrame({"method": methods, "depth": 41, "median": [0.9, 0.5, 0.86, 0.9, 0.95]})
+    table = pd.concat([table, table.assign(depth=101, median=1.0)])
+    assert claims.best_remedy_less_deflation(table) == pytest.approx(0.05), "more than DF12 allows"
+    assert claims.remedies_close_to_deflation(table) == 2
+    loss = pd.DataFrame({"method": ["mean subtraction"], "depth": [41], "median": [math.log(2) / 2]})
+    assert claims.loss_of_mean_subtraction(loss) == pytest.approx(0.5)
+
+
+def test_a_flat_spectrum_against_one_mode():
+    name = training.WALK
+    rows = [(name, 1, 0.9, "accuracy"), (name, 400, 0.7, "accuracy"), ("filter", 0, 0.9, "accuracy")]
+    rows += [(name, 1, 0.2, "loss"), (name, 400, 0.5, "loss"), ("filter", 0, 0.1, "loss")]
+    table = pd.DataFrame(rows, columns=["name", "modes", "median", "quantity"])
+    assert claims.accuracy_that_a_flat_spectrum_costs(table) == pytest.approx(0.2)
+    assert claims.loss_of_a_flat_spectrum(table) == 2.5, "worse than DF16 allows"
+
+
+def test_shares_count_an_eigenvalue_s_modes_together():
+    """A grid whose second eigenvalue has two modes: with two classes both count."""
+    graphs = {"CSBM": 0.8, "karate": 0.7, "digits": 0.6, "Cora": 0.1, "CiteSeer": 0.2, "minesweeper": 0.3}
+    rows = [
+        {"graph": graph, "base": base, "classes": 2, "mode": mode, "rate": 1 / mode, "share": share / mode}
+        | {"cumulative": share * mode / 4}
+        for graph, share in graphs.items()
+        for base in ("metropolis", "random_walk")
+        for mode in ((3, 4) if graph == "minesweeper" else (2, 4))
+    ]
+    table = pd.DataFrame(rows)
+    assert claims.second_share_on_the_block_model(table) == 0.4 and claims.rate_on_cora(table) == 0.5
+    assert claims.largest_second_share_on_sparse_graphs(table) == pytest.approx(0.1)
+    assert claims.smallest_share_of_the_first_modes(table) == 0.3
+    assert claims.largest_share_of_the_first_modes_on_sparse_graphs(table) == pytest.approx(0.225)
+
+
+def test_real_graphs_compare_deep_with_shallow():
+    graphs, names = ("karate", "digits", "Cora"), ("plain", "deflated", training.MORE)
+    keys = [(graph, depth, operator) for graph in graphs for depth in (11, 101) for operator in names]
+    table = pd.DataFrame(keys, columns=["graph", "depth", "operator"])
+    table["median"] = [0.8, 0, 0, 0.5, 0, 0.7, 0.6, 0, 0, 0.4, 0, 0.9, 0.9, 0, 0, 0.5, 0.3, 0]
+    assert claims.smallest_gain_of_deep_deflated_over_shallow_plain(table) == pytest.approx(-0.1)
+    assert claims.largest_loss_of_deflated_over_plain(table) == pytest.approx(2.25)
+    assert claims.deep_deflated_less_shallow_plain_on_cora(table) == pytest.approx(-0.6)
+    assert claims.loss_of_deflated_over_plain_on_cora(table) == pytest.approx(0.6)
+
+
+# The figures
 
 
 def lines(ax):
@@ -262,7 +408,7 @@ def rows_of(key, names, x, **extra):
         for k, name in enumerate(names)
         for at in (1, 2)
     ]
-    return pandas.DataFrame(rows).assign(**extra)
+    return pd.DataFrame(rows).assign(**extra)
 
 
 def test_amplitude_figure(ax):
@@ -286,9 +432,7 @@ def test_depth_figure(ax):
 
 
 def test_comparison_figure(ax):
-    table = pandas.DataFrame(
-        {"method": ["plain", "deflated"], "median": [0.5, 0.9], "low": [0.4, 0.8], "high": [0.6, 1]}
-    )
+    table = pd.DataFrame({"method": ["plain", "deflated"], "median": [0.5, 0.9], "low": [0.4, 0.8], "high": [0.6, 1]})
     figures.draw_compared(ax, table, "accuracy")
     assert [text.get_text() for text in ax.get_yticklabels()] == ["plain", "deflated"]
     points = [line.get_xydata().tolist() for line in ax.get_lines() if line.get_linestyle() == "None"]
@@ -301,7 +445,7 @@ def test_modes_figure(ax):
 
 
 def test_spectrum_figure(ax):
-    table = pandas.DataFrame({"graph": ["a", "a", "b"], "mode": [2, 3, 2], "relative": [1.0, 0.5, 0.9]})
+    table = pd.DataFrame({"graph": ["a", "a", "b"], "mode": [2, 3, 2], "relative": [1.0, 0.5, 0.9]})
     figures.draw_label_spectrum(ax, table, "relative", "relative")
     assert lines(ax) == {"a": [[2, 1], [3, 0.5]], "b": [[2, 0.9]]}
 
@@ -314,13 +458,51 @@ def test_conditions_figure(ax):
         for name in ("plain", "deflated", "more")
         if not (name == "more" and c == 2)
     ]
-    figures.draw_conditions(ax, pandas.DataFrame(rows), "share")
+    figures.draw_conditions(ax, pd.DataFrame(rows), "share")
     assert [text.get_text() for text in ax.get_xticklabels()] == ["2%", "50%", "2%", "50%"]
     assert {text.get_text() for text in ax.texts} == {"2 classes", "3 classes"}
+
+
+def test_figures_of_two_panels_above_one(ax):
+    bands = rows_of("name", list(training.OPERATORS), "depth")
+    keys = {"classes": [2, 2, 3], "share": [0.02, 0.1, 0.02], "operator": "plain"}
+    conditions = pd.DataFrame({**keys, "median": 0.5, "low": 0.4, "high": 0.6})
+    figures.training_figure(bands, bands.assign(median=0.1), conditions)
+    left, right, wide = plt.gcf().axes
+    assert (left.get_ylabel(), right.get_ylabel()) == ("test accuracy", "training loss")
+    assert [text.get_text() for text in wide.get_xticklabels()] == ["2%", "10%", "2%"]
+    assert wide.get_position().width > 1.5 * left.get_position().width
+    modes = {"graph": ["CSBM", "karate"], "base": "random_walk", "mode": 2, "relative": 1.0, "cumulative": 0.5}
+    keys = {"graph": ["karate", "karate"], "depth": [11, 101], "operator": "plain"}
+    (above, share), below = figures.real_figure(
+        pd.DataFrame(modes), pd.DataFrame({**keys, "median": 0.5, "low": 0.4, "high": 0.6})
+    )
+    assert set(lines(share)) == {"block model", "karate"} and above.get_legend() is not None
+    assert [text.get_text() for text in below.get_xticklabels()] == ["11", "101"]
+
+
+def test_theory_figure_has_four_panels(ax):
+    amplitude = rows_of("operator", ["plain", "deflated"], "layer", predicted=[np.nan, np.nan, 0.5, 0.25])
+    trap = amplitude.rename(columns={"layer": "depth"})
+    figures.theory_figure(amplitude, amplitude, trap, trap)
+    axes = plt.gcf().axes
+    assert [panel.get_title() for panel in axes] == ["random walk", "Metropolis", "", ""]
+    assert axes[3].get_yscale() == "log" and axes[2].get_yscale() == "linear"
+
+
+def test_compared_figure_takes_the_greatest_depth_and_no_filter(ax):
+    scores = pd.DataFrame(
+        {"method": ["plain", "plain"], "depth": [41, 101], "median": [0.5, 0.9], "low": 0.4, "high": 1}
+    )
+    modes = rows_of("quantity", ["accuracy", "loss"], "modes", name="x")
+    figures.compared_figure(scores, pd.concat([modes, modes.assign(name="filter", modes=9)]))
+    left, right = plt.gcf().axes
+    assert [[0.9, 0]] in [line.get_xydata().tolist() for line in left.get_lines()]
+    assert lines(right)["test accuracy"] == [[1, 1], [2, 2]]
 
 
 def test_zoo_graphs_that_the_chapter_does_not_use_deflate_too():
     graph = GRAPHS["star"]
     Q = osm.Propagation.from_edges(edge_index_of(graph), graph.number_of_nodes(), kind="deflated")
-    rates, _ = experiment.second_modes(osm.Propagation.from_edges(edge_index_of(graph), graph.number_of_nodes()), 1)
+    rates, _ = spectra.second_modes(osm.Propagation.from_edges(edge_index_of(graph), graph.number_of_nodes()), 1)
     assert float(rates.abs()[0]) == pytest.approx(1 - 1 / 6) and Q.base.rate == pytest.approx(1 - 1 / 6)

@@ -1,20 +1,19 @@
 """Chapter real_graphs: its experiments on small graphs by other roads, and on the public graphs where at hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
 import reference
 import torch
 from torch_geometric.data import Data
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import over_seeds
-from oversmooth_book.experiments.real_graphs import lanczos
-from oversmooth_book.experiments.real_graphs import measure as real_graphs
-from oversmooth_book.experiments.real_graphs import networks as real_networks
-from oversmooth_book.experiments.real_graphs import training as real_training
+from oversmooth_book.experiments import common
+from oversmooth_book.experiments.common import Setting, over_seeds
+from oversmooth_book.experiments.real_graphs import claims, figures, lanczos, measure, networks, tables, training
 
 EXACT, ITERATIVE = 1e-10, 1e-6
 PUBLIC = ("Cora", "CiteSeer", "minesweeper", "tolokers")
@@ -28,6 +27,11 @@ def islands():
     pairs = torch.tensor([[0, 2], [2, 5], [5, 0], [5, 6], [1, 4]]).T
     x = torch.randn(7, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     return Data(x=x + 1, y=torch.arange(7) % 2, edge_index=torch.cat([pairs, pairs.flip(0)], dim=1))
+
+
+def pretend(monkeypatch, name, data):
+    """A graph of that name for `Setting`; its P is kept by name, so that each test needs its own."""
+    monkeypatch.setattr(common, "graph", lambda graph, seed=0: {name: data}[graph])
 
 
 def dense_curve(P, X, layers):
@@ -95,13 +99,14 @@ def test_spectral_measure_keeps_each_features_energy():
 
 
 def test_smoothing_measures_predicts_and_counts():
-    curves, summary = real_graphs.smoothing(["karate"], 12)
+    curves, summary = measure.smoothing(Setting(depth=12), ["karate"])
     assert curves["layer"].drop_duplicates().tolist() == [0, 1, 2, 4, 8, 12]
     for kind, rows in curves.groupby("propagation"):
         P = osm.Propagation.from_data(osm.karate(), kind=kind)
         expected = dense_curve(P, osm.karate().x, rows["layer"])
         for column in ("measured", "predicted"):
             assert rows[column].to_numpy() == pytest.approx(expected / expected[0], rel=EXACT)
+        assert (rows["difference"] == 0).all()
         assert rows["slowest"].to_numpy() == pytest.approx(P.rate ** rows["layer"].to_numpy(), rel=EXACT)
         row = summary[summary["propagation"] == kind].iloc[0]
         far = dense_curve(P, osm.karate().x, [0, row["hundredth"] - 1, row["hundredth"]])
@@ -110,37 +115,40 @@ def test_smoothing_measures_predicts_and_counts():
 
 
 def test_the_overview_leaves_blank_what_a_shallower_run_has_not():
-    counts = pandas.DataFrame({"graph": ["a", "b"], "nodes": 5, "components": 1, "largest": 5, "edges": 7})
+    counts = pd.DataFrame({"graph": ["a", "b"], "nodes": 5, "components": 1, "largest": 5, "edges": 7})
     rows = [("a", 8, 0.5), ("a", 32, 0.25), ("b", 8, 0.4), ("b", 32, 0.3), ("b", 64, 0.125)]
-    curves = pandas.DataFrame(rows, columns=["graph", "layer", "measured"]).assign(propagation="metropolis")
+    curves = pd.DataFrame(rows, columns=["graph", "layer", "measured"]).assign(propagation="metropolis")
     kinds = [(graph, kind, 0.9) for graph in ("a", "b") for kind in ("metropolis", "random_walk")]
-    shown = real_graphs.overview(counts, curves, pandas.DataFrame(kinds, columns=["graph", "propagation", "rate"]))
+    shown = tables.overview(counts, curves, pd.DataFrame(kinds, columns=["graph", "propagation", "rate"]))
     assert shown["left, k = 64"].to_dict() == {"a": "", "b": "0.12"} and shown.loc["a", "left, k = 32"] == "0.25"
 
 
 def test_large_graphs_are_predicted_by_quadrature_and_say_when_it_is_a_bound(monkeypatch):
-    exact, _ = real_graphs.smoothing(["karate"], 12)
-    _, dense = real_graphs.smoothing(["karate"], 12)
-    monkeypatch.setattr(real_graphs, "DENSE_NODES", 10)
-    curves, summary = real_graphs.smoothing(["karate"], 12)
+    exact, _ = measure.smoothing(Setting(depth=12), ["karate"])
+    _, dense = measure.smoothing(Setting(depth=12), ["karate"])
+    monkeypatch.setattr(measure, "DENSE_NODES", 10)
+    curves, summary = measure.smoothing(Setting(depth=12), ["karate"])
     assert curves["predicted"].to_numpy() == pytest.approx(exact["predicted"].to_numpy(), rel=EXACT)
     assert not summary["exact"].any()
     assert (summary["hundredth"] <= dense["hundredth"]).all() and (summary["hundredth"] > 12).all()
 
 
 def test_census_counts_components_and_says_that_a_disconnected_graph_has_rate_one(monkeypatch):
-    monkeypatch.setattr(
-        real_graphs, "load", lambda name, whole=False: islands() if whole else osm.largest_component(islands())
-    )
-    row = real_graphs.census(["islands"]).iloc[0]
+    monkeypatch.setattr(measure, "whole", lambda name: islands())
+    pretend(monkeypatch, "islands", osm.largest_component(islands()))
+    row = measure.census(Setting(), ["islands"]).iloc[0]
     assert [row[c] for c in ("nodes", "components", "largest", "edges", "features")] == [7, 3, 4, 5, 3]
-    assert row["whole_rate"] == 1.0
+    assert row["whole_rate"] == 1.0 and row["rate_is_one"] == 1
+
+
+def test_census_sees_that_a_connected_graphs_rate_is_not_one():
+    assert measure.census(Setting(), ["karate"])["rate_is_one"].tolist() == [0]
 
 
 def test_components_split_the_deviation_into_inside_and_between(monkeypatch):
     data = islands()
-    monkeypatch.setattr(real_graphs, "load", lambda name, whole=False: data)
-    table = real_graphs.components(["islands"], 8)
+    monkeypatch.setattr(measure, "whole", lambda name: data)
+    table = measure.components(Setting(depth=8), ["islands"])
     matrix, groups = osm.Propagation.from_data(data).to_dense().numpy(), [[0, 2, 5, 6], [1, 4], [3]]
     start = np.sqrt(((data.x.numpy() - data.x.numpy().mean(0)) ** 2).sum() / 7)
     for row in table.itertuples():
@@ -153,14 +161,32 @@ def test_components_split_the_deviation_into_inside_and_between(monkeypatch):
     alone = osm.largest_component(data)
     curve = dense_curve(osm.Propagation.from_data(alone), alone.x, [0, 4, 8])
     assert table["largest"].to_numpy() == pytest.approx(curve / curve[0], rel=EXACT)
+    assert (table["change"] == 0).all()
+
+
+def test_components_that_talk_to_each_other_show_as_a_change(monkeypatch):
+    """The triangle is joined to the pair, and the labels of the components are those from before."""
+    data, before = islands(), measure.component_labels(islands())
+    bridge = torch.tensor([[6, 1], [1, 6]])
+    joined = Data(x=data.x, y=data.y, edge_index=torch.cat([data.edge_index, bridge], dim=1))
+    monkeypatch.setattr(measure, "whole", lambda name: joined)
+    monkeypatch.setattr(measure, "component_labels", lambda data: before)
+    table = measure.components(Setting(depth=4), ["joined"])
+    between = table["between"]
+    assert (
+        table["change"].tolist() == pytest.approx([0, abs(between[1] / between[0] - 1)]) and table["change"][1] > 0.01
+    )
 
 
 # ------------------------------------------------------------------------------------------------ networks
 
 
-def test_read_in_keeps_the_geometry_where_it_can_and_scales():
-    X = torch.randn(9, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    wide, narrow = real_networks.read_in(X, 6, [0, 1]), real_networks.read_in(X, 3, [0])
+def test_read_in_keeps_the_geometry_where_it_can_and_scales(monkeypatch):
+    data = osm.csbm(num_nodes=9, p_in=0.9, p_out=0.5, num_features=4, seed=1)
+    X = data.x
+    pretend(monkeypatch, "nine", data)
+    nine = Setting(graph="nine", width=6, seeds=(0, 1))
+    wide, narrow = networks.read_in(nine), networks.read_in(replace(nine, width=3, seeds=(0,)))
     assert wide.shape == (2, 9, 6) and narrow.shape == (1, 9, 3)
     gram = X @ X.T
     for read in wide:
@@ -169,15 +195,22 @@ def test_read_in_keeps_the_geometry_where_it_can_and_scales():
     assert not torch.allclose(wide[0], wide[1])
 
 
-def test_linear_networks_follow_their_prediction():
-    table = real_networks.orthogonal_network(["karate", "CSBM"], 10, 8)
+def test_linear_networks_follow_their_prediction(monkeypatch):
+    table = networks.orthogonal_network(Setting(depth=10, width=8), ["karate", "CSBM"])
     assert table["measured"].to_numpy() == pytest.approx(table["predicted"].to_numpy(), rel=1e-8)
-    assert (table.groupby("graph")["measured"].last() < 0.4).all()
+    assert (table.groupby("graph")["measured"].last() < 0.4).all() and (table["difference"] == 0).all()
+    honest = networks.quadrature_deviation
+    monkeypatch.setattr(networks, "quadrature_deviation", lambda *arguments: honest(*arguments) ** 1.1)
+    assert networks.orthogonal_network(Setting(depth=4, width=8), ["karate"])["difference"].iloc[-1] > 0.01
 
 
 def test_two_factors_by_a_naive_pass_and_by_the_spectrum():
-    table = real_networks.two_factors(["karate"], 5, 6, 2).set_index(["network", "where", "seed", "layer"]).sort_index()
-    X, P = real_networks.read_in(osm.karate().x, 6, [0, 1]), osm.Propagation.from_data(osm.karate())
+    setting = Setting(graph="karate", depth=5, width=6, seeds=(0, 1))
+    table = networks.two_factors(setting, ["karate"])
+    by_hand = over_seeds(table, ["graph", "network", "where", "layer"], "norm")
+    pd.testing.assert_frame_equal(networks.factor_bands(setting, ["karate"])[1], by_hand)
+    table = table.set_index(["network", "where", "seed", "layer"]).sort_index()
+    X, P = networks.read_in(setting), osm.Propagation.from_data(osm.karate())
     predicted = osm.spectral_deviation(P, X, range(6))
     for seed in (0, 1):
         linear = table.loc["orthogonal, identity", "graph", seed]["deviation"].to_numpy()
@@ -205,7 +238,7 @@ def factor_table(curves):
         for seed, curve in enumerate(seeds)
         for k, (d, n) in enumerate(curve)
     ]
-    return pandas.DataFrame(rows)
+    return pd.DataFrame(rows)
 
 
 def bands_of(table):
@@ -218,17 +251,17 @@ def test_onset_is_the_first_layer_where_the_median_is_low_enough():
     slow = [(1, 1), (0.9, 1), (0.8, 1), (0.7, 1)]
     table = factor_table({("a", "graph"): [falling, falling, slow], ("b", "graph"): [slow, slow, falling]})
     deviation, norm = bands_of(table)
-    assert real_networks.onset(deviation, 0.1).to_dict() == {("g", "a", "graph"): 2, ("g", "b", "graph"): -1}
-    assert real_networks.onset(norm, 0.75)["g", "a", "graph"] == 3
+    assert tables.onset(deviation, 0.1).to_dict() == {("g", "a", "graph"): 2, ("g", "b", "graph"): -1}
+    assert tables.onset(norm, 0.75)["g", "a", "graph"] == 3
 
 
 def test_depths_marks_bounds_and_what_was_not_reached():
-    names = {name: [[(1, 1), (0.09, 0.5), (0.009, 0.09)]] for name in real_networks.NETWORKS}
+    names = {name: [[(1, 1), (0.09, 0.5), (0.009, 0.09)]] for name in networks.NETWORKS}
     table = factor_table({(name, where): curve for name, curve in names.items() for where in ("graph", "no graph")})
-    summary = pandas.DataFrame(
+    summary = pd.DataFrame(
         [{"graph": "g", "propagation": "metropolis", "half": 3, "tenth": 20, "hundredth": 900, "exact": False}]
     )
-    shown = real_networks.depths(summary, *bands_of(table))
+    shown = tables.depths(summary, *bands_of(table))
     tenth, hundredth = shown.loc["a tenth", "g"], shown.loc["a hundredth", "g"]
     assert tenth["smoothing alone"] == "20" and hundredth["smoothing alone"] == "≥ 900"
     assert tenth["shrinking alone, ReLU"] == "2" and hundredth["shrinking alone, ReLU"] == "> 2"
@@ -237,25 +270,25 @@ def test_depths_marks_bounds_and_what_was_not_reached():
 
 def test_depths_of_a_borrowed_graph_end_at_its_own_last_layer():
     def graph(name, depth):
-        curve = {(network, where): [[(1, 1)] * depth] for network in real_networks.NETWORKS for where in WHERE}
+        curve = {(network, where): [[(1, 1)] * depth] for network in networks.NETWORKS for where in WHERE}
         return factor_table(curve).assign(graph=name)
 
-    summary = pandas.DataFrame(
+    summary = pd.DataFrame(
         [{"graph": g, "propagation": "metropolis", "tenth": 20, "hundredth": 900, "exact": True} for g in ("a", "b")]
     )
-    shown = real_networks.depths(summary, *bands_of(pandas.concat([graph("a", 4), graph("b", 7)])))
+    shown = tables.depths(summary, *bands_of(pd.concat([graph("a", 4), graph("b", 7)])))
     assert shown.loc["a tenth", "both, tanh"].to_dict() == {"a": "> 3", "b": "> 6"}
 
 
 def test_shrinking_exponent_of_a_power_law():
     curve = [(1, 1), *((k**-0.5, 3 * k**-0.7) for k in range(1, 30))]
     table = factor_table({("orthogonal, tanh", "no graph"): [curve], ("orthogonal, tanh", "graph"): [[(1, 1)] * 30]})
-    assert real_networks.shrinking_exponents(bands_of(table)[1])["g"] == pytest.approx(-0.7, abs=EXACT)
+    assert tables.shrinking_exponents(bands_of(table)[1])["g"] == pytest.approx(-0.7, abs=EXACT)
 
 
 def test_backward_is_the_gradient_that_autograd_finds(monkeypatch):
-    monkeypatch.setattr(real_networks, "BACKWARD", (("karate", "Glorot, tanh"), ("Cora", "Glorot, tanh")))
-    table = real_networks.backward(["karate"], 3, 5, 2).set_index(["quantity", "layer"])
+    monkeypatch.setattr(networks, "BACKWARD", (("karate", "Glorot, tanh"), ("Cora", "Glorot, tanh")))
+    table = networks.backward(Setting(depth=3, width=5, seeds=(0, 1)), ["karate"]).set_index(["quantity", "layer"])
     data = osm.karate()
     P = osm.Propagation.from_data(data)
     norms = []
@@ -277,7 +310,7 @@ def test_backward_is_the_gradient_that_autograd_finds(monkeypatch):
 
 @needs_data
 def test_public_graphs_are_the_ones_of_the_chapter():
-    table = real_graphs.census(PUBLIC).set_index("graph")
+    table = measure.census(Setting(), PUBLIC).set_index("graph")
     assert table["largest"].tolist() == [2485, 2120, 10000, 11758]
     assert table["nodes"].tolist() == [2708, 3327, 10000, 11758]
     assert (table["whole_rate"][["Cora", "CiteSeer"]] == 1).all() and (table["whole_rate"] > 0.99).all()
@@ -285,7 +318,7 @@ def test_public_graphs_are_the_ones_of_the_chapter():
 
 @needs_data
 def test_cora_by_dense_eigenvalues_and_by_quadrature():
-    data = real_graphs.load("Cora")
+    data = common.graph("Cora")
     P = osm.Propagation.from_data(data)
     values = np.abs(np.linalg.eigvalsh(P.to_dense().numpy()))
     assert P.rate == pytest.approx(np.sort(values)[-2], abs=1e-8)
@@ -298,7 +331,7 @@ def test_cora_by_dense_eigenvalues_and_by_quadrature():
 @needs_data
 @pytest.mark.parametrize("name", ["minesweeper", "tolokers"])
 def test_quadrature_predicts_repeated_products_on_the_large_graphs(name):
-    data = real_graphs.load(name)
+    data = common.graph(name)
     P = osm.Propagation.from_data(data, kind="random_walk")
     predicted = lanczos.quadrature_deviation(P, data.x, range(17))
     X = data.x
@@ -311,11 +344,12 @@ def test_quadrature_predicts_repeated_products_on_the_large_graphs(name):
 
 
 def test_training_reports_shares_of_the_label_entropy(monkeypatch):
-    monkeypatch.setattr(real_training, "TRAINED", {"karate": (("orthogonal, tanh",), (2, 3))})
+    monkeypatch.setattr(training, "TRAINED", {"club": (("orthogonal, tanh",), (2, 3))})
     data = osm.karate()
     data.test_mask = ~data.train_mask
-    monkeypatch.setattr(real_training, "load", lambda name: data)
-    table = real_training.training(["karate"], 6, width=5, lr=0.05)
+    pretend(monkeypatch, "club", data)
+    setting = Setting(width=5, step_size=0.05, steps=6, seeds=(0, 7), loss="cross_entropy")
+    table = training.training(setting, ["club"])
     assert table["step"].tolist() == [0, 2, 4, 6] * 2
     net = osm.Network(osm.Propagation.from_data(data), [34, 5, 5, 4], seed=0)
     loss = torch.nn.functional.cross_entropy(net(data.x)[data.train_mask], data.y[data.train_mask])
@@ -327,7 +361,7 @@ def test_training_reports_shares_of_the_label_entropy(monkeypatch):
     assert deep["contrast"].iloc[0] == pytest.approx(float(osm.relative_deviation(_hidden(net, data.x))), rel=EXACT)
     assert table["score"].notna().tolist() == [False, False, False, True] * 2
     assert (table["floor"].dropna() <= table.loc[table["score"].notna(), "loss"]).all()
-    assert real_training.outcomes(table).columns.tolist() == ["depth 2", "depth 3"]
+    assert tables.outcomes(table).columns.tolist() == ["depth 2", "depth 3"]
 
 
 def _hidden(net, X):
@@ -338,24 +372,154 @@ def _hidden(net, X):
 
 def test_score_by_hand():
     output = torch.tensor([[0.0, 1.0], [0.0, 3.0], [0.0, 2.0], [1.0, 0.0]])
-    assert real_training.score(output, torch.tensor([0, 1, 0, 1])) == pytest.approx(0.5)  # pairs: + + - -
+    assert common.score(output, torch.tensor([0, 1, 0, 1])) == pytest.approx(0.5)  # pairs: + + - -
     three = torch.tensor([[2.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    assert real_training.score(three, torch.tensor([0, 1])) == 0.5
+    assert common.score(three, torch.tensor([0, 1])) == 0.5
 
 
 def test_label_entropy_and_splits_by_hand():
-    assert real_training.label_entropy(torch.tensor([0, 0, 0, 1])) == pytest.approx(
+    assert common.label_entropy(torch.tensor([0, 0, 0, 1])) == pytest.approx(
         0.75 * math.log(4 / 3) + 0.25 * math.log(4)
     )
     masks = torch.tensor([[True, False], [False, True]])
-    train, test = real_training.split(Data(train_mask=masks, test_mask=~masks))
+    train, test = training.split(Data(train_mask=masks, test_mask=~masks))
     assert train.tolist() == [True, False] and test.tolist() == [False, True]
 
 
 def test_the_large_block_model_has_the_reference_graphs_mean_degree():
-    assert real_graphs.references(0) == list(real_graphs.REFERENCES)
-    assert real_graphs.references(3000) == [*real_graphs.REFERENCES, "CSBM 3000"]
-    large, small = (real_graphs.load(name, whole=True) for name in ("CSBM 3000", "CSBM"))
+    assert measure.references(0) == list(measure.REFERENCES)
+    assert measure.references(3000) == [*measure.REFERENCES, "CSBM 3000"]
+    large, small = (measure.whole(name) for name in ("CSBM 3000", "CSBM"))
     assert large.num_nodes == 3000 and torch.equal(small.edge_index, osm.csbm().edge_index)
+    assert torch.equal(common.block_model(400).edge_index, osm.csbm().edge_index)
+    assert common.graph("CSBM 3000").num_nodes == 3000
     degree = large.num_edges / 3000
     assert abs(degree - 16) < 6 * math.sqrt(2 * 16 / 3000)  # six standard errors of a mean of n/2 pairs' indicators
+
+
+# ------------------------------------------------------------------------------------------------ claims
+
+
+def ends(**columns):
+    table = pd.DataFrame({"graph": PUBLIC, "propagation": "metropolis", **columns})
+    return pd.concat([table, table.assign(propagation="random_walk", hundredth=3, rate=0.1)], ignore_index=True)
+
+
+def falling(layers_to_a_tenth, network="Glorot, ReLU", where="no graph"):
+    """Bands of the norm that lose a factor of ten in so many layers on Cora, and in one less on the others."""
+    rows = [
+        {"graph": graph, "network": network, "where": where, "layer": k, "median": 10.0 ** (-k / (layers - 1e-9))}
+        for graph, layers in zip(PUBLIC, [layers_to_a_tenth, *[layers_to_a_tenth - 1] * 3], strict=True)
+        for k in range(20)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_rate_of_a_graph_in_pieces_counts_at_full_precision():
+    table = pd.DataFrame({"components": [1, 3, 2], "whole_rate": [0.9, 1.0, 1.0], "rate_is_one": [0, 1, 1]})
+    assert claims.smallest_rate_of_a_graph_in_pieces(table) == 1
+    assert claims.smallest_rate_of_a_graph_in_pieces(table.assign(rate_is_one=[0, 1, 0])) < 1
+    assert claims.smallest_rate_of_a_graph_in_pieces(table.assign(whole_rate=[0.9, 1.0, 0.95])) < 1
+
+
+def test_only_the_public_graphs_count_and_metropolis_only():
+    curves = pd.DataFrame({"graph": ["CSBM", "Cora", "tolokers"], "difference": [1.0, 0.0, 2e-9]})
+    assert claims.largest_difference_of_products_and_spectrum(curves) == 2e-9
+    summary = ends(hundredth=[1037, 3009, 1766, 2623], rate=[0.9987, 0.9995, 0.9997, 0.9996])
+    assert claims.fewest_layers_to_a_hundredth(summary) == 1037 and claims.smallest_rate(summary) == 0.9987
+
+
+def test_depths_of_the_two_factors_by_hand():
+    summary, norm = ends(tenth=[40, 30, 20, 10], hundredth=[600, 700, 800, 900], rate=1), falling(4)
+    assert claims.most_layers_of_relu_to_a_hundredth(norm) == 8
+    assert claims.smoothing_over_shrinking_by_relu_to_a_hundredth(summary, norm) == 600 / 8
+    assert claims.smoothing_over_shrinking_by_relu_to_a_tenth_on_cora(summary, norm) == 40 / 4
+    assert claims.factor_of_relu_per_layer(norm) == pytest.approx(0.01 ** (1 / 8))
+    slow = falling(99)  # not even a tenth in the layers that there are, 0 to 19
+    assert claims.most_layers_of_relu_to_a_hundredth(slow) == 20, (
+        "a graph where it never happens must not pass as early"
+    )
+
+
+def test_the_backward_signal_is_read_from_input_to_output():
+    layers = pd.DataFrame(
+        {"layer": [2, 0, 1], "median": [1.0, 1e-6, 1e-3], "graph": "Cora", "quantity": "backward_norm"}
+    )
+    table = pd.concat(
+        [layers.assign(network="Glorot, ReLU"), layers.assign(network="orthogonal, tanh", median=[1, 0.2, 9])]
+    )
+    assert claims.norm_at_the_input_over_output_with_relu(table) == pytest.approx(1e-6)
+    assert claims.norm_at_the_input_over_output_with_tanh(table) == 0.2
+    assert claims.depth_of_the_backward_signal(table) == 3
+
+
+def test_the_runs_that_claims_name_are_those_of_the_table():
+    keys = [("Cora", "Glorot, ReLU", 64), ("tolokers", "Glorot, tanh", 32), ("tolokers", "orthogonal, tanh", 32)]
+    rows = [
+        {"graph": graph, "network": network, "depth": depth, "step": step, "loss": 1 - step / 10 * place}
+        | {"mean_error": 0.5 - 0.1 * place * step, "gradient": 10.0**-step * place, "contrast": place / (1 + step)}
+        for place, (graph, network, depth) in enumerate(keys)
+        for step in (4, 0, 2)
+    ]
+    table = pd.DataFrame(rows)
+    assert claims.mean_error_that_stays(table) == 1 and claims.largest_gradient_of_deep_relu_on_cora(table) == 0
+    assert claims.mean_error_that_vanishes(table) == pytest.approx(0.2)
+    assert claims.final_loss_of_the_trapped(table) == 0.6 and claims.final_contrast_of_the_trapped(table) == 0.2
+    assert claims.final_loss_of_the_free(table) == pytest.approx(0.2) and claims.training_steps(table) == 4
+
+
+# ------------------------------------------------------------------------------------------------ figures
+
+
+def lines(ax):
+    return {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines() if len(line.get_xdata())}
+
+
+def band_rows(**keys):
+    return pd.DataFrame({**keys, "layer": [0, 1], "median": [1.0, 0.5], "low": [1.0, 0.4], "high": [1.0, 0.6]})
+
+
+def test_figures_have_a_panel_for_each_graph(ax):
+    smoothed = {"layer": [0, 1], "measured": [1, 0.5], "predicted": [1, 0.5], "slowest": [1, 0.9]}
+    curves = [pd.DataFrame({"graph": g, "propagation": "metropolis", **smoothed}) for g in PUBLIC]
+    found = figures.smoothing_figure(pd.concat(curves))
+    assert list(found) == list(PUBLIC) == [panel.get_title() for panel in found.values()]
+    assert lines(found["Cora"])["measured, Metropolis"] == [[0, 1], [1, 0.5]]
+    pieces = {"layer": [0, 4], "total": [1, 0.6], "inside": [0.9, 0.4], "between": [0.2, 0.2]}
+    found = figures.components_figure(pd.concat(pd.DataFrame({"graph": g, **pieces}) for g in PUBLIC[:2]))
+    assert lines(found["CiteSeer"])["between components"] == [[0, 0.2], [4, 0.2]]
+    rows = [band_rows(graph=g, network=n, where=w) for g in PUBLIC for n, w in figures.FACTORS]
+    found = figures.factors_figure(pd.concat(rows))
+    assert lines(found["tolokers"])["both, ReLU"] == [[0, 1], [1, 0.5]] and len(found) == 4
+
+
+def test_the_backward_figure_leaves_out_what_lies_on_another_line(ax):
+    pairs = networks.BACKWARD
+    rows = [band_rows(graph=g, network=n, quantity=q) for g, n in pairs for q in networks.SIGNAL]
+    axes = figures.backward_figure(pd.concat(rows))
+    assert len(axes) == 3 and axes[1].get_ylim() == axes[0].get_ylim()
+    assert "Cora: Glorot, ReLU" in lines(axes[2]) and not any("Glorot, tanh" in name for name in lines(axes[2]))
+
+
+def test_the_training_figure_draws_the_depths_it_names(ax):
+    rows = [
+        {
+            "graph": graph,
+            "network": network,
+            "depth": depth,
+            "step": step,
+            "loss": depth,
+            "mean_error": 1,
+            "gradient": 1,
+        }
+        for graph, (chosen, depths) in training.TRAINED.items()
+        for network in chosen
+        for depth in depths
+        for step in (0, 2)
+    ]
+    found = figures.training_figure(pd.DataFrame(rows))
+    assert set(lines(found["Cora"][0])) == {
+        f"{network}, depth {depth}" for network in training.TRAINED["Cora"][0] for depth in (8, 64)
+    }
+    assert [row[0].get_title(loc="left") for row in found.values()] == ["Cora", "tolokers"]
+    assert len(found["tolokers"][0].figure.legends[0].get_texts()) == 8

@@ -1,22 +1,30 @@
 """The remedies chapter's experiments, tables and figures, on small cases and by another road."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas
+import pandas as pd
 import pytest
 import torch
 from cases import EXACT, signal
+from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgba
 
 import oversmooth as osm
-from oversmooth_book.experiments.remedies import figures, graphs, tables
+from oversmooth_book.experiments import common
+from oversmooth_book.experiments.common import Setting
+from oversmooth_book.experiments.remedies import claims, figures, graphs, tables
 from oversmooth_book.experiments.remedies import measure as experiment
 
 
+def case(depth, seed=0, **changes):
+    return replace(experiment.REFERENCE, depth=depth, seeds=(seed,), **changes)
+
+
 def rows(**columns):
-    return pandas.DataFrame(columns)
+    return pd.DataFrame(columns)
 
 
 def test_the_groups_name_every_remedy_once():
@@ -25,11 +33,21 @@ def test_the_groups_name_every_remedy_once():
 
 
 def test_every_seed_draws_a_graph_and_halves_it():
-    data, P, train, test = graphs.problem("CSBM", 1)
+    data, P, train, test = graphs.problem(case(4, 1))
     assert abs(int(train.sum()) - data.num_nodes / 2) <= 0.5 and bool((train ^ test).all())
     assert P.kind == "metropolis" and P.num_components == 1
-    other = graphs.problem("CSBM", 2)[0]
+    other = graphs.problem(case(4, 2))[0]
     assert other.num_edges != data.num_edges
+    assert graphs.problem(replace(case(9, 1), kind="random_walk"))[1].kind == "random_walk"
+
+
+def test_reducing_features_leaves_the_graph_of_the_other_chapters_alone(monkeypatch):
+    wide = osm.csbm(30, p_in=0.5, p_out=0.3, num_features=70, seed=1)
+    wide.train_mask = wide.test_mask = torch.arange(30) % 2 == 0
+    monkeypatch.setattr(common, "graph", lambda name, seed=0: wide)
+    data, P, train, test = graphs.problem(case(4, graph="wide"))
+    assert data.num_features == 64 and wide.num_features == 70 and torch.equal(data.edge_index, wide.edge_index)
+    assert P.num_nodes == 30 and torch.equal(train, wide.train_mask) and torch.equal(test, wide.test_mask)
 
 
 def test_principal_components_are_those_of_the_singular_values():
@@ -43,23 +61,24 @@ def test_principal_components_are_those_of_the_singular_values():
 
 
 def test_only_the_output_layer_is_trained_and_by_adam():
-    model, twin = (experiment.build("CSBM", "BatchNorm", 4, 0) for _ in range(2))
-    experiment.train_output(model, "CSBM", 0, steps=5, lr=0.02)
+    setting = case(4, steps=5, step_size=0.02)
+    model, twin = (experiment.build(setting, "BatchNorm") for _ in range(2))
+    experiment.train_output(setting, model)
     optimizer = torch.optim.Adam(twin.output.parameters(), lr=0.02)
     for _ in range(5):
         optimizer.zero_grad()
-        experiment.loss(twin, "CSBM", 0).backward()
+        experiment.loss(setting, twin).backward()
         optimizer.step()
     for (name, a), b in zip(model.named_parameters(), twin.parameters(), strict=True):
         assert (a - b).abs().max() < EXACT, name
-    fresh = experiment.build("CSBM", "BatchNorm", 4, 0)
+    fresh = experiment.build(setting, "BatchNorm")
     assert all(torch.equal(a, b) for a, b in zip(model.layers.parameters(), fresh.layers.parameters(), strict=True))
     assert not torch.equal(model.output.lin.weight, fresh.output.lin.weight)
 
 
 def test_descent_ends_at_the_least_loss_it_met():
     x, twin = (torch.tensor([3.0], dtype=torch.float64, requires_grad=True) for _ in range(2))
-    experiment.descend(iter([x]), lambda: x.square().sum(), steps=4, lr=2.0)
+    common.descend(iter([x]), lambda: x.square().sum(), steps=4, step_size=2.0)
     optimizer = torch.optim.Adam([twin], lr=2.0)
     met = [twin.item()]
     for _ in range(4):
@@ -73,9 +92,9 @@ def test_descent_ends_at_the_least_loss_it_met():
 
 @pytest.mark.parametrize("remedy", ["plain", "residual", "no graph"])
 def test_the_probed_numbers_are_autograds_and_numpys(remedy):
-    data, _, train, _ = graphs.problem("CSBM", 0)
-    model = experiment.build("CSBM", remedy, 3, 0)
-    table = experiment.probed(model, "CSBM", 0)
+    data, _, train, _ = graphs.problem(case(3))
+    model = experiment.build(case(3), remedy)
+    table = experiment.probed(case(3), model)
     P = torch.eye(data.num_nodes, dtype=torch.float64) if remedy == "no graph" else model.propagation.to_dense()
     first, second = (layer.conv.lin.weight.T for layer in model.layers)
     H0 = P @ data.x @ first
@@ -95,9 +114,9 @@ def test_the_probed_numbers_are_autograds_and_numpys(remedy):
 
 
 def test_one_row_a_network_from_the_sweep_and_step_by_step():
-    table = experiment.compare("CSBM", [3], 1, [0.02], ["DropEdge"], steps=4, jobs=1)
-    data, _, train, test = graphs.problem("CSBM", 0)
-    model = experiment.build("CSBM", "DropEdge", 3, 0)
+    table = experiment.compare(case(64, steps=4), [3], [0.02], ["DropEdge"], jobs=1)
+    data, _, train, test = graphs.problem(case(3))
+    model = experiment.build(case(3), "DropEdge")
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(4):
         optimizer.zero_grad()
@@ -116,23 +135,38 @@ def test_one_row_a_network_from_the_sweep_and_step_by_step():
 
 def test_chaotic_networks_are_drawn_more_often_at_the_greatest_depth(monkeypatch):
     run = []
-    monkeypatch.setattr(experiment, "compare", lambda *arguments: run.append(arguments) or rows(remedy=["x"]))
-    experiment.compare_all([4, 16], 3, [0.01])
-    experiment.compare_all([4, 16], 8, [0.01])
+
+    def pretend(setting, depths, rates, remedies=experiment.ALL):
+        run.append((setting.seeds, depths, remedies))
+        return rows(remedy=["x"])
+
+    monkeypatch.setattr(experiment, "compare", pretend)
+    experiment.compare_all(Setting(seeds=(0, 1, 2)), [4, 16], [0.01])
+    experiment.compare_all(Setting(seeds=tuple(range(8))), [4, 16], [0.01])
     assert run == [
-        ("CSBM", [4, 16], 3, [0.01]),
-        ("CSBM", [16], range(3, 8), [0.01], ("BatchNorm", "no graph")),
-        ("CSBM", [4, 16], 8, [0.01]),
+        ((0, 1, 2), [4, 16], experiment.ALL),
+        ((3, 4, 5, 6, 7), [16], ("BatchNorm", "no graph")),
+        (tuple(range(8)), [4, 16], experiment.ALL),
     ]
 
 
-def test_seeds_are_a_number_or_a_range():
-    table = experiment.compare("CSBM", [2], range(4, 6), [0.01], ["plain"], steps=1, jobs=1)
+def test_a_variation_reaches_every_network():
+    """A setting's width, activation and propagation are the model's, whatever the sweep asks for."""
+    setting = Setting(width=5, activation="elu", kind="random_walk", steps=1, seeds=(4, 5), loss="cross_entropy")
+    model = experiment.build(replace(setting, depth=3), "plain")
+    assert [layer.conv.lin.weight.shape[0] for layer in model.layers] == [
+        5,
+        5,
+    ] and model.propagation.kind == "random_walk"
+    assert type(model.layers[0].act).__name__ == "ELU"
+    table = experiment.compare(setting, [2], [0.01], ["plain"], jobs=1)
     assert table["seed"].tolist() == [4, 5]
+    alone = experiment.outcome(replace(setting, depth=2, step_size=0.01, seeds=(5,)), "plain")
+    assert table.iloc[1][list(alone)].to_dict() == pytest.approx(alone)
 
 
 def test_profiles_hold_both_states_and_end_at_size_one():
-    table = experiment.profile("CSBM", "mean subtraction", 4, 0, steps=3, lr=0.01)
+    table = experiment.profile(case(4, steps=3, step_size=0.01), "mean subtraction")
     assert table["layer"].tolist() == [0, 1, 2, 3] * 2
     assert table["output_layer"].tolist() == ["random"] * 4 + ["trained"] * 4
     assert (table.loc[table["layer"] == 3, "size"] == 1).all()
@@ -145,8 +179,12 @@ def test_the_best_step_size_is_chosen_for_each_network_by_its_training_loss():
         graph=["a"] * 4, remedy=["x"] * 4, depth=[2] * 4, seed=[0, 0, 1, 1], lr=[1, 2, 1, 2], loss=[0.3, 0.2, 0.1, 0.4]
     )
     assert tables.best_rate(table)["lr"].tolist() == [2, 1]
-    twice = pandas.concat([table, table.assign(graph="b")])  # rows numbered twice
-    assert tables.best_rate(twice)["lr"].tolist() == [2, 1, 2, 1]
+    assert tables.best_rate(table, table.assign(graph="b"))["lr"].tolist() == [2, 1, 2, 1]
+
+
+def test_every_graph_has_its_own_greatest_depth():
+    table = rows(graph=["a", "a", "b", "b"], depth=[4, 64, 8, 8])
+    assert tables.deepest(table)["depth"].tolist() == [64, 8, 8]
 
 
 def test_families_all_hold_the_plain_network_first():
@@ -179,7 +217,7 @@ def test_intervals_are_students():
 
 def test_what_the_chapter_says_of_its_full_table_is_in_it():
     place = Path(__file__).parents[2] / "data" / "published" / "remedies" / "full" / "tables" / "real_losses.csv"
-    losses = pandas.read_csv(place).query("depth == 64").pivot(index="remedy", columns="graph", values="mean")
+    losses = pd.read_csv(place).query("depth == 64").pivot(index="remedy", columns="graph", values="mean")
     mines, cora = losses["minesweeper"], losses["Cora"]
     at_the_constant = ["plain", "orthogonal", "large weights", "LayerNorm", "DropEdge"]
     assert (mines[at_the_constant] - 1).abs().max() < 0.001
@@ -189,17 +227,117 @@ def test_what_the_chapter_says_of_its_full_table_is_in_it():
         assert graph.nsmallest(3).iloc[2] - graph.nsmallest(2).iloc[1] > 0.03
 
 
+# The claims' own tables, by hand
+
+
+def outcomes():
+    return rows(
+        remedy=["a", "a", "a", "large weights", "large weights", "large weights"],
+        seed=[0, 1, 2, 0, 1, 2],
+        loss=[0.4, 0.4, 0.6, 1.0, 1.0, 1.0],
+        forward=[0.5, 0.05, 0.05, 0.0, 0.0, 0.0],
+        gradient=[0.0, 0.0, 0.0, 6.0, 2.0, 0.1],
+        mean_error=[1.0, 1.0, 1.0, 2.0, 2.0, 2.0],
+    )
+
+
+def test_a_network_that_learns_from_smooth_features_is_counted():
+    table = tables.smooth_learners(outcomes())
+    assert table.to_numpy().tolist() == [["a", 3, 1], ["large weights", 3, 0]]
+    assert claims.networks_that_learned_from_smooth_features(table) == 1, "one fails RM5"
+
+
+def test_the_way_back_is_the_median_of_the_ratios_and_not_a_ratio_of_medians():
+    table = tables.way_back(outcomes().assign(mean_error=[1, 1, 1, 2, 0.1, 10]))
+    assert table.to_numpy().tolist() == [[0, 3], [1, 20], [2, 0.01]]
+    assert claims.gradient_over_mean_error_with_larger_weights(table) == 3
+
+
+def test_what_a_centring_norm_lets_through_is_seen_and_rounding_is_not():
+    keys = [(remedy, state, k) for remedy in ("PairNorm", "plain") for state in ("random", "trained") for k in range(3)]
+    table = rows(remedy=[r for r, *_ in keys], output_layer=[s for _, s, _ in keys], layer=[k for *_, k in keys])
+    honest = table.assign(mean=np.where(table["layer"] == 2, 1.0, 1e-14))
+    assert tables.centred_means(honest).to_numpy().tolist() == [["PairNorm", 0]]
+    honest.loc[0, "mean"] = 1e-3
+    assert claims.largest_mean_behind_a_centring_norm(tables.centred_means(honest)) == 1e-3
+
+
+def losses_of(**levels):
+    """Bands of two depths; a remedy's range at the greater one is given, the rest is learned."""
+    table = [{"remedy": r, "depth": d, "low": 0.1, "high": 0.2} for r in experiment.ALL for d in (4, 64)]
+    for row in table:
+        if row["depth"] == 64:
+            row["low"], row["high"] = levels.get(row["remedy"].replace(" ", "_"), (0.1, 0.2))
+    return tables.by_family(pd.DataFrame(table))
+
+
+def test_who_trains_is_judged_at_the_greatest_depth_and_by_the_worst_seed():
+    stuck = {name.replace(" ", "_"): (1.0, 1.0) for name in claims.DO_NOT}
+    table = losses_of(**stuck | {"plain": (0.97, 1.001), "BatchNorm": (0.1, 0.7), "orthogonal": (0.9, 1.0)})
+    assert claims.farthest_loss_of_the_plain_network(table) == 0.97
+    assert claims.largest_loss_of_those_that_train(table) == 0.7
+    assert claims.smallest_loss_of_those_that_do_not(table) == 0.9
+    assert {*claims.TRAIN, *claims.DO_NOT, "plain", "no graph"} == set(experiment.ALL)
+
+
+def test_the_largest_loss_is_no_interval():
+    runs = rows(graph="Cora", remedy="orthogonal", depth=[8, 64, 64, 64], loss=[0.9, 0.1, 0.2, 0.6])
+    table = tables.real_losses(pd.concat([runs, runs.iloc[:1].assign(loss=0.8)]))
+    assert table["largest"].tolist() == [0.9, 0.6]
+    assert claims.largest_loss_with_orthogonal_weights_on_cora(table) == 0.6, "at the greatest depth"
+
+
+def test_medians_of_links():
+    table = pd.concat(
+        rows(remedy=["initial residual", "GCNII", "jumping knowledge", "plain"], link=link, value=[0.1, 0.3, 0.2, 9.0])
+        for link in ("slope", "mean_error")
+    )
+    assert claims.largest_spread_of_slopes(table) == 0.3 and claims.largest_mean_error(table) == 9
+
+
 def test_lines_are_the_tables_and_plain_is_grey(ax):
-    table = pandas.concat(
+    table = pd.concat(
         rows(remedy=name, depth=[2, 4], median=[k, k + 1], low=[k, k], high=[k + 2, k + 2])
         for k, name in enumerate(("residual", "plain"))
     )
     figures.draw_remedies(ax, table, "depth", "loss")
-    figures.draw_best_constant(ax)
     lines = {line.get_label(): line for line in ax.get_lines()}
     assert np.array_equal(lines["residual"].get_xydata(), [[2, 0], [4, 1]])
     assert np.array_equal(lines["plain"].get_xydata(), [[2, 1], [4, 2]])
-    assert to_rgba(lines["plain"].get_color()) == to_rgba("0.55") and lines["best constant"].get_ydata()[0] == 1
+    assert to_rgba(lines["plain"].get_color()) == to_rgba("0.55")
+
+
+def test_the_figure_of_losses_has_the_best_constant_in_every_family(ax):
+    table = rows(remedy=experiment.ALL, median=0.5, low=0.4, high=0.6)
+    losses = tables.by_family(pd.concat([table.assign(depth=d) for d in (4, 16)]))
+    figures.losses_figure(losses)
+    axes = plt.gcf().axes
+    assert [panel.get_title() for panel in axes] == list(experiment.FAMILIES)
+    for panel in axes:
+        lines = {line.get_label(): line for line in panel.get_lines()}
+        assert lines["best constant"].get_ydata()[0] == 1 and "plain" in lines
+        assert [text.get_text() for text in panel.get_xticklabels()] == ["4", "16"]
+
+
+def test_the_figure_of_profiles_has_ratio_above_size(ax):
+    table = rows(remedy=experiment.ALL, median=0.5, low=0.4, high=0.6)
+    ratio = tables.by_family(pd.concat([table.assign(layer=k) for k in (0, 1)]))
+    figures.profile_figure(ratio, ratio.assign(median=0.25))
+    axes = plt.gcf().axes
+    assert [panel.get_title() for panel in axes] == [*experiment.FAMILIES, "", "", ""]
+    assert [panel.get_lines()[0].get_ydata().tolist() for panel in axes] == [[0.5, 0.5]] * 3 + [[0.25, 0.25]] * 3
+
+
+def test_figures_of_real_graphs_name_their_axes(ax):
+    runs = rows(remedy=["a", "b"], forward=0.5, slope=0.1, mean_error=0.04, gradient=7.0, loss=1.0)
+    table = tables.chain(pd.concat([runs.assign(graph=g) for g in ("Cora", "minesweeper")]), ["graph"])
+    found = figures.real_chain_figure(table)
+    assert {graph: panel.get_title(loc="left") for graph, panel in found.items()} == {
+        g: g for g in ("Cora", "minesweeper")
+    }
+    scores = rows(remedy=["a", "b"], depth=8, mean=[0.7, 0.9], low=[0.6, 0.8], high=[0.8, 1.0])
+    found = figures.scores_figure(pd.concat([scores.assign(graph=g) for g in figures.SCORES]))
+    assert [panel.get_xlabel() for panel in found.values()] == [label for label, _ in figures.SCORES.values()]
 
 
 def test_the_chain_shows_every_number_and_bold_where_broken(ax):

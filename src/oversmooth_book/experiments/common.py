@@ -18,7 +18,7 @@ class Setting:
     and depth 41 with orthogonal weights, the squared error to labels ±1.
 
     Attributes:
-        graph: "CSBM", "karate", "digits", or a name that `oversmooth.load` knows.
+        graph: "CSBM", "CSBM 1000" (so many nodes), "karate", "digits", or a name that `oversmooth.load` knows.
         graph_seed: of the block model's draw.
         kind: of the propagation P.
         feature_scale: X⁽⁰⁾ is multiplied by it.
@@ -32,6 +32,7 @@ class Setting:
         step_size: η.
         steps: updates.
         budget: the norm that a last layer trained alone may reach.
+        init: of the weights, "orthogonal" or "glorot".
     """
 
     graph: str = "CSBM"
@@ -48,6 +49,7 @@ class Setting:
     step_size: float = 0.001
     steps: int = 300
     budget: float = 3.0
+    init: str = "orthogonal"
 
     def data(self):
         """The graph, with its features scaled."""
@@ -67,7 +69,8 @@ class Setting:
         if outputs is None:
             outputs = 1 if self.loss == "mse" else int(data.y.max()) + 1
         widths = [data.num_features, *[self.width] * (self.depth - 1), outputs]
-        return osm.Network(self.propagation(), widths, self.activation, self.weight_scale, seed=list(self.seeds))
+        options = {"seed": list(self.seeds), "init": self.init}
+        return osm.Network(self.propagation(), widths, self.activation, self.weight_scale, **options)
 
     def objective(self):
         """Output -> loss, one for each seed."""
@@ -89,6 +92,8 @@ def graph(name, seed=0):
     """A graph by its name: "CSBM" is drawn from ``seed``, public ones are their largest component."""
     if name == "CSBM":
         return osm.csbm(seed=seed)
+    if name.startswith("CSBM "):
+        return osm.largest_component(block_model(int(name[5:]), seed))
     if name in ("karate", "digits"):
         return getattr(osm, name)()
     return osm.largest_component(osm.load(name))
@@ -164,3 +169,50 @@ def judged(network, data, certified=True):
     for name, values in per_seed.items():
         table[name] = values.numpy()[table["seed"]]
     return table
+
+
+def block_model(num_nodes, seed=0):
+    """The reference graph's block model with another number of nodes and the same mean degree."""
+    return osm.csbm(num_nodes=num_nodes, p_in=24 / num_nodes, p_out=8 / num_nodes, seed=seed)
+
+
+def label_entropy(labels):
+    """The entropy of the classes' frequencies, natural logarithm: the cross-entropy of the best constant output."""
+    shares = labels.bincount() / labels.numel()
+    return float(torch.special.entr(shares.double()).sum())
+
+
+def accuracy(output, labels):
+    """The share of nodes whose largest output, of (n, classes), is that of their class."""
+    return float((output.argmax(1) == labels).double().mean())
+
+
+def score(output, labels):
+    """Accuracy of (n, classes); for two classes the area under the ROC curve, which does not mind that one is rare."""
+    if output.shape[1] > 2:
+        return accuracy(output, labels)
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(labels, output[:, 1] - output[:, 0]))
+
+
+def descend(parameters, objective, steps, step_size):
+    """Adam with torch's other defaults on ``objective()``, in place. Ends at the least loss it met.
+
+    A deep network's loss may leap by a hundredfold in one step and come back in the next. Where it stands when the
+    budget is spent is then chance, and rounding decides; the least loss is not.
+    """
+    parameters = list(parameters)
+    optimizer = torch.optim.Adam(parameters, lr=step_size, foreach=True)
+    least, kept = float("inf"), [parameter.detach().clone() for parameter in parameters]
+    for step in range(steps + 1):
+        optimizer.zero_grad()
+        value = objective()
+        if value < least:
+            least, kept = float(value.detach()), [parameter.detach().clone() for parameter in parameters]
+        if step < steps:
+            value.backward()
+            optimizer.step()
+    with torch.no_grad():
+        for parameter, best in zip(parameters, kept, strict=True):
+            parameter.copy_(best)

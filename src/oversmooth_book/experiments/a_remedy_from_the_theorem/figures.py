@@ -1,6 +1,8 @@
-"""Figures of the chapter on deflated propagation; tables from `experiments.a_remedy_from_the_theorem`."""
+"""Figures of the chapter on deflated propagation."""
 
-from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, style
+import matplotlib.pyplot as plt
+
+from oversmooth.drawing.theme import PALETTE, PANEL, THEORY, band, draw_floor, panels, style
 
 # Name of an operator -> number of its style, and whether it is drawn solid.
 OPERATORS = {
@@ -12,18 +14,72 @@ OPERATORS = {
 DASHES = (0, (4, 1.5))
 
 
+def theory_figure(walk, metropolis, trap_loss, trap_gradient):
+    """The second mode in tanh networks, above the moved trap; tables as for `draw_amplitude` and `draw_moved_trap`."""
+    _, axes = panels(rows=2, columns=2, height=3.2)
+    for ax, rows, name in zip(axes, (walk, metropolis), ("random walk", "Metropolis"), strict=False):
+        draw_amplitude(ax, rows)
+        ax.set_title(name)
+    draw_moved_trap(axes[2], trap_loss, "loss", "loss, last layer trained")
+    draw_moved_trap(axes[3], trap_gradient, "gradient", "largest hidden gradient")
+    for ax in axes:
+        ax.legend(fontsize=8.5)
+    axes[1].set_ylabel("")
+    axes[2].set_ylim(0, 1.1)
+
+
+def training_figure(accuracy, loss, conditions):
+    """Accuracy and loss against depth, above the accuracy in nine conditions.
+
+    Tables as for `draw_depth_training`; columns classes, share, operator, median, low, high.
+    """
+    left, right, wide = _two_above_one()
+    draw_depth_training(left, accuracy, "test accuracy")
+    draw_depth_training(right, loss, "training loss")
+    group, case = conditions["classes"].map("{} classes".format), conditions["share"].map("{:.0%}".format)
+    draw_conditions(wide, conditions.assign(group=group, case=case), "share of nodes with a label")
+    wide.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    right.legend(fontsize=8.5)
+
+
+def compared_figure(accuracy, modes):
+    """Every remedy at the greatest depth, beside the modes kept; tables as for `draw_compared`, `draw_modes_kept`."""
+    _, (left, right) = panels(columns=2)
+    draw_compared(left, accuracy[accuracy["depth"] == accuracy["depth"].max()], "test accuracy")
+    draw_modes_kept(right, modes[modes["name"] != "filter"])
+    right.legend()
+
+
+def real_figure(spectra, accuracy):
+    """Leading modes of the random walk and their share of the labels, above the accuracy on real graphs.
+
+    Columns base and those of `draw_label_spectrum`; graph, depth, operator, median, low, high. Returns the axes of the
+    spectra and those of the accuracy, for the page to tint.
+    """
+    left, right, wide = _two_above_one()
+    rows = spectra[spectra["base"] == "random_walk"].replace({"graph": {"CSBM": "block model"}})
+    draw_label_spectrum(left, rows, "relative", r"$\vert\lambda_j / \lambda_2\vert$")
+    draw_label_spectrum(right, rows, "cumulative", "label variance, cumulative")
+    draw_conditions(wide, accuracy.assign(group=accuracy["graph"], case=accuracy["depth"].astype(str)), "depth")
+    wide.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
+    left.legend(fontsize=8.5)
+    return (left, right), wide
+
+
+def _two_above_one(height=3.4):
+    """Two panels and a wide one below them, in the sizes of `panels`."""
+    size = (2 * PANEL[2][0], 2 * height)
+    _, axes = plt.subplot_mosaic([["left", "right"], ["wide", "wide"]], figsize=size, layout="constrained")
+    return axes["left"], axes["right"], axes["wide"]
+
+
 def _look(name):
     number, solid = OPERATORS[name]
     return style(number) | ({"linestyle": "-"} if solid else {"linestyle": DASHES, "markerfacecolor": "white"})
 
 
 def draw_amplitude(ax, table):
-    """The second mode's size against the layer, plain and deflated, with the prediction dashed.
-
-    Args:
-        ax: where.
-        table: columns operator, layer, median, low, high, predicted (NaN where there is none).
-    """
+    """The second mode's size, its prediction dashed: columns operator, layer, median, low, high, predicted (or NaN)."""
     for name, rows in table.groupby("operator", sort=False):
         band(ax, rows, "layer", label=name, **_look(name))
     rows = table.dropna(subset=["predicted"])
@@ -35,13 +91,9 @@ def draw_amplitude(ax, table):
 
 
 def draw_moved_trap(ax, table, quantity, ylabel):
-    """One quantity of linear networks with a trained last layer against depth, what the theorem says dashed.
+    """One quantity of linear networks with a trained last layer: columns operator, depth, median, low, high, predicted.
 
-    Args:
-        ax: where.
-        table: columns operator, depth, and median, low, high of the quantity; predicted where there is a prediction.
-        quantity: "loss" or "gradient": the latter is drawn on a logarithmic axis.
-        ylabel: the axis' label.
+    ``quantity``: "loss" or "gradient", which is drawn on a logarithmic axis.
     """
     for name, rows in table.groupby("operator", sort=False):
         band(ax, rows, "depth", label=name, **_look(name) | {"markevery": 1})
@@ -53,13 +105,7 @@ def draw_moved_trap(ax, table, quantity, ylabel):
 
 
 def draw_depth_training(ax, table, ylabel):
-    """One quantity after training against depth, for every operator: median and range.
-
-    Args:
-        ax: where.
-        table: columns name, depth, median, low, high.
-        ylabel: the axis' label.
-    """
+    """One quantity after training against depth, for every operator: columns name, depth, median, low, high."""
     for name, rows in table.groupby("name", sort=False):
         band(ax, rows, "depth", label=name, **_look(name) | {"markevery": 1})
     ax.set_xscale("log")
@@ -70,13 +116,7 @@ def draw_depth_training(ax, table, ylabel):
 
 
 def draw_compared(ax, table, xlabel):
-    """One quantity of every method as a point with its range, one below the other.
-
-    Args:
-        ax: where.
-        table: columns method, median, low, high.
-        xlabel: the axis' label.
-    """
+    """One quantity of every method as a point with its range: columns method, median, low, high."""
     names = list(dict.fromkeys(table["method"]))
     for k, (name, rows) in enumerate(table.groupby("method", sort=False)):
         look = style(0) if name == "deflated" else {"color": "0.35", "marker": "s"}
@@ -89,12 +129,7 @@ def draw_compared(ax, table, xlabel):
 
 
 def draw_modes_kept(ax, table):
-    """Test accuracy and training loss against the number of modes kept.
-
-    Args:
-        ax: where.
-        table: columns quantity (accuracy, loss), modes, median, low, high.
-    """
+    """Test accuracy and training loss against the modes kept: columns quantity (these), modes, median, low, high."""
     names = {"accuracy": (0, "test accuracy"), "loss": (1, "training loss")}
     for quantity, rows in table.groupby("quantity", sort=False):
         k, label = names[quantity]
@@ -105,14 +140,7 @@ def draw_modes_kept(ax, table):
 
 
 def draw_label_spectrum(ax, table, column, ylabel):
-    """One property of the leading modes against their number, for every graph.
-
-    Args:
-        ax: where.
-        table: columns graph, mode and the one drawn; one propagation.
-        column: which.
-        ylabel: the axis' label.
-    """
+    """One property (``column``) of the leading modes of every graph: columns graph, mode and that one; one base."""
     for k, (graph, rows) in enumerate(table.groupby("graph", sort=False)):
         look = style(k) if k < len(PALETTE) else {"color": "0.5", "linestyle": "-", "marker": "X"}
         ax.plot(rows["mode"], rows[column], label=graph, **look, markevery=4)
@@ -123,13 +151,7 @@ def draw_label_spectrum(ax, table, column, ylabel):
 
 
 def draw_conditions(ax, table, xlabel):
-    """Test accuracy in groups of cases: a point with its range for every operator.
-
-    Args:
-        ax: where.
-        table: columns group, case, operator, median, low, high.
-        xlabel: the axis' label.
-    """
+    """Test accuracy in groups of cases, by operator: columns group, case, operator, median, low, high."""
     cases = list(dict.fromkeys(zip(table["group"], table["case"], strict=True)))
     for k, (name, rows) in enumerate(table.groupby("operator", sort=False)):
         at = [cases.index(case) + 0.18 * (k - 1) for case in zip(rows["group"], rows["case"], strict=True)]

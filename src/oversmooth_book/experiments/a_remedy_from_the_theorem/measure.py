@@ -1,79 +1,46 @@
-"""The experiments of the chapter on deflated propagation: what the theorem says, and all that the chapter calls.
+"""What the theorem says of deflated propagation, on untrained networks; every function returns tidy tables."""
 
-The depth is the number of weight matrices; weights are orthogonal. Spectra are in `deflated_spectra`, training is in
-`deflated_training`.
-"""
-
-import math
+from dataclasses import replace
 
 import numpy as np
-import pandas
+import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.a_remedy_from_the_theorem.spectra import fourth_moment, second_modes, spectra
-from oversmooth_book.experiments.a_remedy_from_the_theorem.training import (
-    MORE,
-    comparison,
-    conditions,
-    depths_on_graphs,
-    depths_trained,
-    modes_kept,
-    real_bands,
+from oversmooth_book.experiments.a_remedy_from_the_theorem.spectra import fourth_moment, second_modes
+from oversmooth_book.experiments.common import (
+    Setting,
+    clear_of_rounding,
+    over_seeds,
+    propagation,
+    signs,
+    squared_error,
 )
-from oversmooth_book.experiments.common import over_seeds
 
-__all__ = [
-    "LOG_2",
-    "MORE",
-    "amplitude_bands",
-    "amplitude_prediction",
-    "amplitudes",
-    "certified",
-    "comparison",
-    "conditions",
-    "depths_on_graphs",
-    "depths_trained",
-    "fourth_moment",
-    "modes_kept",
-    "moved_trap",
-    "real_bands",
-    "second_modes",
-    "spectra",
-    "trap_bands",
-    "trap_slope",
-]
-
-WIDTH = 16
-LOG_2 = math.log(2)  # the entropy of two classes of equal size
 ROUNDING = 1e-14  # signals below are rounding, and differ from machine to machine
 
 
 def certified(num_cases):
-    """Whether the bounds hold for deflated propagation: random graphs, bases, activations and weights.
+    """Whether the bounds hold, on random graphs: case, base, activation, forward, gradient, mean, violated.
 
-    Args:
-        num_cases: how many networks.
-
-    Returns:
-        A row for each: base, activation, and the largest ratio of a layer to its bound, for the deviation of the
-        features (forward) and the gradient (gradient); mean, the largest ‖μ(F⁽ᵏ⁾)‖ per ‖F⁽ᵏ⁾‖.
+    Largest ratios of a layer to its bound, for the deviation of the features (forward) and the gradient; the largest
+    ‖μ(F⁽ᵏ⁾)‖ per size of its entries, 0 where it is rounding; 1 where a bound is exceeded by more than rounding.
     """
-    rows = []
-    for case in range(num_cases):
-        rng = np.random.default_rng(case)
-        data = osm.csbm(40, p_in=0.4, p_out=0.1, num_features=4, seed=case)
-        base, activation = (
-            rng.choice(["metropolis", "max_degree", "random_walk"]),
-            rng.choice(["identity", "tanh", "elu"]),
-        )
-        Q = osm.Propagation.from_data(osm.largest_component(data), kind="deflated", base=str(base))
-        widths = [4, *rng.integers(2, 9, rng.integers(1, 6)).tolist(), 2]
-        x = osm.largest_component(data).x
-        net = osm.Network(Q, widths, str(activation), rng.uniform(0.5, 1.5), seed=case, output_bias=True)
-        signals = osm.trace(net, x, lambda output: (output - 1).square().mean())
-        rows.append({"base": base, "activation": activation, **_ratios(net, x, signals)})
-    return pandas.DataFrame(rows)
+    return pd.DataFrame([{"case": case, **_certified(case)} for case in range(num_cases)])
+
+
+def _certified(case):
+    rng = np.random.default_rng(case)
+    data = osm.largest_component(osm.csbm(40, p_in=0.4, p_out=0.1, num_features=4, seed=case))
+    base = str(rng.choice(["metropolis", "max_degree", "random_walk"]))
+    activation = str(rng.choice(["identity", "tanh", "elu"]))
+    Q = osm.Propagation.from_data(data, kind="deflated", base=base)
+    widths = [4, *rng.integers(2, 9, rng.integers(1, 6)).tolist(), 2]
+    net = osm.Network(Q, widths, activation, rng.uniform(0.5, 1.5), seed=case, output_bias=True)
+    signals = osm.trace(net, data.x, lambda output: (output - 1).square().mean())
+    ratios = _ratios(net, data.x, signals)
+    violated = int(max(ratios["forward"], ratios["gradient"]) > 1 + 1e-9)
+    return {"base": base, "activation": activation, **ratios, "violated": violated}
 
 
 def _ratios(net, x, signals):
@@ -84,54 +51,48 @@ def _ratios(net, x, signals):
     return {
         "forward": float((sizes / osm.forward_bound(net, x))[1:].max()),  # layer 0 is its own bound
         "gradient": float((gradients / osm.certificate(signals).gradient).max()),
-        "mean": float(means.max()),
+        "mean": float(clear_of_rounding(float(means.max()), floor=1e-12)),
     }
 
 
-def amplitudes(depth, seeds, bases=("random_walk", "metropolis"), width=WIDTH):
-    """How large the features of an untrained tanh network stay, deflated and plain, on the reference graph.
+def network(setting, operator, output_bias):
+    """Untrained networks with one output on an operator, one for each seed."""
+    widths = [setting.data().num_features, *[setting.width] * (setting.depth - 1), 1]
+    options = {"seed": list(setting.seeds), "output_bias": output_bias}
+    return osm.Network(operator, widths, setting.activation, setting.weight_scale, **options)
 
-    Args:
-        depth: number of weight matrices.
-        seeds: of the weights.
-        bases: kinds of P.
-        width: of the hidden layers.
 
-    Returns:
-        A row for each base, operator (plain, deflated), layer and seed: deviation σ(X⁽ᵏ⁾), amplitude ‖⟨u_2, X⁽ᵏ⁾⟩‖,
-        predicted amplitude (deflated only).
+def operators(P):
+    """What the chapter compares: P and Q, by name."""
+    return {"plain": P, "deflated": osm.deflate(P)}
+
+
+def amplitudes(setting):
+    """The second mode in untrained tanh networks: layer, seed, amplitude, predicted, difference, operator.
+
+    ‖⟨u_2, X⁽ᵏ⁾⟩‖, its prediction (deflated networks only), and their relative difference, 0 where it is rounding.
     """
-    data, tables = osm.csbm(), []
-    for base in bases:
-        P = osm.Propagation.from_data(data, kind=base)
-        _, modes = second_modes(P, 1)
-        for name, operator in (("plain", P), ("deflated", osm.deflate(P))):
-            net = osm.Network(operator, [data.num_features, *[width] * (depth - 1), 1], seed=seeds)
-            signals = osm.trace(net, data.x, lambda output: output.square().mean((-1, -2)))
-            measured = torch.stack([_share(P, modes[:, 0], X) for X in signals.features])
-            spread = torch.stack([osm.deviation(X, P) for X in signals.features])
-            table = _layered({"deviation": spread, "amplitude": measured}, seeds)
-            table["predicted"] = np.nan
-            if name == "deflated":
-                table["predicted"] = amplitude_prediction(P, modes[:, 0], measured, width).flatten().numpy()
-            tables.append(table.assign(base=base, operator=name))
-    return pandas.concat(tables, ignore_index=True)
+    data, P, tables = setting.data(), setting.propagation(), []
+    _, modes = second_modes(P, 1)
+    u = modes[:, 0]
+    for name, operator in operators(P).items():
+        signals = osm.trace(network(setting, operator, False), data.x, lambda output: output.square().mean((-1, -2)))
+        measured = torch.stack([torch.linalg.vector_norm((P.stationary * u) @ X, dim=-1) for X in signals.features])
+        table = _layered({"amplitude": measured}, setting.seeds).assign(predicted=np.nan, difference=np.nan)
+        if name == "deflated":
+            predicted = amplitude_prediction(P, u, measured, setting.width)
+            table["predicted"] = predicted.flatten().numpy()
+            apart = (table["amplitude"] / table["predicted"] - 1).abs()
+            table["difference"] = pd.Series(clear_of_rounding(apart)).where(apart.notna())
+        tables.append(table.assign(operator=name))
+    return pd.concat(tables, ignore_index=True)
 
 
 def amplitude_prediction(propagation, mode, measured, width):
-    """The amplitude of the second mode in a deflated tanh network, from its first layer on, with no free constant.
+    """The amplitude of the second mode in a deflated tanh network, with no free constant: (layers, seeds).
 
     1/a_k² = 1/a_1² + 2 m₄ (k − 1)/(d + 2) with m₄ = Σ_i π_i u_i⁴: tanh h ≈ h − h³/3, and a random rotation of d columns
-    makes Σ_c a_c⁴ = 3 ‖a‖⁴/(d + 2) on average.
-
-    Args:
-        propagation: P, for π.
-        mode: u, (n,).
-        measured: (layers, seeds) amplitudes; only layer 1 is read.
-        width: d.
-
-    Returns:
-        (layers, seeds), NaN at layer 0.
+    makes Σ_c a_c⁴ = 3 ‖a‖⁴/(d + 2) on average. Of ``measured`` only layer 1 is read; NaN at layer 0.
     """
     fourth = fourth_moment(propagation, mode)
     layers = torch.arange(len(measured), dtype=measured.dtype)[:, None]
@@ -140,91 +101,71 @@ def amplitude_prediction(propagation, mode, measured, width):
     return predicted
 
 
-def _share(P, mode, signal):
-    """‖⟨u, X⟩‖ in the π inner product, a scalar or (seeds,)."""
-    return torch.linalg.vector_norm((P.stationary * mode) @ signal, dim=-1)
-
-
 def _layered(columns, seeds):
     """One row for each layer and seed from (layers, seeds) tensors."""
     layers = len(next(iter(columns.values())))
     keys = {"layer": np.repeat(range(layers), len(seeds)), "seed": np.tile(list(seeds), layers)}
-    return pandas.DataFrame(keys | {name: values.flatten().numpy() for name, values in columns.items()})
+    return pd.DataFrame(keys | {name: values.flatten().numpy() for name, values in columns.items()})
 
 
-def moved_trap(depths, seeds, base="random_walk"):
-    """The trap after deflation: the last layer trained, what loss is left and what gradient, in a linear network.
+def amplitude_bands(table):
+    """`amplitudes` over the seeds: operator, layer, median, low, high, predicted (median), difference (largest).
 
-    Args:
-        depths: numbers of weight matrices.
-        seeds: of the weights.
-        base: kind of P.
-
-    Returns:
-        A row for each operator (plain, deflated), depth and seed: loss, unexplained (what the constant, and with
-        deflation the second mode, leave of the label variance), gradient (the largest of the layers k < L), ratio
-        |λ_3/λ_2|.
+    Without the layers whose amplitude is rounding.
     """
-    data = osm.csbm()
-    y = 2.0 * data.y[:, None].double() - 1
-    P = osm.Propagation.from_data(data, kind=base)
-    rates, modes = second_modes(P)
+    keys = ["operator", "layer"]
+    bands = over_seeds(table, keys, "amplitude")
+    bands["predicted"] = over_seeds(table, keys, "predicted")["median"]
+    bands["difference"] = over_seeds(table, keys, "difference")["high"]
+    return bands[bands["median"] > ROUNDING].reset_index(drop=True)
+
+
+def fourth_moments(bases=("metropolis", "random_walk")):
+    """m₄ of the second mode on the reference graph: base, fourth."""
     rows = []
-    for name, operator in (("plain", P), ("deflated", osm.deflate(P))):
+    for base in bases:
+        P = propagation("CSBM", kind=base)
+        rows.append({"base": base, "fourth": fourth_moment(P, second_modes(P, 1)[1][:, 0])})
+    return pd.DataFrame(rows)
+
+
+def moved_trap(setting, depths):
+    """Linear networks with a trained last layer: operator, depth, seed, loss, gradient, unexplained, ratio, difference.
+
+    gradient is the largest of the layers k < L, unexplained what the constant (and with deflation the second mode)
+    leave of the label variance, ratio |λ_3/λ_2|, difference that of loss and unexplained, relative, 0 where rounding.
+    """
+    data, P = setting.data(), setting.propagation()
+    y = signs(data.y)
+    rates, modes = second_modes(P)
+    ratio, tables = float((rates[1] / rates[0]).abs()), []
+    for name, operator in operators(P).items():
         left = unexplained(y, modes[:, :1] if name == "deflated" else modes[:, :0])
         for depth in depths:
-            widths = [data.num_features, *[WIDTH] * (depth - 1), 1]
-            net = osm.Network(operator, widths, "identity", output_bias=True, seed=seeds)
-            signals = osm.trace(osm.train_last_layer(net, data.x, y), data.x, _mse(y))
+            net = network(replace(setting, depth=depth, activation="identity"), operator, True)
+            signals = osm.trace(osm.train_last_layer(net, data.x, y), data.x, squared_error(y))
             gradient = torch.stack([torch.linalg.matrix_norm(g) for g in signals.gradients[:-1]]).amax(0)
-            row = {"operator": name, "depth": depth, "seed": list(seeds), "loss": signals.loss, "gradient": gradient}
-            rows.append(pandas.DataFrame(row | {"unexplained": left, "ratio": float((rates[1] / rates[0]).abs())}))
-    return pandas.concat(rows, ignore_index=True)
+            apart = clear_of_rounding((signals.loss / left - 1).abs().numpy())
+            row = {"operator": name, "depth": depth, "seed": list(setting.seeds), "loss": signals.loss}
+            row |= {"gradient": gradient, "unexplained": left, "ratio": ratio, "difference": apart}
+            tables.append(pd.DataFrame(row))
+    return pd.concat(tables, ignore_index=True)
 
 
 def unexplained(targets, modes):
-    """The mean squared error of the best combination of a constant and some modes.
-
-    Args:
-        targets: (n, 1).
-        modes: (n, count).
-
-    Returns:
-        A float.
-    """
+    """The mean squared error of the best combination of a constant and some modes (n, count), for targets (n, 1)."""
     known = torch.cat([torch.ones_like(targets), modes], dim=1)
     return float((targets - known @ torch.linalg.lstsq(known, targets).solution).square().mean())
 
 
-def _mse(y):
-    return lambda output: (output - y).square().mean((-1, -2))
-
-
-def amplitude_bands(table):
-    """What the amplitude figure draws: one base, without what is rounding.
-
-    Args:
-        table: of `amplitudes`, one base.
-
-    Returns:
-        A row for each operator and layer: median, low, high, predicted (median; NaN for plain).
-    """
-    keys = ["operator", "layer"]
-    bands = over_seeds(table, keys, "amplitude").assign(predicted=over_seeds(table, keys, "predicted")["median"])
-    return bands[bands["median"] > ROUNDING].reset_index(drop=True)
-
-
 def trap_bands(table):
-    """What the figure of the moved trap draws, without what is rounding.
+    """`moved_trap` over the seeds, without rounding, two tables, of the loss and of the gradient.
 
-    Args:
-        table: of `moved_trap`.
-
-    Returns:
-        Two tables, of the loss and of the gradient: a row for each operator and depth with median, low, high and
-        predicted: the unexplained variance; C |λ_3/λ_2|^depth through the last point (NaN for plain).
+    operator, depth, predicted (the unexplained variance), median, low, high, difference (the largest).  operator,
+    depth, median, low, high, predicted (C |λ_3/λ_2|^depth through the last point; NaN for plain).
     """
     loss = over_seeds(table, ["operator", "depth", "unexplained"], "loss").rename(columns={"unexplained": "predicted"})
+    loss["difference"] = over_seeds(table, ["operator", "depth"], "difference")["high"]
     gradient = over_seeds(table, ["operator", "depth", "ratio"], "gradient")
     deflated = gradient["operator"] == "deflated"
     powers = gradient["ratio"] ** gradient["depth"]
@@ -233,15 +174,4 @@ def trap_bands(table):
     return loss, gradient[gradient["median"] > ROUNDING].drop(columns="ratio").reset_index(drop=True)
 
 
-def trap_slope(table, first):
-    """The factor per layer of the deflated gradient, from a straight line through its logarithm.
-
-    Args:
-        table: of `moved_trap`.
-        first: the smallest depth of the fit.
-
-    Returns:
-        The slope divided by log |λ_3/λ_2|, a float.
-    """
-    rows = table[(table["operator"] == "deflated") & (table["depth"] >= first)]
-    return float(np.polyfit(rows["depth"], np.log(rows["gradient"]), 1)[0] / np.log(rows["ratio"].iloc[0]))
+REFERENCE = Setting(kind="random_walk", width=16, depth=201, seeds=(0, 1, 2))

@@ -1,4 +1,4 @@
-"""Two relatives of deflated propagation that keep more of the spectrum; part of `a_remedy_from_the_theorem`.
+"""Two relatives of deflated propagation that keep more of the spectrum.
 
 Both offer what networks use of a `Propagation`: products with a signal, and with the transpose.
 """
@@ -13,14 +13,8 @@ class Rotation:
     """exp(iP) on pairs of columns, a real orthogonal operator: no signal grows or fades, whatever the spectrum.
 
     Column c and column c + d/2 are the real and imaginary part of one complex signal Z, which becomes exp(iP) Z: the
-    separable unitary convolution of Kiani, Fesser and Weber (2024), with real weights between the layers. Dense: for
-    some hundred nodes.
-
-    Args:
-        propagation: P, symmetric.
-
-    Raises:
-        ValueError: P is not symmetric.
+    separable unitary convolution of Kiani, Fesser and Weber (2024), with real weights between the layers. P must be
+    symmetric. Dense: for some hundred nodes.
     """
 
     kind = "rotation"
@@ -36,14 +30,7 @@ class Rotation:
         return self._times(self.unitary, signal)
 
     def adjoint(self, signal):
-        """The transpose, exp(−iP) on the same pairs.
-
-        Args:
-            signal: (…, n, d), d even.
-
-        Returns:
-            The same shape.
-        """
+        """The transpose, exp(−iP) on the same pairs."""
         return self._times(self.unitary.conj(), signal)  # symmetric, so that the conjugate is the inverse
 
     def _times(self, matrix, signal):
@@ -53,17 +40,11 @@ class Rotation:
 
 
 class Filter(osm.Propagation):
-    """p(Q), Q deflated and p an odd polynomial close to x ↦ x/τ clipped to [−1, 1].
+    """p(Q), Q deflated and reversible, p an odd polynomial close to x ↦ x/τ clipped to [−1, 1], τ the threshold.
 
-    Modes with |λ_j| ≥ τ|λ_2| hardly fade. p is the Chebyshev sum of that function with Jackson's factors, whose values
-    stay in [−1, 1]: the norm stays at most 1. It needs no eigenvectors, but `degree` products with Q.
-
-    Args:
-        propagation: Q, deflated and reversible.
-        threshold: τ, in (0, 1).
-        degree: of p.
-
-    Source: the filters of graph signal processing; Jackson's factors: Weisse et al. (2006).
+    Modes with |λ_j| ≥ τ|λ_2| hardly fade. p is the Chebyshev sum of that function with Jackson's factors (Weisse et al.
+    2006), whose values stay in [−1, 1]: the norm stays at most 1. It needs no eigenvectors, but ``degree`` products
+    with Q.
     """
 
     mean_factor = 0.0
@@ -77,14 +58,7 @@ class Filter(osm.Propagation):
         return self._sum(signal, self.base.__matmul__)
 
     def adjoint(self, signal):
-        """The transpose, p(Qᵀ).
-
-        Args:
-            signal: (…, n, d).
-
-        Returns:
-            The same shape.
-        """
+        """The transpose, p(Qᵀ)."""
         return self._sum(signal, self.base.adjoint)
 
     def to_dense(self):
@@ -102,15 +76,7 @@ class Filter(osm.Propagation):
 
 
 def clip_coefficients(threshold, degree):
-    """The Chebyshev coefficients of x ↦ clip(x/τ, −1, 1), damped by Jackson's factors.
-
-    Args:
-        threshold: τ, in (0, 1).
-        degree: the last one's number.
-
-    Returns:
-        degree + 1 floats; those of even number are zero.
-    """
+    """The Chebyshev coefficients 0 to ``degree`` of x ↦ clip(x/τ, −1, 1), with Jackson's factors; even ones are 0."""
     angles = (np.arange(4000) + 0.5) * np.pi / 4000
     values = np.clip(np.cos(angles) / threshold, -1, 1)
     m, last = np.arange(degree + 1), degree + 2

@@ -1,4 +1,4 @@
-"""Training with and without deflation, and against other remedies; part of `a_remedy_from_the_theorem`.
+"""Training with and without deflation, and against other remedies.
 
 All networks have tanh, orthogonal weights of scale 1, hidden width 16 and an output bias, and are trained by full-batch
 Adam on the cross-entropy of the labelled nodes. The budget, steps and step size, is the same for all that is compared.
@@ -6,17 +6,16 @@ Adam on the cross-entropy of the labelled nodes. The budget, steps and step size
 
 import dataclasses
 import functools
+from dataclasses import replace
 
+import pandas as pd
 import torch
 
 import oversmooth as osm
+from oversmooth_book.experiments import common
 from oversmooth_book.experiments.a_remedy_from_the_theorem.operators import Filter, Rotation
-from oversmooth_book.experiments.common import over_seeds
-from oversmooth_book.experiments.real_graphs.measure import load
-from oversmooth_book.experiments.real_graphs.training import label_entropy
-from oversmooth_book.experiments.remedies.measure import descend
+from oversmooth_book.experiments.common import Setting, accuracy, descend, label_entropy, over_seeds
 
-WIDTH = 16
 # Classes -> block model, of mean degree 16 to 19.
 BLOCKS = {2: {}, 3: {"num_classes": 3, "p_in": 0.1, "p_out": 0.02}, 4: {"num_classes": 4, "p_in": 0.12, "p_out": 0.02}}
 # Name -> kind of P, and whether it is deflated.
@@ -26,11 +25,12 @@ OPERATORS = {
     "plain, random walk": ("random_walk", False),
     "deflated, random walk": ("random_walk", True),
 }
+WALK = "deflated, random walk"
 MORE = "deflated, one mode per class but one"  # the operator's name where graphs have many classes
 # Name -> operator and remedy of `osm.REMEDIES`. exp(iP) needs a symmetric P: the random walk in its own coordinates.
 METHODS = {
     "plain": ("plain, random walk", "plain"),
-    "deflated": ("deflated, random walk", "plain"),
+    "deflated": (WALK, "plain"),
     "mean subtraction": ("plain, random walk", "mean subtraction"),
     "PairNorm": ("plain, random walk", "PairNorm"),
     "BatchNorm": ("plain, random walk", "BatchNorm"),
@@ -42,47 +42,26 @@ METHODS = {
 
 @functools.cache
 def problem(classes, share, seed):
-    """A block model and a share of its labels.
-
-    Args:
-        classes: number of classes, 2 to 4.
-        share: of each class's nodes that are labelled; at least one is.
-        seed: of the graph and of the choice.
-
-    Returns:
-        (data, labelled, test), masks (n,).
-    """
+    """A block model of 2 to 4 classes and a share of its labels: data, labelled, test (masks); ``seed`` of both."""
     data = osm.largest_component(osm.csbm(**BLOCKS[classes], seed=seed))
     return data, *labelled_and_test(data.y, share, seed)
 
 
 @functools.cache
 def real_problem(graph):
-    """A real graph and its published split; the digits have none: a tenth of their labels, as in `problem`.
+    """A real graph and its published split: data, labelled, test (masks).
 
-    Args:
-        graph: name for `real_graphs.load`.
-
-    Returns:
-        (data, labelled, test), masks (n,): all others where the split names no test nodes.
+    The digits have no split: a tenth of their labels, as in `problem`. All others are tested where a split names no
+    test nodes.
     """
-    data = load(graph)
+    data = common.graph(graph)
     if "train_mask" not in data:
         return data, *labelled_and_test(data.y, 0.1, 0)
     return data, data.train_mask, data.test_mask if "test_mask" in data else ~data.train_mask
 
 
 def labelled_and_test(labels, share, seed):
-    """A share of every class, and half of the others.
-
-    Args:
-        labels: (n,) integers.
-        share: of each class's nodes that are labelled; at least one is.
-        seed: of the choice.
-
-    Returns:
-        (labelled, test): the others in two halves, of which this is the second; masks (n,).
-    """
+    """A share of every class, at least one node, and the second half of the others: labelled, test (masks)."""
     generator = torch.Generator().manual_seed(seed)
     labelled, test = (torch.zeros(len(labels), dtype=torch.bool) for _ in range(2))
     for c in range(int(labels.max()) + 1):
@@ -95,16 +74,7 @@ def labelled_and_test(labels, share, seed):
 
 
 def operator(name, data, modes=1):
-    """P or Q of a graph.
-
-    Args:
-        name: of `OPERATORS`, "rotation" or "filter".
-        data: the graph.
-        modes: how many a deflated operator keeps; more than there are means all.
-
-    Returns:
-        What a network takes for its propagation.
-    """
+    """P or Q of a graph, by a name of `OPERATORS`, "rotation" or "filter"; more modes than there are means all."""
     if name == "rotation":
         return Rotation(osm.Propagation.from_data(data, kind="gcn"))
     if name == "filter":
@@ -114,213 +84,141 @@ def operator(name, data, modes=1):
     return osm.deflate(P, min(modes, data.num_nodes - 1)) if deflated else P
 
 
-def batch(name, depth, classes, share, modes, steps, weights, seed):
-    """Train a batch of networks on one block model: a run for `osm.sweep`.
+def fitted(setting, P, data, labelled, test):
+    """Networks after training, a dictionary for each seed of the weights: network, loss (labelled), accuracy (test)."""
+    widths = [data.num_features, *[setting.width] * (setting.depth - 1), int(data.y.max()) + 1]
+    options = {"seed": setting.seeds, "init": setting.init, "output_bias": True}
+    net = osm.Network(P, widths, setting.activation, setting.weight_scale, **options)
+    budget = {"optimizer": setting.optimizer, "lr": setting.step_size, "steps": setting.steps}
+    records = {"record_every": max(1, setting.steps), "test_mask": test}
+    table = osm.fit(net, data.x, data.y, setting.loss, labelled, **budget, **records).table
+    last = table[table["step"] == setting.steps]
+    rows = zip(setting.seeds, last["loss"], last["test_accuracy"], strict=True)
+    return [{"network": seed, "loss": loss, "accuracy": hit} for seed, loss, hit in rows]
 
-    Args:
-        name: of the operator.
-        depth: number of weight matrices.
-        classes: number of classes.
-        share: of labelled nodes.
-        modes: how many a deflated operator keeps.
-        steps: of Adam, step size 0.001.
-        weights: number of networks, which differ in their weights.
-        seed: of the graph.
 
-    Returns:
-        A dictionary for each network: network (its seed), loss (on the labelled nodes), accuracy (on the test nodes).
-    """
+def batch(setting, name, depth, modes=1, classes=2, share=0.1, *, seed):
+    """`fitted` on one block model: ``seed`` of the graph, ``setting.seeds`` of the weights."""
     data, labelled, test = problem(classes, share, seed)
-    net = _network(operator(name, data, modes), data, depth, weights)
-    return _fitted(net, data, labelled, test, steps, 0.001)
+    return fitted(replace(setting, depth=depth), operator(name, data, modes), data, labelled, test)
 
 
-def _network(P, data, depth, weights):
-    widths = [data.num_features, *[WIDTH] * (depth - 1), int(data.y.max()) + 1]
-    return osm.Network(P, widths, output_bias=True, seed=range(weights))
+def depths_trained(setting, depths, graphs, jobs=2):
+    """Against depth, two classes, a tenth of the labels: name (operator), depth, seed, network, loss, accuracy."""
+    grid = {"name": list(OPERATORS), "depth": list(depths)}
+    return osm.sweep(functools.partial(batch, setting), grid, range(graphs), jobs)
 
 
-def _fitted(net, data, labelled, test, steps, lr):
-    options = {"lr": lr, "steps": steps, "record_every": max(1, steps), "test_mask": test}
-    table = osm.fit(net, data.x, data.y, "cross_entropy", labelled, **options).table
-    last = table[table["step"] == steps]
-    rows = zip(last["seed"], last["loss"], last["test_accuracy"], strict=True)
-    return [{"network": int(seed), "loss": loss, "accuracy": accuracy} for seed, loss, accuracy in rows]
+def conditions(setting, graphs, jobs=2):
+    """Classes and labels: name, depth, classes, share, modes, seed, network, loss, accuracy, operator.
 
-
-def depths_trained(depths, steps, weights, graphs, jobs=2):
-    """Loss and accuracy after training, against depth: two classes, a tenth of the labels.
-
-    Args:
-        depths: numbers of weight matrices.
-        steps: of Adam.
-        weights: networks a graph.
-        graphs: number of graphs.
-        jobs: processes.
-
-    Returns:
-        What `batch` returned, for every operator, depth and graph.
+    Two to four classes, three shares of labels. The deflated walk runs twice where there are more than two classes:
+    also with one mode for each class but one (operator `MORE`).
     """
-    grid = {"name": list(OPERATORS), "depth": list(depths), **_fixed(steps, weights)}
-    return osm.sweep(batch, grid, range(graphs), jobs)
-
-
-def conditions(depth, steps, weights, graphs, jobs=2):
-    """The same at one depth for two to four classes and three shares of labels.
-
-    The deflated walk runs twice where there are more than two classes: also with one mode for each class but one.
-
-    Args:
-        depth: number of weight matrices.
-        steps: of Adam.
-        weights: networks a graph.
-        graphs: number of graphs.
-        jobs: processes.
-
-    Returns:
-        What `batch` returned, for every case.
-    """
-    cells, walk = [], "deflated, random walk"
+    cells = []
     for classes in BLOCKS:
         for share in (0.02, 0.1, 0.5):
-            for name, modes in dict.fromkeys([("plain, random walk", 1), (walk, 1), (walk, classes - 1)]):
-                cell = {"name": name, "depth": depth, "classes": classes, "share": share, "modes": modes}
-                cells.append(cell | {"steps": steps, "weights": weights})
-    return osm.sweep(batch, cells, range(graphs), jobs)
+            for name, modes in dict.fromkeys([("plain, random walk", 1), (WALK, 1), (WALK, classes - 1)]):
+                cell = {"name": name, "depth": setting.depth, "classes": classes, "share": share, "modes": modes}
+                cells.append(cell)
+    return _named(osm.sweep(functools.partial(batch, setting), cells, range(graphs), jobs))
 
 
-def modes_kept(depth, counts, steps, weights, graphs, jobs=2):
-    """From the deflated walk to a flat spectrum: how many modes never fade, and the polynomial that does without them.
+def modes_kept(setting, counts, graphs, jobs=2):
+    """From the deflated walk to a flat spectrum: name, depth, modes (never fade), seed, network, loss, accuracy.
 
-    Args:
-        depth: number of weight matrices.
-        counts: numbers of modes kept.
-        steps: of Adam.
-        weights: networks a graph.
-        graphs: number of graphs.
-        jobs: processes.
-
-    Returns:
-        What `batch` returned; the rows named filter have modes = 0.
+    The polynomial that does without eigenvectors is named filter and has modes = 0.
     """
-    fixed = {"depth": depth, "classes": 2, "share": 0.1, "steps": steps, "weights": weights}
-    cells = [{"name": "deflated, random walk", "modes": count} | fixed for count in counts]
-    cells.append({"name": "filter", "modes": 0} | fixed)
-    return osm.sweep(batch, cells, range(graphs), jobs)
+    cells = [{"name": WALK, "depth": setting.depth, "modes": count} for count in counts]
+    cells.append({"name": "filter", "depth": setting.depth, "modes": 0})
+    return osm.sweep(functools.partial(batch, setting), cells, range(graphs), jobs)
 
 
-def _fixed(steps, weights):
-    return {"classes": [2], "share": [0.1], "modes": [1], "steps": [steps], "weights": [weights]}
+def _named(runs):
+    """What the page calls the operators of the random walk."""
+    return runs.assign(operator=runs["name"].str.replace(", random walk", "").where(runs["modes"] == 1, MORE))
 
 
-def one(method, depth, share, lr, steps, seed):
-    """Train one network with one remedy: a run for `osm.sweep`.
+def one(setting, method, depth, lr, share=0.1, *, seed):
+    """One network with one remedy: loss, accuracy on test nodes, validation (accuracy on the nodes of neither mask).
 
-    Args:
-        method: of `METHODS`.
-        depth: number of weight matrices.
-        share: of labelled nodes.
-        lr: step size.
-        steps: of Adam.
-        seed: of the graph and the weights.
-
-    Returns:
-        A dictionary: loss, accuracy on the test nodes, validation (accuracy on the nodes of neither mask).
+    ``seed``: of the graph and of the weights.
     """
     data, labelled, test = problem(2, share, seed)
     name, remedy = METHODS[method]
-    remedy = dataclasses.replace(osm.REMEDIES[remedy], init="orthogonal")
-    model = osm.DeepNetwork(operator(name, data), data.num_features, 2, depth, WIDTH, remedy, seed=seed)
+    remedy = dataclasses.replace(osm.REMEDIES[remedy], init=setting.init)
+    sizes = {"features": data.num_features, "classes": 2, "depth": depth, "width": setting.width}
+    model = osm.DeepNetwork(operator(name, data), **sizes, remedy=remedy, activation=setting.activation, seed=seed)
 
     def loss():
         return torch.nn.functional.cross_entropy(model(data.x)[labelled], data.y[labelled])
 
-    descend(model.parameters(), loss, steps, lr)
+    descend(model.parameters(), loss, setting.steps, lr)
     with torch.no_grad():
-        hit = (model(data.x).argmax(1) == data.y).double()
-        row = {"loss": loss().item(), "accuracy": hit[test].mean().item()}
-    return row | {"validation": hit[~labelled & ~test].mean().item()}
+        output, nodes = model(data.x), {"accuracy": test, "validation": ~labelled & ~test}
+        return {"loss": loss().item(), **{name: accuracy(output[mask], data.y[mask]) for name, mask in nodes.items()}}
 
 
-def comparison(depths, shares, rates, steps, seeds, jobs=2):
-    """Every remedy under one budget; for each the step size that its validation nodes prefer.
+def comparison(setting, depths, rates, jobs=2):
+    """Every remedy under one budget: method, depth, lr, seed, loss, accuracy, validation.
 
-    Args:
-        depths: numbers of weight matrices.
-        shares: of labelled nodes.
-        rates: step sizes to choose from.
-        steps: of Adam.
-        seeds: how many draws of graph and weights.
-        jobs: processes.
-
-    Returns:
-        A row for each method, depth, share and seed: lr chosen, loss, accuracy, validation.
+    Of the step sizes the one that the method's validation nodes prefer. ``setting.seeds``: of graph and weights.
     """
-    keys = ["method", "depth", "share"]
-    grid = {"method": list(METHODS), "depth": list(depths), "share": list(shares), "lr": list(rates), "steps": [steps]}
-    table = osm.sweep(one, grid, range(seeds), jobs)
+    keys = ["method", "depth"]
+    grid = {"method": list(METHODS), "depth": list(depths), "lr": list(rates)}
+    table = osm.sweep(functools.partial(one, setting), grid, setting.seeds, jobs)
     mean = table.groupby([*keys, "lr"], sort=False)["validation"].mean().reset_index()
     best = mean.loc[mean.groupby(keys, sort=False)["validation"].idxmax(), [*keys, "lr"]]
     return table.merge(best, on=[*keys, "lr"])
 
 
-def on_graph(graph, name, modes, depth, steps, weights, seed):
-    """Train a batch of networks on a real graph's largest component: a run for `osm.sweep`.
+def depth_bands(runs):
+    """`depths_trained` over graphs and weights, two tables (accuracy, loss): name, depth, median, low, high."""
+    return [over_seeds(runs, ["name", "depth"], value) for value in ("accuracy", "loss")]
 
-    Args:
-        graph: see `real_problem`.
-        name: of the operator.
-        modes: how many a deflated operator keeps.
-        depth: number of weight matrices.
-        steps: of Adam, step size 0.003.
-        weights: number of networks.
-        seed: not used; graph and split are given.
 
-    Returns:
-        A dictionary for each network, as in `batch`, with the loss as a share of the entropy of the labels.
+def condition_bands(runs):
+    """The accuracy of `conditions` over graphs and weights: classes, share, operator, median, low, high."""
+    return over_seeds(runs, ["classes", "share", "operator"], "accuracy")
+
+
+def comparison_bands(runs):
+    """`comparison` over the seeds, two tables: method, depth, median, low, high of the accuracy, and of the loss.
+
+    Without batch norm's loss: at this depth its gradients explode, and another machine does not repeat it.
     """
+    keys = ["method", "depth"]
+    return over_seeds(runs, keys, "accuracy"), over_seeds(runs[runs["method"] != "BatchNorm"], keys, "loss")
+
+
+def modes_bands(runs):
+    """`modes_kept` over graphs and weights: name, modes, median, low, high, quantity (accuracy, loss)."""
+    bands = [over_seeds(runs, ["name", "modes"], value).assign(quantity=value) for value in ("accuracy", "loss")]
+    return pd.concat(bands, ignore_index=True)
+
+
+def on_graph(setting, graph, name, modes, depth, seed):
+    """`fitted` on a real graph, whose split is given, whatever ``seed``; losses are shares of the label entropy."""
     data, labelled, test = real_problem(graph)
-    net = _network(operator(name, data, modes), data, depth, weights)
+    rows = fitted(replace(setting, depth=depth), operator(name, data, modes), data, labelled, test)
     entropy = label_entropy(data.y[labelled])
-    return [row | {"loss": row["loss"] / entropy} for row in _fitted(net, data, labelled, test, steps, 0.003)]
+    return [row | {"loss": row["loss"] / entropy} for row in rows]
 
 
-def depths_on_graphs(graphs, depths, steps, weights, jobs=2):
-    """Loss and accuracy on real graphs against depth: plain, deflated, and with one mode for each class but one.
-
-    Args:
-        graphs: see `real_problem`.
-        depths: numbers of weight matrices.
-        steps: of Adam.
-        weights: number of networks.
-        jobs: processes.
-
-    Returns:
-        What `on_graph` returned, for each graph, operator and depth.
-    """
-    cells, walk = [], "deflated, random walk"
+def depths_on_graphs(setting, graphs, depths, jobs=2):
+    """Real graphs: graph, name, modes, depth, seed, network, loss, accuracy, operator (plain, deflated, `MORE`)."""
+    cells = []
     for graph in graphs:
-        classes = int(load(graph).y.max()) + 1
-        for name, modes in (("plain, random walk", 1), (walk, 1), (walk, classes - 1)):
-            cell = {"graph": graph, "name": name, "modes": modes, "steps": steps, "weights": weights}
-            cells += [cell | {"depth": depth} for depth in depths]
-    return osm.sweep(on_graph, cells, [0], jobs)
+        classes = int(common.graph(graph).y.max()) + 1
+        for name, modes in (("plain, random walk", 1), (WALK, 1), (WALK, classes - 1)):
+            cells += [{"graph": graph, "name": name, "modes": modes, "depth": depth} for depth in depths]
+    return _named(osm.sweep(functools.partial(on_graph, setting), cells, [0], jobs))
 
 
-def real_bands(graphs, depths, steps, weights):
-    """What the figure of the real graphs draws: test accuracy and training loss of `depths_on_graphs`.
+def real_bands(setting, graphs, depths):
+    """`depths_on_graphs` over the weights, of accuracy and of loss: graph, depth, operator, median, low, high."""
+    runs = depths_on_graphs(setting, graphs, depths)
+    return [over_seeds(runs, ["graph", "depth", "operator"], value) for value in ("accuracy", "loss")]
 
-    Args:
-        graphs: see there.
-        depths: likewise.
-        steps: likewise.
-        weights: likewise.
 
-    Returns:
-        Two tables, of the accuracy and of the loss: a row for each graph, depth and operator (plain, deflated, `MORE`):
-        median, low, high.
-    """
-    runs = depths_on_graphs(graphs, depths, steps, weights)
-    runs["operator"] = runs["name"].str.replace(", random walk", "").where(runs["modes"] == 1, MORE)
-    keys = ["graph", "depth", "operator"]
-    return [over_seeds(runs, keys, value) for value in ("accuracy", "loss")]
+REFERENCE = Setting(width=16, depth=41, loss="cross_entropy", step_size=0.001, steps=40)

@@ -1,7 +1,7 @@
-"""Figures of the chapter on real graphs; tables from `experiments.real_graphs` and `experiments.real_networks`."""
+"""Figures of the chapter on real graphs; those named ``_figure`` return each graph's axes, for the page to tint."""
 
-from oversmooth.drawing.theme import band, style
-from oversmooth_book.experiments.forward_oversmoothing.figures import draw_modes as draw_modes
+from oversmooth.drawing.theme import band, panels, style
+from oversmooth_book.experiments.figures import draw_modes
 
 WITHOUT = (0, (4, 1.5))  # dashes of everything that does without the graph
 # Networks that differ in both weights and activation -> the number of their style.
@@ -14,15 +14,76 @@ FACTORS = {
     ("Glorot, ReLU", "no graph"): ("shrinking alone, ReLU", "relu"),
     ("Glorot, ReLU", "graph"): ("both, ReLU", "relu"),
 }
+LIES_ON_ANOTHER = "Glorot, tanh"  # its backward signal, on that of the orthogonal network
+SIGNALS = {"deviation": r"$\sigma(\tilde B^{(k)})$", "norm": r"$\Vert\tilde B^{(k)}\Vert$", "ratio": "ratio"}
+RUNS = {"loss": "loss / label entropy", "mean_error": r"$\Vert\mu(\tilde B^{(L)})\Vert$", "gradient": "gradient"}
+# Graph -> depths of the runs that are drawn, limits of the loss.
+SHOWN = {"Cora": ((8, 64), (0, 1.15)), "tolokers": ((8, 32), (0.85, 1.3))}
+
+
+def smoothing_figure(curves):
+    """A panel for each graph: what products with P leave; columns graph and those of `draw_modes`. Graph -> axes."""
+    figure, axes = _by_graph(curves, draw_modes, rows=2, columns=2, sharex=True, sharey=True)
+    figure.legend(*next(iter(axes.values())).get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return axes
+
+
+def components_figure(parts):
+    """A panel for each graph of several components; columns graph and those of `draw_components`. Graph -> axes."""
+    _, axes = _by_graph(parts, draw_components, columns=2, sharey=True)
+    next(iter(axes.values())).legend()
+    return axes
+
+
+def factors_figure(bands):
+    """A panel for each graph: smoothing and shrinking; columns graph and those of `draw_factors`. Graph -> axes."""
+    figure, axes = _by_graph(bands, draw_factors, rows=2, columns=2, sharex=True, sharey=True)
+    first = next(iter(axes.values()))
+    first.set_ylim(1e-6, 2)
+    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return axes
+
+
+def backward_figure(signals):
+    """Deviation, norm and ratio of the backward signal, a panel each; columns as for `draw_signals`. The axes."""
+    figure, axes = panels(columns=3)
+    for ax, (quantity, label) in zip(axes, SIGNALS.items(), strict=True):
+        draw_signals(ax, signals[signals["network"] != LIES_ON_ANOTHER], f"backward_{quantity}", label)
+    axes[1].set_ylim(axes[0].get_ylim())
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return axes
+
+
+def training_figure(runs):
+    """Loss, mean error and gradient, a row for each graph; columns graph, as for `draw_runs`. Graph -> its axes."""
+    figure, axes = panels(rows=len(SHOWN), columns=len(RUNS))
+    handles, names, found = [], [], dict(zip(SHOWN, axes.reshape(len(SHOWN), -1), strict=True))
+    for graph, row in found.items():
+        depths, limits = SHOWN[graph]
+        for ax, (quantity, label) in zip(row, RUNS.items(), strict=True):
+            draw_runs(ax, runs[(runs["graph"] == graph) & runs["depth"].isin(depths)], quantity, label)
+            ax.set_yscale("linear" if quantity == "loss" else "log")
+        row[0].set_title(graph, loc="left")
+        row[0].set_ylim(*limits)
+        lines, labels = row[0].get_legend_handles_labels()
+        handles, names = handles + lines, names + [f"{graph}: {name}" for name in labels]
+    figure.legend(handles, names, loc="outside lower center", ncols=2)
+    return found
+
+
+def _by_graph(table, draw, **options):
+    figure, axes = panels(**options)
+    found = {}
+    for ax, (graph, rows) in zip(axes, table.groupby("graph", sort=False), strict=True):
+        draw(ax, rows)
+        ax.set_title(graph)
+        ax.label_outer()
+        found[graph] = ax
+    return figure, found
 
 
 def draw_factors(ax, table):
-    """The deviation of random networks on one graph: smoothing alone, shrinking alone, both.
-
-    Args:
-        ax: where.
-        table: columns network, where, layer, median, low, high; combinations outside `FACTORS` are left out.
-    """
+    """Random networks on one graph, those of `FACTORS`: columns network, where, layer, median, low, high."""
     for (network, where), (label, activation) in FACTORS.items():
         rows = table[(table["network"] == network) & (table["where"] == where)]
         line = {"linestyle": "-"} if where == "graph" else {"linestyle": WITHOUT, "markerfacecolor": "white"}
@@ -33,12 +94,7 @@ def draw_factors(ax, table):
 
 
 def draw_components(ax, table):
-    """The deviation on a graph of several components: all of it, its part inside components, its part between them.
-
-    Args:
-        ax: where.
-        table: columns layer, total, inside, between, of one graph.
-    """
+    """The deviation on one graph and its parts inside components and between: columns layer, total, inside, between."""
     looks = {"total": (0, "-"), "inside": (1, "-"), "between": (2, (0, (5, 1.2)))}
     labels = {"total": "whole graph", "inside": "inside components", "between": "between components"}
     for name, (k, line) in looks.items():
@@ -47,33 +103,17 @@ def draw_components(ax, table):
 
 
 def draw_runs(ax, table, quantity, ylabel):
-    """One quantity of training runs against the step: a line for each network and depth, shallow ones dashed.
-
-    Args:
-        ax: where.
-        table: columns network, depth, step and the quantity, of one graph.
-        quantity: the column to draw.
-        ylabel: the axis' label.
-    """
+    """Runs on one graph, shallow ones dashed: columns network, depth, step and the quantity."""
     deepest = table["depth"].max()
     for (network, depth), rows in table.groupby(["network", "depth"], sort=False):
         line = {"linestyle": "-"} if depth == deepest else {"linestyle": WITHOUT, "markerfacecolor": "white"}
-        look = style(WEIGHTS[network]) | line
-        ax.plot(
-            rows["step"], rows[quantity], label=f"{network}, depth {depth}", **look, markevery=max(1, len(rows) // 5)
-        )
+        look = style(WEIGHTS[network]) | line | {"markevery": max(1, len(rows) // 5)}
+        ax.plot(rows["step"], rows[quantity], label=f"{network}, depth {depth}", **look)
     ax.set(xlabel="step", ylabel=ylabel)
 
 
 def draw_signals(ax, table, quantity, ylabel):
-    """One quantity of a pass, layer by layer: a band for each pair of graph and network.
-
-    Args:
-        ax: where.
-        table: columns graph, network, quantity, layer, median, low, high.
-        quantity: the rows to draw.
-        ylabel: the axis' label.
-    """
+    """One quantity of a pass by graph and network: columns graph, network, quantity, layer, median, low, high."""
     rows = table[table["quantity"] == quantity]
     for k, ((graph, network), one) in enumerate(rows.groupby(["graph", "network"], sort=False)):
         look = style(k) if k else {"color": "0.45", "linestyle": WITHOUT, "marker": "x"}

@@ -4,23 +4,14 @@ import torch
 
 
 def quadrature_deviation(propagation, features, layers, steps=None):
-    """The deviation of PᵏX at every k, from a few weighted eigenvalue estimates of each feature.
+    """σ(PᵏX) at every k of ``layers``, from a few weighted eigenvalue estimates of each feature: (len(layers),).
 
-    Lanczos, started from one centred feature x and run for m steps in the π inner product, gives a small tridiagonal
-    matrix. Its eigenvalues θ_i and the squared first components w_i of its eigenvectors are the Gauss quadrature
-    of the spectral measure of x: Σ_i w_i θ_i^{2k} = σ(Pᵏx)²/σ(x)² exactly for k < m. Beyond, every even
-    derivative of θ^{2k} is positive, so the quadrature is a lower bound: features keep at least this much.
-
-    Args:
-        propagation: reversible P (every kind that `Propagation` builds from edges, gcn left out).
-        features: X, (n, d).
-        layers: the depths k, a sequence of integers, at least 0.
-        steps: m; None takes max(layers) + 1, which makes every depth exact.
-
-    Returns:
-        σ(PᵏX), (len(layers),).
-
-    Source: theory.md, section 7, for the sum over modes; Golub and Meurant (1994) for its quadrature.
+    P is reversible (every kind that `Propagation` builds from edges, gcn left out). Lanczos, started from one centred
+    feature x and run for m = ``steps`` steps in the π inner product, gives a small tridiagonal matrix. Its eigenvalues
+    θ_i and the squared first components w_i of its eigenvectors are the Gauss quadrature of the spectral measure of x
+    (Golub and Meurant 1994): Σ_i w_i θ_i^{2k} = σ(Pᵏx)²/σ(x)² exactly for k < m, and by default m is one more than
+    the last layer. Beyond, every even derivative of θ^{2k} is positive, so the quadrature is a lower bound: features
+    keep at least this much.
     """
     depths = torch.as_tensor(list(layers), dtype=torch.float64)
     nodes, shares = spectral_measure(propagation, features, steps or int(depths.max()) + 1)
@@ -28,15 +19,9 @@ def quadrature_deviation(propagation, features, layers, steps=None):
 
 
 def spectral_measure(propagation, features, steps):
-    """Where the energy of each feature lies in the spectrum of P, in `steps` points.
+    """Where the energy of each feature lies in the spectrum of P: eigenvalue estimates θ (d, m), energies there (d, m).
 
-    Args:
-        propagation: reversible P.
-        features: X, (n, d).
-        steps: number of points m.
-
-    Returns:
-        Estimated eigenvalues θ, (d, m), and the energies at them, (d, m): each row sums to its feature's σ².
+    Each row of energies sums to its feature's σ².
     """
     root = propagation.stationary.sqrt()
     basis = torch.zeros(features.shape[1], steps + 2, len(root), dtype=torch.float64)

@@ -1,13 +1,16 @@
-"""Chapter real_graphs: smoothing on public graphs, predicted and measured, apart from shrinking weights."""
+"""Smoothing alone on public graphs, predicted and measured; every function returns tidy tables."""
 
-import functools
 import warnings
+from dataclasses import replace
+from functools import cache
 
-import numpy
-import pandas
+import numpy as np
+import pandas as pd
 import torch
 
 import oversmooth as osm
+from oversmooth_book.experiments import common
+from oversmooth_book.experiments.common import Setting, clear_of_rounding
 from oversmooth_book.experiments.real_graphs.lanczos import quadrature_deviation
 
 REFERENCES = ("CSBM", "karate", "digits")
@@ -15,159 +18,110 @@ REFERENCES = ("CSBM", "karate", "digits")
 DENSE_NODES = 4000
 # How far the predictions look for the depth at which little is left.
 FARTHEST = 4096
+SHARES = {"half": 0.5, "tenth": 0.1, "hundredth": 0.01}
+# Of what products with P leave, so small a share has rounding in its ninth digit.
+CLEAR = 1e-6
 
 
 def references(large_nodes):
-    """The graphs of the other chapters and, for the full profile, a large block model.
-
-    Args:
-        large_nodes: its number of nodes, or 0 for none.
-
-    Returns:
-        Names for `load`.
-    """
+    """The graphs of the other chapters and, for the full profile, a large block model (0 nodes: none)."""
     return [*REFERENCES, *([f"CSBM {large_nodes}"] if large_nodes else [])]
 
 
-@functools.cache
-def load(name, whole=False):
-    """A graph by name, its largest connected component unless `whole`.
-
-    Args:
-        name: for `oversmooth.load`, or "CSBM" for the book's reference graph; "CSBM 100000": one with so many nodes
-            and the same mean degree.
-        whole: keep all components.
-
-    Returns:
-        `Data`, the same object at every call: read only.
-    """
+@cache
+def whole(name):
+    """A graph with all its components; a `Setting` has the largest one."""
     family, _, size = name.partition(" ")
     if family == "CSBM":
-        n = int(size or 400)
-        data = osm.csbm(num_nodes=n, p_in=24 / n, p_out=8 / n)  # at 400 the defaults
-    else:
-        data = osm.load(name)
-    return data if whole else osm.largest_component(data)
+        return common.block_model(int(size)) if size else common.graph(name)
+    return osm.load(name)
 
 
-def census(graphs):
-    """What the graphs are, and what the rate is of the whole graph, components and all.
+def widths(**settings):
+    """How wide the networks of each part of the chapter are: part, width."""
+    return pd.DataFrame([{"part": part, "width": setting.width} for part, setting in settings.items()])
 
-    Args:
-        graphs: names.
 
-    Returns:
-        A row for each graph: graph, nodes, components, largest (nodes of the largest component), edges (undirected, of
-        the whole), features, whole_rate (λ with Metropolis weights).
+def census(setting, graphs):
+    """Graphs and their components: graph, nodes, components, largest, edges, features, whole_rate, rate_is_one.
+
+    ``largest``: nodes of the largest component; edges are undirected, ``whole_rate`` is λ of the whole graph.
     """
     rows = []
     for name in graphs:
-        data = load(name, whole=True)
-        P = osm.Propagation.from_data(data)
+        data, largest = whole(name), replace(setting, graph=name).data()
+        P = osm.Propagation.from_data(data, setting.kind)
         row = {"graph": name, "nodes": data.num_nodes, "components": P.num_components}
-        row |= {"largest": load(name).num_nodes, "edges": data.num_edges // 2, "features": data.num_features}
+        row |= {"largest": largest.num_nodes, "edges": data.num_edges // 2, "features": data.num_features}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a disconnected graph has λ = 1 is what this column shows
-            rows.append(row | {"whole_rate": P.rate})
-    return pandas.DataFrame(rows)
+            warnings.simplefilter("ignore")  # that a disconnected graph has λ = 1 is what these columns show
+            rows.append(row | {"whole_rate": P.rate, "rate_is_one": int(P.rate == 1)})
+    return pd.DataFrame(rows)
 
 
-def smoothing(graphs, depth):
-    """Smoothing alone: σ(PᵏX)/σ(X) by repeated products, and from the spectrum; and when little will be left.
+def smoothing(setting, graphs, kinds=("metropolis", "random_walk")):
+    """Smoothing alone, σ(PᵏX)/σ(X) by products and from the spectrum; and when little will be left. Two tables.
 
-    Args:
-        graphs: names; the largest component of each is taken.
-        depth: the last k that is measured, a multiple of 4.
-
-    Returns:
-        Two tables. A row for each graph, propagation and k (0, 1, 2, every fourth): measured, predicted, slowest (λᵏ).
-        A row for each graph and propagation: rate λ, and the first k at which half, a tenth, a hundredth is left; exact
-        tells whether the last one is the depth itself or, by quadrature, a lower bound of it.
+    graph, propagation, layer (0, 1, 2, every fourth up to the depth), measured, predicted, slowest (λᵏ), difference
+    (relative, 0 where it is rounding).  graph, propagation, rate (λ), half, tenth, hundredth (the first layer at which
+    so much is left), exact (whether the last one is that layer, or by quadrature a lower bound of it).
     """
-    curves, summary, layers = [], [], numpy.array([0, 1, 2, *range(4, depth + 1, 4)])
+    curves, ends, layers = [], [], np.array([0, 1, 2, *range(4, setting.depth + 1, 4)])
     for name in graphs:
-        data = load(name)
-        for kind in ("metropolis", "random_walk"):
-            P = osm.Propagation.from_data(data, kind=kind)
-            predicted, exact = _predict(P, data.x, depth)
-            keys = {"graph": name, "propagation": kind}
-            columns = {"measured": _powers(P, data.x, layers), "predicted": predicted[layers].tolist()}
-            curves.append(pandas.DataFrame({**keys, "layer": layers, **columns, "slowest": P.rate**layers}))
-            row = {share: _first_below(predicted, level) for share, level in _SHARES.items()}
-            exact = exact or row["hundredth"] <= depth
-            summary.append({**keys, "rate": P.rate, **row, "exact": exact})
-    return pandas.concat(curves, ignore_index=True), pandas.DataFrame(summary)
+        for kind in kinds:
+            one = replace(setting, graph=name, kind=kind)
+            X, P = one.data().x, one.propagation()
+            whole_curve, exact = _predict(P, X, setting.depth)
+            measured, predicted = _powers(P, X, layers), whole_curve[layers].numpy()
+            rows = {
+                "graph": name,
+                "propagation": kind,
+                "layer": layers,
+                "measured": measured,
+                "predicted": predicted,
+                "slowest": P.rate**layers,
+                "difference": clear_of_rounding(np.where(measured > CLEAR, np.abs(measured / predicted - 1), 0.0)),
+            }
+            curves.append(pd.DataFrame(rows))
+            row = {share: _first_below(whole_curve, level) for share, level in SHARES.items()}
+            row["exact"] = exact or row["hundredth"] <= setting.depth
+            ends.append({"graph": name, "propagation": kind, "rate": P.rate, **row})
+    return pd.concat(curves, ignore_index=True), pd.DataFrame(ends)
 
 
-def overview(counts, curves, summary):
-    """The first table of the chapter: sizes, rates, and what Metropolis weights leave of the features.
-
-    Args:
-        counts: of `census`.
-        curves: of `smoothing`, the first table.
-        summary: of `smoothing`, the second.
-
-    Returns:
-        A row for each graph, rounded and as text, ready to be shown.
-    """
-    rates = summary.pivot(index="graph", columns="propagation", values="rate")
-    left = curves[curves["propagation"] == "metropolis"].pivot(index="graph", columns="layer", values="measured")
-    table = counts.set_index("graph")[["nodes", "components", "largest", "edges"]].astype(str)
-    for kind, label in {"metropolis": "λ Metropolis", "random_walk": "λ random walk"}.items():
-        table[label] = rates[kind].map("{:.4f}".format)
-    for layer in dict.fromkeys([8, 32, left.columns.max()]):
-        table[f"left, k = {layer}"] = left[layer].map("{:.2g}".format, na_action="ignore").fillna("")
-    return table.rename_axis(None)
-
-
-def components(graphs, depth):
-    """The whole graph, with all its components: what of σ(PᵏX) lies inside components, what between them.
+def components(setting, graphs):
+    """σ(PᵏX) of whole graphs, by components: graph, layer, total, inside, between, largest, change.
 
     σ² = Σ_c π_c σ_c² + Σ_c π_c ‖μ_c − μ‖²: the first part is smoothed component by component, the second is conserved.
-
-    Args:
-        graphs: names.
-        depth: the last k.
-
-    Returns:
-        A row for each graph and every fourth k, as shares of σ(X): total, inside, between; and largest, σ on the
-        largest component alone, as a share of its own start.
+    All are shares of σ(X); ``largest`` is σ on the largest component, as a share of its own start; ``change`` is the
+    relative one of ``between`` since layer 0, 0 where it is rounding. Every fourth layer up to the depth.
     """
     rows = []
     for name in graphs:
-        data = load(name, whole=True)
-        P, label = osm.Propagation.from_data(data), component_labels(data)
+        data = whole(name)
+        P, label = osm.Propagation.from_data(data, setting.kind), component_labels(data)
         inside_largest = label == label.bincount().argmax()
         X = data.x
-        for k in range(depth + 1):
+        for k in range(setting.depth + 1):
             if k % 4 == 0:
                 rows.append({"graph": name, "layer": k, **_parts(X, label)})
                 rows[-1]["largest"] = float(osm.deviation(X[inside_largest]))
             X = P @ X
-    table = pandas.DataFrame(rows)
+    table = pd.DataFrame(rows)
     start = table.groupby("graph", sort=False).transform("first")
+    change = (table["between"] / start["between"] - 1).abs()
     table[["inside", "between"]] = table[["inside", "between"]].div(start["total"], axis=0)
     table[["total", "largest"]] /= start[["total", "largest"]]
-    return table
+    return table.assign(change=clear_of_rounding(change, floor=1e-10))
 
 
 def component_labels(data):
-    """The connected component of each node, (n,) integers from 0.
-
-    Args:
-        data: an undirected graph.
-
-    Returns:
-        The labels.
-    """
+    """The connected component of each node of an undirected graph: (n,) integers from 0."""
     from scipy.sparse.csgraph import connected_components
     from torch_geometric.utils import to_scipy_sparse_matrix
 
     adjacency = to_scipy_sparse_matrix(data.edge_index, num_nodes=data.num_nodes)
     return torch.from_numpy(connected_components(adjacency, directed=False)[1]).long()
-
-
-_SHARES = {"half": 0.5, "tenth": 0.1, "hundredth": 0.01}
 
 
 def _powers(P, X, layers):
@@ -177,7 +131,7 @@ def _powers(P, X, layers):
         if k in layers:
             found[k] = float(osm.deviation(X, P))
         X = P @ X
-    return [found[k] / found[0] for k in layers]
+    return np.array([found[k] / found[0] for k in layers])
 
 
 def _predict(P, X, depth):
@@ -194,7 +148,7 @@ def _first_below(curve, level):
 
 
 def _parts(X, label):
-    """Total deviation, its part inside components and its part between them (uniform weights)."""
+    """Total deviation, its part inside components and its part between them, with uniform weights: P is symmetric."""
     count = label.bincount()[:, None].to(X.dtype)
     means = torch.zeros(len(count), X.shape[1], dtype=X.dtype).index_add_(0, label, X) / count
     share = count / len(X)
@@ -202,3 +156,6 @@ def _parts(X, label):
     inside = (X - means[label]).square().sum() / len(X)
     between = (share * (means - centre).square()).sum()
     return {"total": float(osm.deviation(X)), "inside": float(inside.sqrt()), "between": float(between.sqrt())}
+
+
+REFERENCE = Setting(depth=64, seeds=(0, 1, 2), loss="cross_entropy")

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
-from oversmooth.drawing.theme import DIVERGING, THEORY, band, style
+from oversmooth.drawing.theme import DIVERGING, THEORY, band, panels, style
 
 # Links of the chain -> heading of their column.
 HEADINGS = {
@@ -15,16 +15,77 @@ HEADINGS = {
 }
 
 
-def draw_remedies(ax, table, x, ylabel, log=False):
-    """One quantity against the depth or the layer: plain in grey, then the remedies.
+# Graph -> what its score is, and that of a constant output.
+SCORES = {
+    "CSBM": ("block model: accuracy", 1 / 2),
+    "Cora": ("Cora: accuracy", 1 / 7),
+    "minesweeper": ("minesweeper: area under the ROC curve", 1 / 2),
+}
 
-    Args:
-        ax: where.
-        table: columns remedy, median, low, high and the one named x.
-        x: "depth" or "layer".
-        ylabel: the axis' label.
-        log: whether the vertical axis is logarithmic.
-    """
+
+def losses_figure(losses):
+    """A panel for each family: the final loss against depth; columns remedy, depth, median, low, high, family."""
+    _, axes = panels(columns=3, height=3.6, sharey=True)
+    depths = sorted(losses["depth"].unique())
+    for ax, (family, rows) in zip(axes, losses.groupby("family", sort=False), strict=True):
+        draw_remedies(ax, rows, "depth", "loss / label entropy")
+        ax.axhline(1, **THEORY, label="best constant")
+        ax.set_title(family)
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(depths, depths)
+        ax.set_ylim(-0.03, 1.25)
+        ax.label_outer()
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.26), fontsize=9)
+
+
+def chain_figure(chain):
+    """The table of tiles of one graph; columns as for `draw_remedy_chain`."""
+    _, ax = panels(height=5.2)
+    draw_remedy_chain(ax, chain)
+
+
+def profile_figure(ratio, size):
+    """The backward signal, its ratio above its size: columns remedy, layer, median, low, high, family, a panel each."""
+    _, axes = panels(rows=2, columns=3, height=3.0, sharex=True, sharey="row")
+    labels = (r"$\sigma(\tilde B)\,/\,\|\tilde B\|$", "size / that at the output")
+    for row, table, label in zip(axes.reshape(2, 3), (ratio, size), labels, strict=True):
+        for ax, (family, rows) in zip(row, table.groupby("family", sort=False), strict=True):
+            draw_remedies(ax, rows, "layer", label, log=True)
+            ax.set_title(family if table is ratio else "")
+            ax.label_outer()
+    for ax in axes[3:]:
+        ax.set_ylim(1e-13, 1e5)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), fontsize=9)
+
+
+def real_chain_figure(chain):
+    """A table of tiles for each graph; columns graph, as for `draw_remedy_chain`. Graph -> axes, to be tinted."""
+    _, axes = panels(rows=chain["graph"].nunique(), height=0.9 + 0.36 * chain["remedy"].nunique())
+    found = {}
+    for ax, (graph, rows) in zip(axes, chain.groupby("graph", sort=False), strict=True):
+        draw_remedy_chain(ax, rows)
+        ax.set_title(graph, loc="left", fontweight="bold")
+        found[graph] = ax
+    return found
+
+
+def scores_figure(scores):
+    """A panel for each graph; columns graph and those of `draw_remedy_scores`. Graph -> axes, for the page to tint."""
+    groups = scores.groupby("graph", sort=False)
+    heights = [rows["remedy"].nunique() + (graph != "CSBM") for graph, rows in groups]
+    size = {"height": 0.7 + 0.09 * sum(heights), "gridspec_kw": {"height_ratios": heights}}
+    _, axes = panels(rows=len(heights), **size)
+    found = {}
+    for ax, (graph, rows) in zip(axes, groups, strict=True):
+        label, chance = SCORES[graph]
+        draw_remedy_scores(ax, rows, chance, label)
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
+        found[graph] = ax
+    return found
+
+
+def draw_remedies(ax, table, x, ylabel, log=False):
+    """One quantity, plain in grey, then the remedies: columns remedy, median, low, high, and x ("depth" or "layer")."""
     others = [remedy for remedy in table["remedy"].unique() if remedy != "plain"]
     looks = {remedy: style(k) for k, remedy in enumerate(others)}
     looks["plain"] = {"color": "0.55", "linewidth": 4.0, "solid_capstyle": "round", "zorder": 1.5}
@@ -35,21 +96,10 @@ def draw_remedies(ax, table, x, ylabel, log=False):
     ax.set(xlabel="depth $L+1$" if x == "depth" else r"layer $k$   ($\leftarrow$ errors)", ylabel=ylabel)
 
 
-def draw_best_constant(ax):
-    """The loss of the best constant output, dashed.
-
-    Args:
-        ax: where, with a loss on the vertical axis, as a share of the label entropy.
-    """
-    ax.axhline(1, **THEORY, label="best constant")
-
-
 def draw_remedy_chain(ax, table):
-    """Which link each remedy breaks: a tile and a number for each; blue tiles hold, orange ones are broken.
+    """Which link each remedy breaks, orange tiles; blue ones hold: columns remedy, link, value, level, holds.
 
-    Args:
-        ax: where.
-        table: columns remedy, link, value, level, holds. A loss "holds" where nothing is learned.
+    A loss "holds" where nothing is learned.
     """
     links = list(HEADINGS)
     grid = {name: table.pivot(index="remedy", columns="link", values=name)[links] for name in ("value", "holds")}
@@ -81,14 +131,7 @@ def _short(value):
 
 
 def draw_remedy_scores(ax, table, chance, xlabel):
-    """Mean score of every remedy with its interval, a marker for each depth.
-
-    Args:
-        ax: where.
-        table: columns remedy, depth, mean, low, high, of one graph.
-        chance: the score of a constant output.
-        xlabel: what the score is.
-    """
+    """Mean score of every remedy on one graph, a marker for each depth: columns remedy, depth, mean, low, high."""
     remedies = list(table["remedy"].unique())
     depths = sorted(table["depth"].unique())
     for k, depth in enumerate(depths):

@@ -1,53 +1,46 @@
-"""Chapter remedies: the three graphs, who is trained and who is tested."""
+"""The three graphs of the chapter, who is trained and who is tested."""
 
+import copy
 from functools import cache
 
 import torch
 
 import oversmooth as osm
+from oversmooth_book.experiments import common
 
 
-@cache
-def problem(graph, seed):
-    """A graph, its propagation, and who is trained and tested.
+def problem(setting):
+    """The graph of a setting's first seed: data, P, training mask, test mask; the largest component.
 
-    Args:
-        graph: "CSBM", a draw for each seed, half of the nodes trained; "Cora", the published split, features reduced
-            to their 64 leading principal components; or "minesweeper", a published split for each seed. The largest
-            component of each.
-        seed: of the draw, or of the split.
-
-    Returns:
-        (data, P, training mask, test mask).
+    "CSBM": a draw for each seed, half of the nodes trained. "Cora": the published split, features reduced to their 64
+    leading principal components. "minesweeper": a published split for each seed.
     """
-    if graph == "CSBM":
-        data = osm.largest_component(osm.csbm(seed=seed))
-        train = torch.randperm(data.num_nodes, generator=torch.Generator().manual_seed(seed)) % 2 == 0
-        return data, osm.Propagation.from_data(data), train, ~train
-    data, P = _benchmark(graph)
-    if data.train_mask.dim() == 1:
-        return data, P, data.train_mask, data.test_mask
-    return data, P, *(mask[:, seed % mask.shape[1]] for mask in (data.train_mask, data.test_mask))
+    return _problem(setting.graph, setting.kind, setting.seeds[0])
 
 
 @cache
-def _benchmark(name):
-    data = osm.largest_component(osm.load(name))
+def _problem(graph, kind, seed):
+    if graph == "CSBM":
+        data = osm.largest_component(common.graph(graph, seed))
+        train = torch.randperm(data.num_nodes, generator=torch.Generator().manual_seed(seed)) % 2 == 0
+        return data, osm.Propagation.from_data(data, kind), train, ~train
+    data = _reduced(graph)
+    masks = data.train_mask, data.test_mask
+    if data.train_mask.dim() > 1:
+        masks = [mask[:, seed % mask.shape[1]] for mask in masks]
+    return data, common.propagation(graph, kind=kind), *masks
+
+
+@cache
+def _reduced(name):
+    data = copy.copy(common.graph(name))  # the other chapters' graph keeps its features
     if data.num_features > 64:
         data.x = principal(data.x, 64)
-    return data, osm.Propagation.from_data(data)
+    return data
 
 
 def principal(features, count):
-    """The leading principal components of features.
-
-    Args:
-        features: (n, d).
-        count: how many, at most d.
-
-    Returns:
-        (n, count), the columns of mean 0, scaled together so that their mean square is 1.
-    """
+    """The leading principal components of features: (n, count), means 0, scaled together to mean square 1."""
     centred = features - features.mean(0)
     _, directions = torch.linalg.eigh(centred.T @ centred)
     directions = directions[:, -count:]

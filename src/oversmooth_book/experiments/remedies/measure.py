@@ -1,11 +1,17 @@
-"""Chapter remedies: every remedy on the same graphs, under the same budget, and the link of the chain it breaks."""
+"""Every remedy on the same graphs, under the same budget, and the link of the chain it breaks.
 
-import pandas
+A network is a `Setting` (of which the first seed counts) and the name of a remedy.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import pandas as pd
 import torch
 from torch.nn.functional import cross_entropy
 
 import oversmooth as osm
-from oversmooth_book.experiments.real_graphs.training import label_entropy, score
+from oversmooth_book.experiments.common import Setting, accuracy, descend, label_entropy, score
 from oversmooth_book.experiments.remedies.graphs import problem
 
 FAMILIES = {
@@ -13,85 +19,30 @@ FAMILIES = {
     "norms": ("BatchNorm", "PairNorm", "mean subtraction", "LayerNorm"),
     "weights and edges": ("orthogonal", "large weights", "DropEdge", "no graph"),
 }
-STEPS = 100  # of Adam, for every network of the chapter
 # Where gradients explode, at the greatest depth, rounding decides at which loss a run ends; more draws make up for it.
 CHAOTIC, MANY = ("BatchNorm", "no graph"), 8
 ALL = ("plain", *(remedy for family in FAMILIES.values() for remedy in family))
 
 
-def build(graph, remedy, depth, seed, width=16):
-    """A network with one remedy for a graph; "no graph" is the plain network with P = I, a perceptron.
-
-    Args:
-        graph: see `problem`.
-        remedy: a name of `osm.REMEDIES`, or "no graph".
-        depth: L+1.
-        seed: of graph and weights.
-        width: of the hidden layers.
-
-    Returns:
-        `osm.DeepNetwork`.
-    """
-    data, P, *_ = problem(graph, seed)
+def build(setting, remedy):
+    """An `osm.DeepNetwork` with one remedy; "no graph" is the plain network with P = I, a perceptron."""
+    data, P, *_ = problem(setting)
     if remedy == "no graph":
         P, remedy = osm.Propagation.from_data(data, kind="identity"), "plain"
-    return osm.DeepNetwork(P, data.num_features, int(data.y.max()) + 1, depth, width, remedy, seed=seed)
+    sizes = {"features": data.num_features, "classes": int(data.y.max()) + 1, "depth": setting.depth}
+    sizes["width"] = setting.width
+    return osm.DeepNetwork(P, **sizes, remedy=remedy, activation=setting.activation, seed=setting.seeds[0])
 
 
-def loss(model, graph, seed):
-    """The cross-entropy on the training nodes.
-
-    Args:
-        model: of `build`.
-        graph: see `problem`.
-        seed: likewise.
-
-    Returns:
-        A scalar tensor.
-    """
-    data, _, train, _ = problem(graph, seed)
+def loss(setting, model):
+    """The cross-entropy of a model on the training nodes, a scalar tensor."""
+    data, _, train, _ = problem(setting)
     return cross_entropy(model(data.x)[train], data.y[train])
 
 
-def descend(parameters, objective, steps, lr):
-    """Adam, full batch, with torch's other defaults: the one budget of this chapter. Ends at the least loss it met.
-
-    A deep network's loss may leap by a hundredfold in one step and come back in the next. Where it stands when the
-    budget is spent is then chance, and rounding decides; the least loss is not.
-
-    Args:
-        parameters: changed in place.
-        objective: () -> loss.
-        steps: updates.
-        lr: step size.
-    """
-    parameters = list(parameters)
-    optimizer = torch.optim.Adam(parameters, lr=lr, foreach=True)
-    least, kept = float("inf"), [parameter.detach().clone() for parameter in parameters]
-    for step in range(steps + 1):
-        optimizer.zero_grad()
-        value = objective()
-        if value < least:
-            least, kept = float(value.detach()), [parameter.detach().clone() for parameter in parameters]
-        if step < steps:
-            value.backward()
-            optimizer.step()
-    with torch.no_grad():
-        for parameter, best in zip(parameters, kept, strict=True):
-            parameter.copy_(best)
-
-
-def train_output(model, graph, seed, steps, lr):
-    """Train the output layer alone, as the theorem asks; the hidden layers do not move.
-
-    Args:
-        model: changed in place; left in evaluation mode.
-        graph: see `problem`.
-        seed: likewise.
-        steps: of Adam.
-        lr: step size.
-    """
-    data, _, train, _ = problem(graph, seed)
+def train_output(setting, model):
+    """Train the output layer alone, as the theorem asks; the model is left in evaluation mode."""
+    data, _, train, _ = problem(setting)
     model.eval()
     with torch.no_grad():
         propagated = (model.propagation @ model.embed(data.x))[train]
@@ -99,19 +50,13 @@ def train_output(model, graph, seed, steps, lr):
     def objective():
         return cross_entropy(model.output.lin(propagated) + model.output.bias, data.y[train])
 
-    descend(model.output.parameters(), objective, steps, lr)
+    descend(model.output.parameters(), objective, setting.steps, setting.step_size)
 
 
-def probed(model, graph, seed):
-    """What the probe measures in one pass, and how the slopes vary over the nodes.
+def probed(setting, model):
+    """The table of `osm.Probe` after one pass, and slope.
 
-    Args:
-        model: of `build`.
-        graph: see `problem`.
-        seed: likewise.
-
-    Returns:
-        The table of `osm.Probe` with a column slope: σ(ρ'(H)) / (Σ π_i ‖ρ'(H_i)‖²)^{1/2}, NaN for the output layer.
+    σ(ρ'(H)) / (Σ π_i ‖ρ'(H_i)‖²)^{1/2}, how the slopes vary over the nodes; NaN for the output layer.
     """
     P, slopes = model.propagation, []
 
@@ -126,123 +71,81 @@ def probed(model, graph, seed):
     ]
     model.eval().zero_grad()
     with osm.Probe(model, norm=P) as probe:
-        loss(model, graph, seed).backward()
+        loss(setting, model).backward()
     for handle in handles:
         handle.remove()
     return probe.table().assign(slope=[*(float(osm.relative_deviation(slope, P)) for slope in slopes), float("nan")])
 
 
-def outcome(graph, remedy, depth, seed, steps, lr):
-    """One network twice: with its output layer trained, which is the chain, and with all layers trained.
+def outcome(setting, remedy):
+    """One network twice, its output layer trained (the chain) and all layers trained: a dictionary.
 
-    Args:
-        graph: see `problem`.
-        remedy: see `build`.
-        depth: L+1.
-        seed: of graph and weights.
-        steps: of Adam, both times.
-        lr: its step size.
-
-    Returns:
-        A dictionary. Output layer trained: forward (relative deviation of what the output layer reads), slope (median
-        over the hidden layers of the slopes' relative deviation), mean_error ‖μ(B̃⁽ᴸ⁾)‖, gradient (largest of a hidden
-        layer), output_loss. All trained: loss. Losses are shares of the entropy of the training labels. score: on the
-        test nodes, area under the ROC curve for minesweeper, else accuracy.
+    Output layer trained: forward (relative deviation of what the output layer reads), slope (median over the hidden
+    layers of the slopes' relative deviation), mean_error ‖μ(B̃⁽ᴸ⁾)‖, gradient (largest of a hidden layer), output_loss.
+    All trained: loss. Losses are shares of the entropy of the training labels. score: on the test nodes, area under
+    the ROC curve for minesweeper, else accuracy.
     """
-    data, _, train, test = problem(graph, seed)
+    data, _, train, test = problem(setting)
     entropy = label_entropy(data.y[train])
-    model = build(graph, remedy, depth, seed)
-    train_output(model, graph, seed, steps, lr)
-    table = probed(model, graph, seed)
+    model = build(setting, remedy)
+    train_output(setting, model)
+    table = probed(setting, model)
     hidden, last = table.iloc[:-1], table.iloc[-1]
     row = {"forward": last["feature_ratio"], "slope": hidden["slope"].median(), "mean_error": last["backward_mean"]}
-    row |= {"gradient": hidden["gradient"].max(), "output_loss": float(loss(model, graph, seed).detach()) / entropy}
-    model = build(graph, remedy, depth, seed).train()
-    descend(model.parameters(), lambda: loss(model, graph, seed), steps, lr)
+    row |= {"gradient": hidden["gradient"].max(), "output_loss": float(loss(setting, model).detach()) / entropy}
+    model = build(setting, remedy).train()
+    descend(model.parameters(), lambda: loss(setting, model), setting.steps, setting.step_size)
     model.eval()
     with torch.no_grad():
         output = model(data.x)
         row["loss"] = float(cross_entropy(output[train], data.y[train])) / entropy
-    hit = (output.argmax(1) == data.y)[test].double().mean()
-    return row | {"score": score(output[test], data.y[test]) if graph == "minesweeper" else float(hit)}
+    measure = score if setting.graph == "minesweeper" else accuracy
+    return row | {"score": measure(output[test], data.y[test])}
 
 
-def compare(graph, depths, seeds, rates, remedies=ALL, steps=STEPS, jobs=2):
-    """`outcome` for every remedy, depth, seed and step size.
+def compare(setting, depths, rates, remedies=ALL, jobs=2):
+    """`outcome` for every remedy, depth, step size and seed: graph, remedy, depth, lr, seed, and its entries."""
+    grid = {"graph": [setting.graph], "remedy": list(remedies), "depth": depths, "lr": rates}
+    return osm.sweep(partial(_outcome, setting), grid, setting.seeds, jobs=jobs)
 
-    Args:
-        graph: see `problem`.
-        depths: list of L+1.
-        seeds: of graph and weights: how many, or a range.
-        rates: Adam's step sizes.
-        remedies: some of `ALL`.
-        steps: of Adam.
-        jobs: processes.
 
-    Returns:
-        pandas.DataFrame: columns graph, remedy, depth, steps, lr, seed, and those of `outcome`.
+def _outcome(setting, graph, remedy, depth, lr, seed):
+    return outcome(replace(setting, graph=graph, depth=depth, step_size=lr, seeds=(seed,)), remedy)
+
+
+def compare_all(setting, depths, rates):
+    """`compare` for all remedies, and with `MANY` seeds for the `CHAOTIC` ones at the last depth."""
+    more = tuple(range(len(setting.seeds), MANY))
+    parts = [compare(setting, depths, rates)]
+    parts += [compare(replace(setting, seeds=more), depths[-1:], rates, CHAOTIC)] if more else []
+    return pd.concat(parts, ignore_index=True)
+
+
+def profile(setting, remedy):
+    """The backward signal of one network, output layer random, then trained: output_layer, layer, ratio, mean, size.
+
+    σ(B̃)/‖B̃‖, ‖μ(B̃)‖/‖B̃‖ and ‖B̃⁽ᵏ⁾‖/‖B̃⁽ᴸ⁾‖.
     """
-    grid = {"graph": [graph], "remedy": list(remedies), "depth": depths, "steps": [steps], "lr": rates}
-    return osm.sweep(outcome, grid, range(seeds) if isinstance(seeds, int) else seeds, jobs=jobs)
-
-
-def compare_all(depths, num_seeds, rates):
-    """`compare` on the block model for all remedies, and with `MANY` seeds for the `CHAOTIC` ones at the last depth.
-
-    Args:
-        depths: list of L+1.
-        num_seeds: of graph and weights.
-        rates: Adam's step sizes.
-
-    Returns:
-        Like `compare`.
-    """
-    more = range(num_seeds, max(num_seeds, MANY))
-    parts = [compare("CSBM", depths, num_seeds, rates)]
-    parts += [compare("CSBM", depths[-1:], more, rates, CHAOTIC)] if more else []
-    return pandas.concat(parts, ignore_index=True)
-
-
-def profile(graph, remedy, depth, seed, steps, lr):
-    """The backward signal of one network layer by layer, its output layer random and then trained.
-
-    Args:
-        graph: see `problem`.
-        remedy: see `build`.
-        depth: L+1.
-        seed: of graph and weights.
-        steps: of Adam, on the output layer.
-        lr: its step size.
-
-    Returns:
-        pandas.DataFrame: columns output_layer (random or trained), layer, ratio σ(B̃)/‖B̃‖, mean ‖μ(B̃)‖/‖B̃‖, size
-        ‖B̃⁽ᵏ⁾‖/‖B̃⁽ᴸ⁾‖.
-    """
-    model, tables = build(graph, remedy, depth, seed), []
+    model, tables = build(setting, remedy), []
     for state in ("random", "trained"):
         if state == "trained":
-            train_output(model, graph, seed, steps, lr)
-        table = probed(model, graph, seed)
+            train_output(setting, model)
+        table = probed(setting, model)
         norm = table["backward_norm"]
         columns = {"output_layer": state, "ratio": table["backward_ratio"], "mean": table["backward_mean"] / norm}
         columns["size"] = norm / norm.iloc[-1]
         tables.append(table[["layer"]].assign(**columns))
-    return pandas.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
-def profiles(graph, depth, num_seeds, lr, steps=STEPS, jobs=2):
-    """`profile` for every remedy and seed.
+def profiles(setting, jobs=2):
+    """`profile` for every remedy and seed: remedy, seed, and its columns."""
+    return osm.sweep(partial(_profile, setting), {"remedy": list(ALL)}, setting.seeds, jobs=jobs)
 
-    Args:
-        graph: see `problem`.
-        depth: L+1.
-        num_seeds: of graph and weights.
-        lr: see `profile`.
-        steps: likewise.
-        jobs: processes.
 
-    Returns:
-        pandas.DataFrame.
-    """
-    grid = {"graph": [graph], "remedy": list(ALL), "depth": [depth], "steps": [steps], "lr": [lr]}
-    return osm.sweep(profile, grid, range(num_seeds), jobs=jobs)
+def _profile(setting, remedy, seed):
+    return profile(replace(setting, seeds=(seed,)), remedy)
+
+
+# Steps of Adam, for every network of the chapter.
+REFERENCE = Setting(depth=64, width=16, seeds=(0, 1, 2), loss="cross_entropy", step_size=0.005, steps=100)

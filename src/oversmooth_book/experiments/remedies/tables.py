@@ -1,77 +1,100 @@
-"""Chapter remedies: from one row a network to the tables that are drawn."""
+"""From one row a network to the tables that are drawn and judged."""
 
-import pandas
+import pandas as pd
 from scipy import stats
 
+from oversmooth_book.experiments.common import clear_of_rounding, over_seeds
 from oversmooth_book.experiments.remedies.measure import FAMILIES
 
 # Links of the chain: the column that measures each, and the level below which the link holds. Features are smooth where
 # they differ by less than a tenth of their size, slopes likewise; gradients of networks that train are above 0.1.
 LINKS = {"forward": 0.1, "slope": 0.1, "mean_error": 0.05, "gradient": 0.05}
+LEARNED = 0.5  # a network has learned if its loss is below this share of the label entropy
+CENTRED = ("BatchNorm", "PairNorm", "mean subtraction")  # norms that subtract the mean over the nodes
 
 
-def best_rate(table):
-    """For every network the run, among its step sizes, that ended with the least training loss.
-
-    Args:
-        table: of `remedies.compare`.
-
-    Returns:
-        Its rows, one for each graph, remedy, depth and seed.
-    """
-    keys = ["graph", "remedy", "depth", "seed"]
-    table = table.reset_index(drop=True)  # joined tables may number their rows twice
+def best_rate(*runs):
+    """Of every network in `measure.compare` the run, among its step sizes, that ended with the least training loss."""
+    keys, table = ["graph", "remedy", "depth", "seed"], pd.concat(runs, ignore_index=True)
     return table.loc[table.groupby(keys, sort=False)["loss"].idxmin()].reset_index(drop=True)
 
 
+def deepest(runs):
+    """The rows of every graph's greatest depth."""
+    return runs[runs["depth"] == runs.groupby("graph")["depth"].transform("max")]
+
+
 def by_family(table):
-    """A table with each family of remedies in turn, the plain network in all of them.
-
-    Args:
-        table: with a column remedy.
-
-    Returns:
-        pandas.DataFrame with a column family; the plain network first, then in the order of `FAMILIES`.
-    """
+    """A table with each family of remedies in turn, the plain network first in each: a column family."""
     parts = []
     for family, members in FAMILIES.items():
         parts += [table[table["remedy"] == remedy].assign(family=family) for remedy in ("plain", *members)]
-    return pandas.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True)
 
 
-def chain(table, by=()):
-    """What each remedy does to each link of the chain, and to the loss: medians over the seeds.
+def losses(runs):
+    """The final loss over the seeds, by family: remedy, depth, median, low, high, family."""
+    return by_family(over_seeds(runs, ["remedy", "depth"], "loss"))
 
-    Args:
-        table: of `best_rate`, for one depth.
-        by: further columns that tell networks apart, such as "graph".
 
-    Returns:
-        pandas.DataFrame: columns ``by``, remedy, link, value, level, holds (value below level); the loss as a last
-        link, with level 1 (the best constant output): it "holds" where no more than a hundredth of it was learned.
+def chain(runs, by=()):
+    """What each remedy does to each link of the chain: ``by``, remedy, link, value, level, holds.
+
+    Medians over the seeds; ``runs`` are of one depth for each of ``by``. The loss is a last link, with level 1 (the
+    best constant output): it "holds" where no more than a hundredth of it was learned.
     """
     keys, levels = [*by, "remedy"], LINKS | {"loss": 1.0}
-    medians = table.groupby(keys, sort=False)[list(levels)].median()
+    medians = runs.groupby(keys, sort=False)[list(levels)].median()
     long = medians.rename_axis(columns="link").stack().rename("value").reset_index()
     level = long["link"].map(levels)
     holds = (long["value"] < level).where(long["link"] != "loss", long["value"] > 0.99)
     return long.assign(level=level, holds=holds)
 
 
-def intervals(table, value="score", by=("graph", "remedy", "depth"), confidence=0.95):
-    """The mean over the seeds and its t-interval.
+def smooth_learners(runs):
+    """How many networks have learned although their last features are smooth: remedy, networks, smooth_learners."""
+    smooth = (runs["loss"] < LEARNED) & (runs["forward"] < LINKS["forward"])
+    groups = runs.assign(smooth=smooth.astype(int)).groupby("remedy", sort=False)["smooth"]
+    return groups.agg(networks="count", smooth_learners="sum").reset_index()
 
-    Args:
-        table: a row for each seed and each combination of ``by``; at least two seeds.
-        value: the column to summarise.
-        by: columns that tell the combinations apart.
-        confidence: probability with which such an interval covers the mean, if seeds are normally distributed.
 
-    Returns:
-        pandas.DataFrame: columns ``by``, mean, low, high, seeds.
+def way_back(runs, remedy="large weights"):
+    """What of the mean error arrives as a gradient: seed, ratio (largest hidden gradient over the mean error)."""
+    rows = runs[runs["remedy"] == remedy]
+    return pd.DataFrame({"seed": rows["seed"], "ratio": rows["gradient"] / rows["mean_error"]}).reset_index(drop=True)
+
+
+def profile_bands(profiles):
+    """Two tables of `measure.profiles` by family, remedy, layer, median, low, high, family.
+
+    The ratio with a random output layer, which says whether errors are smoothed; the size with a trained one, which
+    says whether anything arrives.
     """
+    states = {"ratio": "random", "size": "trained"}
+    rows = {value: profiles[profiles["output_layer"] == state] for value, state in states.items()}
+    return [by_family(over_seeds(rows[value], ["remedy", "layer"], value)) for value in states]
+
+
+def centred_means(profiles):
+    """The mean's largest share of a hidden backward signal, output layer random: remedy (of `CENTRED`), mean.
+
+    0 where it is rounding.
+    """
+    hidden = profiles[(profiles["output_layer"] == "random") & (profiles["layer"] < profiles["layer"].max())]
+    means = hidden[hidden["remedy"].isin(CENTRED)].groupby("remedy", sort=False)["mean"].max()
+    return pd.DataFrame({"mean": clear_of_rounding(means)}, index=means.index).reset_index()
+
+
+def intervals(table, value="score", by=("graph", "remedy", "depth"), confidence=0.95):
+    """The mean over the seeds, two at least, and its t-interval: ``by``, mean, low, high, seeds."""
     groups = table.groupby(list(by), sort=False)[value]
     found = groups.agg(mean="mean", spread="std", seeds="count").reset_index()
     half = stats.t.ppf((1 + confidence) / 2, found["seeds"] - 1) * found["spread"] / found["seeds"] ** 0.5
     found["low"], found["high"] = found["mean"] - half, found["mean"] + half
     return found[[*by, "mean", "low", "high", "seeds"]]
+
+
+def real_losses(runs):
+    """`intervals` of the loss, and the seeds' largest: graph, remedy, depth, mean, low, high, seeds, largest."""
+    largest = runs.groupby(["graph", "remedy", "depth"], sort=False)["loss"].max().to_numpy()
+    return intervals(runs, "loss").assign(largest=largest)
