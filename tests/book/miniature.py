@@ -11,7 +11,7 @@ import nbformat
 import psutil
 
 from oversmooth.graphs import ogb as ogbfiles
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
 from oversmooth_book.run.processes import MARK
 
 REPOSITORY = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from miniature import write_claims
 
 from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim, read_claims, read_values
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
 
 
 def make(comparison="<", threshold=0.1, profile="published", digits=3):

@@ -20,14 +20,15 @@ from miniature import (
     write_profiles,
 )
 
-from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, read_claims, read_values
-from oversmooth_book.book.layout import Book, BookError
-from oversmooth_book.book.profiles import read_profiles
-from oversmooth_book.book.statements import check_statements, read_statements, statement_numbers
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, read_values
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.statements import read_statements, statement_numbers
 from oversmooth_book.check.checker import check
+from oversmooth_book.check.statements import check_statements
 
 REAL = Book(REPOSITORY)
-CLAIMS = read_claims(REAL.chapters / "claims.yml")
+CLAIMS = REAL.claims
 STATEMENTS = """- statement: 1
   text: Powers grow.
   claims: [T1]
@@ -50,9 +51,9 @@ def test_no_claim_fails_on_its_committed_value(name, profile):
 
 
 def test_the_index_covers_the_six_statements_and_all_it_names_exists():
-    statements = read_statements(REAL.chapters / "statements.yml")
+    statements = REAL.statements
     assert list(statements) == [1, 2, 3, 4, 5, 6]
-    assert check_statements(REAL, CLAIMS, read_profiles(REAL.chapters / "profiles.yml")) == []
+    assert check_statements(REAL) == []
     assert all(statement.claims and statement.figures and statement.tests for statement in statements.values())
 
 

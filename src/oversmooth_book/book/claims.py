@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from oversmooth_book.book.layout import BookError
-from oversmooth_book.book.needs import check_graphs
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.graphs import check_graphs
 from oversmooth_book.book.profiles import PROFILES, satisfies
 from oversmooth_book.book.strict_yaml import check_fields, check_texts, is_number, read_rows
 
@@ -82,6 +82,10 @@ class Claim:
     def measured(self, value) -> str:
         """The measured value, if any, and the needed one, in words."""
         return ("" if value is None else f"measured {self.show(value)}, ") + f"needed {self.condition()}"
+
+    def failure(self, value: float) -> str:
+        """A failed claim in one line: its name, the measured value and the needed one."""
+        return f"{self.id} ({self.chapter}): measured {value:.6g}, needed {self.condition()}"
 
     def undecided(self, profile: str, missing=()) -> str:
         """Why a run cannot decide the claim, in words; empty if it can.
@@ -202,8 +206,3 @@ def read_values(path: Path) -> dict[str, float]:
     if wrong:
         raise BookError(f"{path.parent.name}/{path.name} is damaged ({wrong[0]}); run the chapter again")
     return {name: float(value) for name, value in values.items()}
-
-
-def of_chapter(claims: dict[str, Claim], chapter: str) -> list[Claim]:
-    """The claims that a chapter has to measure."""
-    return [claim for claim in claims.values() if claim.chapter == chapter]

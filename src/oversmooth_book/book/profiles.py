@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.strict_yaml import check_fields, read_yaml
 
 PROFILES = ("quick", "published", "full")

@@ -7,7 +7,7 @@ import functools
 import sys
 from pathlib import Path
 
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
 
 
 def read_yaml(path: Path):

@@ -7,18 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from oversmooth_book.book.claims import read_claims, read_values
-from oversmooth_book.book.layout import Book, BookError, recover_folders, replace_folder, with_home
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import read_values
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.fingerprints import fingerprints
+from oversmooth_book.book.layout import recover_folders, replace_folder, with_home
 from oversmooth_book.book.notebooks import faults, read_notebook, write_notebook
-from oversmooth_book.book.profiles import ChapterProfile, read_profiles
-from oversmooth_book.book.records import fingerprints, outputs_differ, read_record
-from oversmooth_book.book.statements import STATEMENTS_MARK, read_statements, statement_sections
+from oversmooth_book.book.profiles import ChapterProfile
+from oversmooth_book.book.records import outputs_differ, read_record
 from oversmooth_book.check.compare import read_borrowed
 from oversmooth_book.check.spread import read_spread
 from oversmooth_book.run.runner import locked, why_due
 from oversmooth_book.show.benchmark_table import BENCHMARKS_MARK, benchmark_table
 from oversmooth_book.show.ledger import CLAIMS_MARK, claims_table
 from oversmooth_book.show.pages import API_MARK, DATA_MARK, Page, api_listing, chapter_notebook, missing_data
+from oversmooth_book.show.statements import STATEMENTS_MARK, statement_sections
 
 
 def build(book: Book, profile: str = "published", committed: bool = False) -> list[str]:
@@ -35,29 +38,27 @@ def build(book: Book, profile: str = "published", committed: bool = False) -> li
     Raises:
         BookError: if a chapter has no valid run, or Sphinx has a complaint.
     """
-    chapters = read_profiles(book.chapters / "profiles.yml")
-    claims = read_claims(book.chapters / "claims.yml")
-    strangers = [claim.id for claim in claims.values() if claim.chapter not in chapters]
+    strangers = [claim.id for claim in book.claims.values() if claim.chapter not in book.profiles]
     if strangers:
         raise BookError(f"claims.yml: {', '.join(strangers)}: no such chapter in profiles.yml")
     with locked(book, profile):
         recover_folders(book.build(profile))
-        pages = {name: _page(book, chapter, profile, committed, claims) for name, chapter in chapters.items()}
+        pages = {name: _page(book, chapter, profile, committed) for name, chapter in book.profiles.items()}
         for name, page in pages.items():
             page.replicas = len(read_spread(book.published(name)).replicas)
             # What only a full run can decide is shown beside a published run, never beside a quick one.
             page.full = full_page(book, page.chapter) if page.profile == "published" else None
         source = book.build(profile) / "source"
-        failed = _stage(book, source, pages, claims)
+        failed = _stage(book, source, pages)
         _sphinx(book, source, profile)
     return failed
 
 
-def _page(book: Book, chapter: ChapterProfile, profile: str, committed: bool, claims: dict) -> Page:
+def _page(book: Book, chapter: ChapterProfile, profile: str, committed: bool) -> Page:
     if committed:
         return _committed_page(book, chapter)
     folder = book.run(profile, chapter.name)
-    reason = why_due(book, chapter.name, profile, fingerprints(book, chapter, profile, claims))
+    reason = why_due(book, chapter, profile, fingerprints(book, chapter, profile))
     if reason:
         raise BookError(
             f"{chapter.name} cannot be shown ({reason}): first call python -m oversmooth_book run --profile {profile}"
@@ -93,7 +94,7 @@ def _committed_page(book: Book, chapter: ChapterProfile) -> Page:
     return Page(chapter, record["profile"], folder, book.notebook(name), record, values)
 
 
-def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> list[str]:
+def _stage(book: Book, source: Path, pages: dict[str, Page]) -> list[str]:
     """Copy the authors' pages and the runs' notebooks into ``source``, with everything the build adds."""
     shutil.rmtree(source, ignore_errors=True)
     (source / "chapters").mkdir(parents=True)
@@ -103,11 +104,10 @@ def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> li
         shutil.copytree(book.chapters / "_static", source / "_static")
     for path in [*book.chapters.glob("*.bib"), *book.chapters.glob("*.png"), *book.chapters.glob("*.svg")]:
         shutil.copy(path, source / "chapters")
-    table, failed = claims_table(claims, pages)
-    statements = read_statements(book.chapters / "statements.yml")
+    table, failed = claims_table(book, pages)
     added = {
         CLAIMS_MARK: lambda: table,
-        STATEMENTS_MARK: lambda: statement_sections(statements, claims, pages),
+        STATEMENTS_MARK: lambda: statement_sections(book, pages),
         API_MARK: api_listing,
         DATA_MARK: lambda: missing_data(pages),
         BENCHMARKS_MARK: lambda: benchmark_table(book),
@@ -118,7 +118,7 @@ def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> li
             text = text.replace(mark, content()) if mark in text else text
         (source / "chapters" / path.name).write_text(text, encoding="utf-8")
     for name, page in pages.items():
-        write_notebook(chapter_notebook(page, claims), source / "chapters" / f"{name}.ipynb")
+        write_notebook(chapter_notebook(book, page), source / "chapters" / f"{name}.ipynb")
         for shown in filter(None, (page, page.full)):
             (source / shown.place).mkdir(parents=True, exist_ok=True)
             for csv in shown.tables:
@@ -134,7 +134,7 @@ def _sphinx(book: Book, source: Path, profile: str) -> None:
     starter = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", starter, "build", str(source), "--path-output", str(site)]
     command += ["-W", "-n", "--keep-going", "-q"]
-    environment = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1", **with_home(book)}
+    environment = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1", **with_home(book.root)}
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
     html = site / "_build" / "html"
     if answer.returncode or not (html / "index.html").is_file():

@@ -1,12 +1,13 @@
 """What the build adds to the authors' pages: provenance lines, notes, the full profile's section, the API's list."""
 
 import copy
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim, of_chapter
-from oversmooth_book.book.needs import FETCH, missing_files
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim
+from oversmooth_book.book.figures import drawn_tables
+from oversmooth_book.book.graphs import FETCH, missing_files
 from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.check.spread import ENOUGH, LEAST
@@ -70,7 +71,7 @@ class Page:
         return f"{claim.show(value)}{lent} {small(claim.why)}".strip()
 
 
-def chapter_notebook(page: Page, claims: dict[str, Claim]):
+def chapter_notebook(book: Book, page: Page):
     """The chapter with its note on top, a provenance line under every figure, and its full-profile run at the end."""
     notebook = copy.deepcopy(read_notebook(page.notebook))
     cells = []
@@ -79,10 +80,10 @@ def chapter_notebook(page: Page, claims: dict[str, Claim]):
         if tables is not None and page.record:
             cells.append(_markdown(provenance(page, tables)))
     if page.missing:
-        cells.insert(1, _markdown(missing_note(page, claims)))
+        cells.insert(1, _markdown(missing_note(book, page)))
     if page.replicas < ENOUGH:
         cells.append(_markdown(replicas_note(page.replicas)))
-    notebook.cells = cells + ([_markdown(full_section(page.full, claims))] if page.full else [])
+    notebook.cells = cells + ([_markdown(full_section(book, page.full))] if page.full else [])
     added = [cell for cell in notebook.cells if cell.get("id") == ADDED]
     for number, cell in enumerate(added):
         # nbformat's own are random: two builds of one commit would differ.
@@ -90,10 +91,10 @@ def chapter_notebook(page: Page, claims: dict[str, Claim]):
     return notebook
 
 
-def full_section(page: Page, claims: dict[str, Claim]) -> str:
+def full_section(book: Book, page: Page) -> str:
     """The end of a chapter that also ran at full size: its verdicts, where that run comes from, and its tables."""
     rows = []
-    for claim in of_chapter(claims, page.chapter.name):
+    for claim in book.claims_of(page.chapter):
         verdict = page.judge(claim)[1]
         rows.append(f"| {link(claim)} | {badge(verdict)} | {page.measured(claim)} | `{claim.condition()}` |")
     head = "| Claim | Verdict | Measured | Needed |\n|---|---|---|---|\n"
@@ -113,17 +114,17 @@ def replicas_note(number: int) -> str:
     )
 
 
-def missing_note(page: Page, claims: dict[str, Claim]) -> str:
+def missing_note(book: Book, page: Page) -> str:
     """What a reader of a chapter must know that ran without some raw files.
 
     Args:
+        book: the book.
         page: the chapter.
-        claims: all claims of the book.
 
     Returns:
         MyST text: the graphs, the claims that are NOT RUN, whose rows the figures show, and the one command.
     """
-    waiting = [link(claim) for claim in of_chapter(claims, page.chapter.name) if set(claim.needs) & set(page.missing)]
+    waiting = [link(claim) for claim in book.claims_of(page.chapter) if set(claim.needs) & set(page.missing)]
     verdict = f"The claims that need them are {NOT_RUN}: {', '.join(waiting)}." if waiting else "No claim needs them."
     drawn = (
         " Figures that show these graphs draw the published run; they are tinted and say so." if page.borrowed else ""
@@ -167,52 +168,6 @@ def small(text: str) -> str:
 def link(claim: Claim) -> str:
     """A claim's name, leading to its row in the ledger."""
     return f"[{claim.id}](#claim-{claim.id.lower()})"
-
-
-def is_figure(cell) -> bool:
-    """Whether a cell draws a figure with a caption."""
-    return cell.cell_type == "code" and "figure" in cell.metadata.get("mystnb", {})
-
-
-def drawn_tables(notebook, tables: list[Path]) -> list[list[Path] | None]:
-    """For every cell of a notebook the tables it draws, None where it draws no figure."""
-    found, before = [], ""
-    for cell in notebook.cells:
-        if is_figure(cell):
-            found.append(figure_tables(cell, tables, before))
-            before = ""
-        else:
-            found.append(None)
-            before += cell.source + "\n" if cell.cell_type == "code" else ""
-    return found
-
-
-def figure_tables(cell, tables: list[Path], before: str = "") -> list[Path]:
-    """The tables a figure draws.
-
-    Args:
-        cell: the figure's cell.
-        tables: those of the chapter.
-        before: the code since the figure before it.
-
-    Returns:
-        The tables that the cell's metadata name (``tables``); else those named like the figure (``fig-forward-phase``
-        draws ``phase`` and ``phase_edge``); else those saved since the figure before it; else all of the chapter.
-    """
-    name = cell.metadata["mystnb"]["figure"].get("name", "").replace("-", "_")
-    stems = [path.stem for path in tables]
-    alike = [stem for stem in stems if any(f"_{name}".endswith(f"_{part}") for part in _beginnings(stem, stems))]
-    saved = re.findall(r"""save_table\(\s*["'](\w+)["']""", before + cell.source)
-    for wanted in (cell.metadata.get("tables", []), alike, saved):
-        found = [path for path in tables if path.stem in wanted]
-        if found:
-            return found
-    return tables
-
-
-def _beginnings(stem: str, stems: list[str]) -> list[str]:
-    """A table's name and the tables it belongs to: ``phase_edge`` goes with ``phase``."""
-    return [other for other in stems if stem == other or stem.startswith(f"{other}_")]
 
 
 def _assigned(values: dict) -> str:

@@ -11,6 +11,10 @@ import re
 import subprocess
 from pathlib import Path
 
+from oversmooth_book.book.book import find_book
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.notebooks import read_notebook, write_notebook
+
 FOLDER = "launch"
 COLAB_BRANCH = "colab"
 GITHUB = "https://github.com"
@@ -120,9 +124,6 @@ def _to_standalone(app, pagename, templatename, context, doctree):
 
 def _write(app, error):
     """The copies for Colab, without outputs that this build did not make: the committed ones."""
-    from oversmooth_book.book.layout import BookError, find_book
-    from oversmooth_book.book.notebooks import read_notebook, write_notebook
-
     address = repository(Path(app.srcdir))
     if error or not address or app.builder.format != "html":
         return
