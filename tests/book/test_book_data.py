@@ -236,5 +236,5 @@ def test_check_wants_the_graphs_of_a_cell_in_its_metadata(book, cell):
 def test_check_refuses_a_cell_that_names_no_graph(book, needs, words):
     notebook = read_notebook(book.notebook("tiny"))
     notebook.cells[3].metadata["needs"] = needs
-    (problem,) = uncovered(notebook, "tiny", {})
+    (problem,) = uncovered(notebook, book, book.profiles["tiny"])
     assert problem.startswith("code cell 3: ") and words in problem

@@ -135,8 +135,8 @@ def test_the_index_leads_to_claims_chapters_figures_and_tests(ledger):
         (("tests/test_lib.py", "../x.py"), "names no file of the repository"),
         (("- statement: 1", "- statement: 3"), "lacks statement 1, which claims.yml names"),
         (("- statement: 2", "- statement: 1"), "statement 1 stands twice"),
-        (("- statement: 2", "- statement: two"), "needs its number in the paper's list, got 'two'"),
-        (("[T2]", "T2"), "claims needs a list of names, got 'T2'"),
+        (("- statement: 2", "- statement: two"), "statement: needs its number in the paper's list, got 'two'"),
+        (("[T2]", "T2"), "row 2: claims: needs a list of names, got 'T2'"),
         (("  text: Powers grow.\n", ""), "lacks text"),
     ],
 )

@@ -1,6 +1,7 @@
 """The graphs that a chapter's numbers come from: named by its claims and by its notebook's cells."""
 
 from oversmooth_book.book.book import Book
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.graphs import check_graphs, missing_of
 from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
@@ -20,6 +21,8 @@ def cell_needs(cell, where: str) -> list[str]:
         BookError: if it names anything else.
     """
     needs = cell.metadata.get("needs", [])
+    if not isinstance(needs, list) or not all(isinstance(name, str) for name in needs):
+        raise BookError(f"{where}: 'needs' is a list of graph names, such as [Cora], got {needs!r}")
     check_graphs(where, needs)
     return needs
 

@@ -6,6 +6,9 @@ import json
 import os
 import platform
 from pathlib import Path
+from typing import NotRequired, TypedDict
+
+import msgspec
 
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.fingerprints import INPUTS, file_hash
@@ -15,6 +18,42 @@ from oversmooth_book.book.profiles import ChapterProfile
 
 ROUNDING_VARIABLE = "OVERSMOOTH_ROUNDING"  # read by oversmooth as it is imported
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "torch-geometric", "matplotlib", "seaborn", "oversmooth")
+
+
+Fingerprints = TypedDict("Fingerprints", dict.fromkeys(INPUTS, str))
+
+
+class Machine(TypedDict):
+    """What every record says of its machine; `machine` says more."""
+
+    cores: int
+    processor: str
+
+
+class Outputs(TypedDict):
+    """Hashes of what a run wrote."""
+
+    notebook: str
+    tables: dict[str, str]
+    claims: str
+
+
+class Record(TypedDict):
+    """What a reader of records relies on; a record may hold more."""
+
+    chapter: str
+    profile: str
+    parameters: dict
+    seeds: dict
+    versions: dict[str, str]
+    commit: str | None
+    dirty: bool
+    machine: Machine
+    fingerprints: Fingerprints
+    seconds: float
+    outputs: Outputs
+    # Records of full runs may be older than this part: they lacked no graph, or were not published.
+    missing: NotRequired[list[str]]
 
 
 def make_record(chapter: ChapterProfile, profile: str, prints: dict, code: tuple, missing=()) -> dict:
@@ -87,51 +126,11 @@ def read_record(folder: Path) -> dict | None:
     if not path.is_file():
         return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        record = msgspec.json.decode(path.read_bytes())
+        msgspec.convert(record, Record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BookError(f"{folder.name}/record.json is damaged ({error}); run the chapter again") from None
-    wrong = _wrong_part(record, SHAPE) or _wrong_missing(record)
-    if wrong:
-        raise BookError(f"{folder.name}/record.json is damaged ({wrong}); run the chapter again")
-    return record
-
-
-TEXTS = {str: str}
-# What a reader of records relies on: the type of each part, and of the parts of a mapping.
-SHAPE = {
-    "chapter": str,
-    "profile": str,
-    "parameters": dict,
-    "seeds": dict,
-    "versions": TEXTS,
-    "commit": str | None,
-    "dirty": bool,
-    "machine": {"cores": int, "processor": str},
-    "fingerprints": dict.fromkeys(INPUTS, str),
-    "seconds": float | int,
-    "outputs": {"notebook": str, "tables": TEXTS, "claims": str},
-}
-
-
-def _wrong_missing(record: dict) -> str:
-    """Records of full runs may be older than this part: they lacked no graph, or were not published."""
-    names = record.setdefault("missing", [])
-    right = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    return "" if right else "missing is no list of names"
-
-
-def _wrong_part(value, shape, name: str = "the record") -> str:
-    """The first part that is not of its shape, in words; empty if there is none."""
-    if not isinstance(shape, dict):
-        return "" if isinstance(value, shape) else f"{name} is {type(value).__name__}"
-    if not isinstance(value, dict):
-        return f"{name} is {type(value).__name__}"
-    if shape is TEXTS:
-        shape = dict.fromkeys(value, str)
-    lacking = [key for key in shape if key not in value]
-    if lacking:
-        return f"{name} lacks {lacking[0]}"
-    return next(filter(None, (_wrong_part(value[key], part, key) for key, part in shape.items())), "")
+    return {"missing": [], **record}
 
 
 def outputs_differ(folder: Path, record: dict) -> list[str]:

@@ -2,26 +2,27 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from oversmooth_book.book.claims import Claim
 from oversmooth_book.book.errors import BookError
-from oversmooth_book.book.strict_yaml import check_fields, check_texts, check_texts_list, read_rows
+from oversmooth_book.book.schema import Names, Row, Text, parse
+from oversmooth_book.book.strict_yaml import read_rows
 
-LISTS = ("chapters", "claims", "figures", "tests")
 
-
-@dataclass(frozen=True)
-class Statement:
+class Statement(Row):
     """One statement of the paper, and where the book takes it up."""
 
-    number: int
-    text: str
-    chapters: tuple
-    claims: tuple
-    figures: tuple
-    tests: tuple
+    number: Annotated[int, Meta(ge=1, description="its number in the paper's list")] = msgspec.field(name="statement")
+    text: Text
+    claims: Names
+    chapters: Names = ()
+    figures: Names = ()
+    tests: Names = ()
 
     def others(self, claims: Mapping[str, Claim]) -> list[Claim]:
         """The claims that name this statement in their ``paper`` field and do not stand in the list."""
@@ -54,14 +55,8 @@ def read_statements(path: Path) -> dict[int, Statement]:
         return {}
     statements = {}
     for where, row in read_rows(path, "statement"):
-        check_fields(where, row, ("statement", "text", "claims"), ("chapters", "figures", "tests"))
-        number = row["statement"]
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise BookError(f"{where}: statement needs its number in the paper's list, got {number!r}")
-        if number in statements:
-            raise BookError(f"{where}: statement {number} stands twice")
-        check_texts(where, row, ("text",))
-        check_texts_list(where, row, LISTS)
-        lists = {name: tuple(row.get(name, ())) for name in LISTS}
-        statements[number] = Statement(number, row["text"], **lists)
+        statement = parse(where, row, Statement)
+        if statement.number in statements:
+            raise BookError(f"{where}: statement {statement.number} stands twice")
+        statements[statement.number] = statement
     return statements

@@ -1,9 +1,10 @@
 """compare: your run against the published one, claim by claim and table by table, and why they may differ."""
 
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import read_values
@@ -185,8 +186,8 @@ def read_borrowed(folder: Path) -> dict[str, list[str]]:
     if not path.is_file():
         return {}
     try:
-        return {str(table): list(map(str, graphs)) for table, graphs in json.loads(path.read_text("utf-8")).items()}
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BookError(f"{folder.name}/{path.name} is damaged ({error}); run the chapter again") from None
 
 

@@ -31,10 +31,10 @@ FOLDER = os.path.abspath("{name}")
 if not os.path.isdir(FOLDER):
     subprocess.run(["git", "clone", "--quiet", REPOSITORY, FOLDER], check=True)
     subprocess.run(["git", "-C", FOLDER, "checkout", "--quiet", COMMIT], check=True)
-NEEDED = ("torch_geometric", "seaborn", "sklearn", "networkx", "yaml")
+NEEDED = ("torch_geometric", "seaborn", "sklearn", "networkx", "yaml", "msgspec")
 if any(importlib.util.find_spec(name) is None for name in NEEDED):
     install = [sys.executable, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*install, FOLDER + "[plot]", "networkx", "pyyaml"], check=True)
+    subprocess.run([*install, FOLDER + "[plot]", "networkx", "pyyaml", "msgspec"], check=True)
 sys.path.insert(0, os.path.join(FOLDER, "src"))
 os.environ["OVERSMOOTH_BOOK"] = FOLDER"""
 
