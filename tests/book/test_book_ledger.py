@@ -76,7 +76,7 @@ def ledger(tmp_path_factory):
     toc = "format: jb-book\nroot: chapters/index\nchapters:\n"
     pages = "".join(f"  - file: chapters/{name}\n" for name in ("tiny", "other", "statements"))
     (book.root / "_toc.yml").write_text(toc + pages)
-    (book.chapters / "statements.md").write_text("# Index\n\n<!-- statements -->\n")
+    (book.chapters / "statements.md").write_text("# Index\n\n```{statements}\n```\n")
     (book.chapters / "statements.yml").write_text(STATEMENTS)
     (book.root / "tests").mkdir()
     (book.root / "tests" / "test_lib.py").write_text("def test_one():\n    assert 1\n")

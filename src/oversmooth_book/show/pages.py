@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oversmooth_book.book.book import Book
-from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim
+from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim, read_values
 from oversmooth_book.book.figures import drawn_tables
 from oversmooth_book.book.graphs import FETCH, missing_files
 from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
-from oversmooth_book.check.spread import ENOUGH, LEAST
+from oversmooth_book.book.records import read_record
+from oversmooth_book.check.compare import read_borrowed
+from oversmooth_book.check.spread import ENOUGH, LEAST, read_spread
 
-API_MARK = "<!-- api -->"
-DATA_MARK = "<!-- missing-files -->"
+# What a build shows: a profile's runs, or what is committed. The pages' directives are told by this variable.
+SHOWN_VARIABLE, COMMITTED = "OVERSMOOTH_BOOK_SHOWN", "committed"
 ADDED = "added-by-the-build"
 BADGES = {PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
 SHOWN_VERSIONS = ("python", "torch", "numpy", "scipy", "torch-geometric")
@@ -69,6 +71,33 @@ class Page:
             return small(claim.undecided(self.profile, self.missing))
         lent = " (full profile)" if profile == "full" and self.profile != "full" else ""
         return f"{claim.show(value)}{lent} {small(claim.why)}".strip()
+
+
+def read_pages(book: Book, shown: str) -> dict[str, Page]:
+    """The chapters as they will be shown; whether they may be is the builder's question.
+
+    Args:
+        book: the book.
+        shown: the profile whose runs are shown, or `COMMITTED` for what stands in the repository.
+
+    Returns:
+        Chapter name to page.
+    """
+    pages = {}
+    for name, chapter in book.profiles.items():
+        folder = book.published(name) if shown == COMMITTED else book.run(shown, name)
+        notebook = book.notebook(name) if shown == COMMITTED else folder / f"{name}.ipynb"
+        page = pages[name] = _read_page(chapter, folder, notebook)
+        page.replicas = len(read_spread(book.published(name)).replicas)
+        # What only a full run can decide is shown beside a published run, never beside a quick one.
+        if page.profile == "published" and (book.published_full(name) / "record.json").is_file():
+            page.full = _read_page(chapter, book.published_full(name), book.notebook(name))
+    return pages
+
+
+def _read_page(chapter: ChapterProfile, folder: Path, notebook: Path) -> Page:
+    record, values = read_record(folder), read_values(folder / "claims.json")
+    return Page(chapter, record["profile"], folder, notebook, record, values, read_borrowed(folder))
 
 
 def chapter_notebook(book: Book, page: Page):
@@ -201,29 +230,3 @@ def _lender(page: Page, table: Path) -> str:
     """Where a table's rows come from, if not all come from this run."""
     graphs = page.borrowed.get(table.stem)
     return f" (rows of {', '.join(graphs)}: published run)" if graphs else ""
-
-
-def api_listing() -> str:
-    """One section per module of the library, one entry per public name, taken from the library itself."""
-    import oversmooth
-
-    sections = []
-    for module, names in oversmooth._PUBLIC.items():
-        entries = "\n".join(_api_entry(f"oversmooth.{module}", name) for name in sorted(names, key=str.lower))
-        sections.append(f"## {module}\n\n```{{eval-rst}}\n{entries}\n```")
-    return "\n\n".join(sections)
-
-
-def _api_entry(module: str, name: str) -> str:
-    import inspect
-
-    import oversmooth
-
-    thing = getattr(oversmooth, name)
-    if inspect.isclass(thing):
-        return f".. autoclass:: {module}.{name}\n   :members:\n"
-    if callable(thing):
-        return f".. autofunction:: {module}.{name}\n"
-    # A constant has no docstring of its own, only that of its type.
-    known = ", ".join(f"``{key}``" for key in thing) if isinstance(thing, dict) else f"``{thing!r}``"
-    return f".. py:data:: {name}\n   :module: {module}\n\n   {known}\n"

@@ -6,8 +6,6 @@ from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.statements import Statement
 from oversmooth_book.show.pages import Page, badge, link, small
 
-STATEMENTS_MARK = "<!-- statements -->"
-
 
 def statement_sections(book: Book, pages: dict[str, Page]) -> str:
     """The reverse index as MyST: a section a statement, its verdicts computed from the runs.
@@ -30,7 +28,7 @@ def statement_sections(book: Book, pages: dict[str, Page]) -> str:
 
 
 def _section(book: Book, statement: Statement, pages: dict[str, Page]) -> str:
-    lines = [f"(statement-{statement.number})=\n## Statement {statement.number}\n\n{statement.text.strip()}\n"]
+    lines = [f"## Statement {statement.number}\n\n{statement.text.strip()}\n"]
     rows = "\n".join(_claim_row(book.claims[name], pages) for name in statement.claims)
     head = "| Id | Claim | Verdict |\n|---|---|---|\n"
     lines.append(f":::{{div}} statement-claims\n{head}{rows}\n:::\n")
