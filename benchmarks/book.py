@@ -17,10 +17,8 @@ from pathlib import Path
 
 from pairs import report, seconds
 
-from oversmooth_book.book.claims import read_claims
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
 from oversmooth_book.book.needs import missing_graphs
-from oversmooth_book.book.profiles import read_profiles
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = min(4, os.cpu_count() or 1)
@@ -46,9 +44,8 @@ def plain_script(clone, chapter):
 
 def main():
     """Report the ratio."""
-    claims = read_claims(ROOT / "chapters" / "claims.yml")
-    profiles = read_profiles(ROOT / "chapters" / "profiles.yml")
-    chapters = [name for name in profiles if not missing_graphs(Book(ROOT), name, claims)]
+    book = Book(ROOT)
+    chapters = [name for name, chapter in book.profiles.items() if not missing_graphs(book, chapter)]
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)

@@ -24,8 +24,9 @@ MODULES = ["trace", "fit", "smoothness", "rate", "growth", "probe", "gpu", "impo
 
 def write(started):
     """The table and its record: where, when and with what it was measured."""
-    from oversmooth_book.book.layout import find_book
-    from oversmooth_book.book.records import code_version, versions
+    from oversmooth_book.book.book import find_book
+    from oversmooth_book.book.commits import code_version
+    from oversmooth_book.book.records import versions
 
     PLACE.mkdir(parents=True, exist_ok=True)
     with (PLACE / "table.csv").open("w", encoding="utf-8", newline="") as file:

@@ -9,9 +9,9 @@ A chapter asks for its tables by graph, draws them all alike, and tints what it 
 
 import json
 
-from oversmooth_book.book.layout import BookError, find_book
-from oversmooth_book.book.needs import FETCH
-from oversmooth_book.chapter import chapter_name, missing, run_folder, save_table
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.graphs import FETCH
+from oversmooth_book.chapter import missing, save_table, started
 
 LABEL = "published run"
 BACKGROUND = "#fbf1d9"
@@ -109,10 +109,11 @@ def _published(name, graphs, by, like):
     """The published rows of some graphs; ``like``: a measured table whose columns they must have, or None."""
     import pandas
 
-    path = find_book().published(chapter_name()) / "tables" / f"{name}.csv"
+    chapter = started().chapter
+    path = started().book.published(chapter) / "tables" / f"{name}.csv"
     advice = f"fetch the raw files of {', '.join(graphs)} by {FETCH}, or publish the chapter where they are"
     if not path.is_file():
-        raise BookError(f"table {name}: data/published has no such table of {chapter_name()} to borrow from; {advice}")
+        raise BookError(f"table {name}: data/published has no such table of {chapter} to borrow from; {advice}")
     table = pandas.read_csv(path)
     columns = list(table.columns if like is None else like.columns)
     if by not in table or list(table.columns) != columns:
@@ -128,7 +129,7 @@ def _published(name, graphs, by, like):
 
 def _note(names, graphs) -> None:
     """Write down which tables of this run hold borrowed rows, for whoever compares or shows them."""
-    path = run_folder() / BORROWED
+    path = started().folder / BORROWED
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     text = json.dumps({**known, **dict.fromkeys(names, graphs)}, indent=1)
     path.write_text(text + "\n", encoding="utf-8")

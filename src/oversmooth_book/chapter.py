@@ -13,19 +13,62 @@ import re
 import shutil
 import tempfile
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
-from oversmooth_book.book.claims import NOT_RUN, Claim, of_chapter, read_claims
-from oversmooth_book.book.layout import BookError
-from oversmooth_book.book.machine import machine
-from oversmooth_book.book.needs import missing_of
+from oversmooth_book.book.book import Book, find_book
+from oversmooth_book.book.claims import NOT_RUN, Claim
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.graphs import missing_of
+from oversmooth_book.book.machine import MACHINE_FILE, machine
 from oversmooth_book.values import as_number, as_text, evaluate, values_of
 
 OUTPUT_VARIABLE = "OVERSMOOTH_BOOK_OUTPUT"
 PROFILE_VARIABLE = "OVERSMOOTH_BOOK_PROFILE"
-# What this process's machine is; the runner moves it into the run's record.
-MACHINE_FILE = "machine.json"
-_state = {}
+
+
+@dataclass(frozen=True)
+class Started:
+    """The chapter that this process works on, and where its tables and values go."""
+
+    book: Book
+    chapter: str
+    folder: Path
+    profile: str
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the tables."""
+        return self.folder / "tables"
+
+    def claim(self, claim_id: str) -> Claim:
+        """One of the chapter's rows of claims.yml.
+
+        Args:
+            claim_id: its id.
+
+        Returns:
+            The claim.
+
+        Raises:
+            ValueError: if the chapter has no such claim.
+        """
+        known = {row.id: row for row in self.book.claims.values() if row.chapter == self.chapter}
+        if claim_id not in known:
+            raise ValueError(
+                f"claims.yml has no claim {claim_id!r} for chapter {self.chapter}; it has {', '.join(known) or 'none'}"
+            )
+        return known[claim_id]
+
+    def record(self, claim_id: str, value) -> float:
+        """Write a claim's value into claims.json; a rerun of the cell replaces it."""
+        number, path = as_number(claim_id, value), self.folder / "claims.json"
+        values = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({**values, claim_id: number}, indent=1) + "\n", encoding="utf-8")
+        return number
+
+
+_started: Started | None = None
 
 
 def start(chapter: str) -> None:
@@ -37,19 +80,25 @@ def start(chapter: str) -> None:
     Raises:
         ValueError: if profiles.yml has no such chapter.
     """
-    from oversmooth_book.book.layout import find_book
-    from oversmooth_book.book.profiles import read_profiles
-
-    known = read_profiles(find_book().chapters / "profiles.yml")
-    if chapter not in known:
-        raise ValueError(f"profiles.yml has no chapter {chapter!r}; it has {', '.join(known) or 'none'}")
-    _state.update(chapter=chapter, folder=_output_root() / chapter)
+    global _started
+    book = find_book()
+    if chapter not in book.profiles:
+        raise ValueError(f"profiles.yml has no chapter {chapter!r}; it has {', '.join(book.profiles) or 'none'}")
+    _started = Started(book, chapter, _output_root() / chapter, os.environ.get(PROFILE_VARIABLE, "published"))
     # A second start in one kernel begins afresh: a value measured before must not pass for a new one.
-    shutil.rmtree(_state["folder"], ignore_errors=True)
-    (_state["folder"] / "tables").mkdir(parents=True)
-    (_state["folder"] / "claims.json").write_text("{}\n", encoding="utf-8")
+    shutil.rmtree(_started.folder, ignore_errors=True)
+    _started.tables.mkdir(parents=True)
+    (_started.folder / "claims.json").write_text("{}\n", encoding="utf-8")
     if os.environ.get(OUTPUT_VARIABLE):
-        (_state["folder"] / MACHINE_FILE).write_text(json.dumps(machine()), encoding="utf-8")
+        (_started.folder / MACHINE_FILE).write_text(json.dumps(machine()), encoding="utf-8")
+    _quiet()
+    from oversmooth import set_theme
+
+    set_theme()
+
+
+def _quiet() -> None:
+    """Keep out of the page what has no place in it."""
     os.environ["TQDM_DISABLE"] = "1"
     # torch announces on first use that sparse CSR is young; the book knows, and nbval would compare the text.
     warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
@@ -57,9 +106,6 @@ def start(chapter: str) -> None:
     warnings.filterwarnings("ignore", message="IProgress not found")
     # On a new machine matplotlib announces, after five seconds, that it reads the fonts.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    from oversmooth import set_theme
-
-    set_theme()
 
 
 def save_table(name: str, table) -> None:
@@ -81,7 +127,7 @@ def save_table(name: str, table) -> None:
             f"table {name!r} needs rows and no named index (reset_index), got {len(table)} rows "
             f"and the index {list(table.index.names)}"
         )
-    table.to_csv(run_folder() / "tables" / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+    table.to_csv(started().tables / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
 
 
 def claim(claim_id: str, value: float) -> None:
@@ -97,12 +143,13 @@ def claim(claim_id: str, value: float) -> None:
     Raises:
         ValueError: if claims.yml has no such row for this chapter, or the value is not a finite number.
     """
-    row = _claim(claim_id)
+    run = started()
+    row = run.claim(claim_id)
     if lacking := missing(row.needs):
         print(f"{claim_id}: {NOT_RUN}: needs {', '.join(lacking)}")
         return
-    number = _record(claim_id, value)
-    print(f"{claim_id}: {row.measured(number)}: {row.verdict(number, _profile())}")
+    number = run.record(claim_id, value)
+    print(f"{claim_id}: {row.measured(number)}: {row.verdict(number, run.profile)}")
 
 
 def verify(*claim_ids: str) -> None:
@@ -120,8 +167,9 @@ def verify(*claim_ids: str) -> None:
     """
     from IPython.display import display
 
-    functions, _ = values_of(chapter_name())
-    shown = [_judged(_claim(claim_id), functions) for claim_id in claim_ids]
+    run = started()
+    functions, _ = values_of(run.chapter)
+    shown = [_judged(run, run.claim(claim_id), functions) for claim_id in claim_ids]
     plain = "\n".join(f"{row.id} {row.statement}\n   {said}" for row, said, _ in shown)
     text = "\n".join(f"- **{row.id}** {row.statement}\\\n  {said}" for row, _, said in shown)
     display({"text/plain": plain, "text/markdown": text}, raw=True)
@@ -136,12 +184,13 @@ def numbers(*names: str) -> None:
     Raises:
         BookError: if claims.py has no such number, or a table that it reads was not saved.
     """
-    _, known = values_of(chapter_name())
+    run = started()
+    _, known = values_of(run.chapter)
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise BookError(f"claims.py of {chapter_name()} has no number {', '.join(unknown)}; it has {', '.join(known)}")
+        raise BookError(f"claims.py of {run.chapter} has no number {', '.join(unknown)}; it has {', '.join(known)}")
     for name in names or known:
-        glue(name, evaluate(known[name].function, run_folder() / "tables"), known[name].spec)
+        glue(name, evaluate(known[name].function, run.tables), known[name].spec)
 
 
 def glue(name: str, value, spec: str = "") -> None:
@@ -176,48 +225,29 @@ def missing(graphs) -> list[str]:
     return missing_of([name for name in graphs if name.lower().partition(" ")[0] != "csbm"])
 
 
-def run_folder() -> Path:
-    """Where this run's tables and values go.
+def started() -> Started:
+    """The chapter that was started last.
 
     Returns:
-        The folder.
+        Its name, its book and where its tables and values go.
 
     Raises:
         ValueError: if no chapter was started.
     """
-    if not _state:
+    if _started is None:
         raise ValueError("call oversmooth_book.start('<chapter>') first, in the cell after the parameters")
-    return _state["folder"]
+    return _started
 
 
-def chapter_name() -> str:
-    """The chapter that was started last.
-
-    Returns:
-        Its name.
-    """
-    run_folder()
-    return _state["chapter"]
-
-
-def _claim(claim_id: str) -> Claim:
-    known = _claims(chapter_name())
-    if claim_id not in known:
-        raise ValueError(
-            f"claims.yml has no claim {claim_id!r} for chapter {_state['chapter']}; it has {', '.join(known) or 'none'}"
-        )
-    return known[claim_id]
-
-
-def _judged(row: Claim, functions: dict) -> tuple[Claim, str, str]:
+def _judged(run: Started, row: Claim, functions: dict) -> tuple[Claim, str, str]:
     """A claim, and what is said of it in plain text and in MyST."""
     if row.id not in functions:
         raise BookError(f"experiments/{row.chapter}/claims.py has no function for the claim {row.id}")
     if lacking := missing(row.needs):
         said = f"{NOT_RUN}: needs {', '.join(lacking)}"
         return row, said, f"**{said}**"
-    number = _record(row.id, evaluate(functions[row.id], run_folder() / "tables"))
-    shown, verdict, why = row.show(number), row.verdict(number, _profile()), row.undecided(_profile())
+    number = run.record(row.id, evaluate(functions[row.id], run.tables))
+    shown, verdict, why = row.show(number), row.verdict(number, run.profile), row.undecided(run.profile)
     verdict += f": {why}" if why else ""
     quantity = row.quantity[:1].upper() + row.quantity[1:]
     return (
@@ -225,25 +255,6 @@ def _judged(row: Claim, functions: dict) -> tuple[Claim, str, str]:
         f"measured {shown}, needed {row.condition()}: {verdict}",
         f"{quantity}: **{shown}**, needed `{row.condition()}`: **{verdict}**",
     )
-
-
-def _record(claim_id: str, value) -> float:
-    """Write a claim's value into the run's claims.json; a rerun of the cell replaces it."""
-    number, path = as_number(claim_id, value), run_folder() / "claims.json"
-    values = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**values, claim_id: number}, indent=1) + "\n", encoding="utf-8")
-    return number
-
-
-def _profile() -> str:
-    return os.environ.get(PROFILE_VARIABLE, "published")
-
-
-@functools.cache
-def _claims(chapter: str) -> dict:
-    from oversmooth_book.book.layout import find_book
-
-    return {row.id: row for row in of_chapter(read_claims(find_book().chapters / "claims.yml"), chapter)}
 
 
 @functools.cache

@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from oversmooth_book.book.layout import BookError, find_book
+from oversmooth_book.book.book import find_book
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.profiles import PROFILES
 from oversmooth_book.check.spread import ENOUGH
 
@@ -100,12 +101,20 @@ def _say(line: str) -> None:
 
 
 def _run(options) -> int:
-    from oversmooth_book.book.needs import FETCH
+    from oversmooth_book.book.graphs import FETCH
     from oversmooth_book.run.runner import run
 
     book = find_book(options.root)
-    chosen = (options.chapters, options.profile, options.jobs, options.force, options.timeout)
-    report = run(book, *chosen, say=_say, cluster=options.cluster)
+    report = run(
+        book,
+        options.chapters,
+        options.profile,
+        jobs=options.jobs,
+        force=options.force,
+        timeout=options.timeout,
+        say=_say,
+        cluster=options.cluster,
+    )
     waiting = f"; {len(report.not_run)} claims wait for data: {FETCH}" if report.not_run else ""
     print(f"{len(report.ran)} run, {len(report.skipped)} up to date, {len(report.failed)} failed{waiting}")
     return 1 if report.failed else 0
@@ -134,16 +143,14 @@ def _build(options) -> int:
 
 
 def _compare(options) -> int:
-    from oversmooth_book.book.claims import read_claims
     from oversmooth_book.check.compare import compare, lines
     from oversmooth_book.check.report import write_report
 
     book = find_book(options.root)
-    claims = read_claims(book.chapters / "claims.yml")
     comparisons, agree = compare(book)
     place = book.build("published") / "compare.html"
-    write_report(comparisons, place, claims)
-    print("\n".join([*lines(comparisons, claims), f"Open {os.path.relpath(place)}"]))
+    write_report(book, comparisons, place)
+    print("\n".join([*lines(book, comparisons), f"Open {os.path.relpath(place)}"]))
     return 0 if agree else 1
 
 

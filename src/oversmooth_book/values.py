@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
 
 EXPERIMENTS = "oversmooth_book.experiments"
 

@@ -11,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from miniature import REPOSITORY, call
 
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import nbformat
 import psutil
 
 from oversmooth.graphs import ogb as ogbfiles
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
 from oversmooth_book.run.processes import MARK
 
 REPOSITORY = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ def make_book(root: Path) -> Book:
         "format: jb-book\nroot: chapters/index\nchapters:\n  - file: chapters/tiny\n", encoding="utf-8"
     )
     (book.chapters / "index.md").write_text(
-        "# Small book\n\n<!-- missing-files -->\n\n<!-- claims-table -->\n", encoding="utf-8"
+        "# Small book\n\n```{missing-files}\n```\n\n```{claims-table}\n```\n", encoding="utf-8"
     )
     text = "# Tiny\n\nThe largest is {glue:text}`largest`, see {numref}`fig-powers`."
     write_chapter(book, "tiny", COMPUTE, DRAW, MEASURE, text=text)

@@ -14,9 +14,9 @@ from miniature import (
     write_claims,
 )
 
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.figures import figure_tables
 from oversmooth_book.book.records import read_record
-from oversmooth_book.show.pages import figure_tables
 
 
 @pytest.fixture(scope="session")

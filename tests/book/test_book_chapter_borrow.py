@@ -10,9 +10,10 @@ from matplotlib.colors import same_color
 from miniature import CLAIM, add_chapter
 
 import oversmooth_book as chapter
-from oversmooth_book.book.layout import ROOT_VARIABLE, BookError
+from oversmooth_book.book.book import ROOT_VARIABLE
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.borrowing import BACKGROUND
-from oversmooth_book.chapter import OUTPUT_VARIABLE, PROFILE_VARIABLE, _claims, _output_root, missing
+from oversmooth_book.chapter import OUTPUT_VARIABLE, PROFILE_VARIABLE, _output_root, missing
 
 GRAPHS = ["karate", "Cora", "CSBM 900"]
 
@@ -32,13 +33,11 @@ def started(book, tmp_path, monkeypatch):
     monkeypatch.setenv(OUTPUT_VARIABLE, str(tmp_path / "output"))
     monkeypatch.setenv("OVERSMOOTH_DATA", str(tmp_path / "no data"))
     monkeypatch.setenv(PROFILE_VARIABLE, "published")
-    for cached in (_claims, _output_root):
-        cached.cache_clear()
+    _output_root.cache_clear()
     with matplotlib.rc_context():
         chapter.start("graphs")
         yield tmp_path / "output" / "graphs"
-    for cached in (_claims, _output_root):
-        cached.cache_clear()
+    _output_root.cache_clear()
 
 
 def publish(book, name="rows", **columns):

@@ -4,11 +4,13 @@ from hypothesis import strategies as st
 from miniature import write_claims
 
 from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim, read_claims, read_values
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.check.checker import check
 
 
 def make(comparison="<", threshold=0.1, profile="published", digits=3):
-    return Claim("F1", "forward", "s", "p", "q", comparison, threshold, profile, digits, needs=("Cora", "tolokers"))
+    why = None if digits else "noise"
+    return Claim("F1", "forward", "s", "p", "q", comparison, threshold, profile, digits, ("Cora", "tolokers"), why)
 
 
 @pytest.mark.parametrize(
@@ -137,21 +139,21 @@ def test_reads_every_comparison(book):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"comparison": "<>"}, ["row 1", "T1", "comparison", "'<>'", "known"]),
+        ({"comparison": "<>"}, ["row 1 (T1): comparison: needs one of <  <=", "got '<>'"]),
         ({"threshold": "1e-5"}, ["threshold", "1.0e-5"]),
         ({"threshold": "true"}, ["threshold", "a number", "True"]),
         ({"threshold": ".nan"}, ["threshold", "a number"]),
         ({"comparison": "between", "threshold": "[2, 1]"}, ["two numbers, the smaller first"]),
         ({"comparison": "between", "threshold": 2}, ["two numbers"]),
-        ({"profile": "fast"}, ["profile 'fast'", "quick, published, full"]),
+        ({"profile": "fast"}, ["profile: needs one of quick, published, full, got 'fast'"]),
         ({"id": "F 1"}, ["letters and digits"]),
-        ({"chapter": "''"}, ["chapter needs text"]),
+        ({"chapter": "''"}, ["chapter: needs text"]),
         ({"profile": "quick\n  colour: red"}, ["unknown field colour"]),
         ({"digits": 9}, ["digits", "0 to 6", "9"]),
         ({"digits": 0}, ["T1", "digits is 0", "'why'"]),
-        ({"digits": 0, "why": "''"}, ["why needs text"]),
+        ({"digits": 0, "why": "''"}, ["why: needs text"]),
         ({"digits": 2, "why": "noise"}, ["'why' says why no digit is printed, but 2 are"]),
-        ({"needs": "Cora"}, ["'needs' is a list of graph names", "'Cora'"]),
+        ({"needs": "Cora"}, ["needs: needs a list of names, got 'Cora'"]),
         ({"needs": "[Corra, karate]"}, ["T1", "unknown graph Corra", "known: Cora, CiteSeer", "karate"]),
     ],
 )
@@ -160,6 +162,15 @@ def test_a_wrong_row_is_named(book, row, words):
     with pytest.raises(BookError) as caught:
         read_claims(book.chapters / "claims.yml")
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_a_slip_is_told_once_with_row_field_need_and_what_came(book):
+    """Whatever else the book holds is judged by these rows: none of it is told."""
+    write_claims(book, {}, {"id": "T2", "digits": "thre"})
+    assert check(book) == ["claims.yml: row 2 (T2): digits: needs a whole number from 0 to 6, got 'thre'"]
+    write_claims(book, {"profile": "quick\n  digts: 2"})
+    (problem,) = check(book)
+    assert problem.startswith("claims.yml: row 1 (T1): has the unknown field digts; known: id, chapter, statement")
 
 
 def test_a_claim_may_need_graphs_and_have_no_digit(book):

@@ -9,8 +9,6 @@ import pytest
 from bs4 import BeautifulSoup
 from miniature import call, commit_all, copy_book
 
-from oversmooth_book.book.claims import read_claims
-from oversmooth_book.book.profiles import read_profiles
 from oversmooth_book.check.compare import NO_CAUSE, Comparison, causes, compare, differences, lines
 from oversmooth_book.check.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING, table_difference
 from oversmooth_book.check.report import write_report
@@ -35,7 +33,7 @@ STALE = "stale (changed: the modules it imports from src/): python -m oversmooth
 
 def report(book):
     comparisons, _ = compare(book)
-    return lines(comparisons, read_claims(book.chapters / "claims.yml"))
+    return lines(book, comparisons)
 
 
 def states(book):
@@ -130,11 +128,10 @@ def test_what_was_not_run_here_is_counted_apart(book):
     text = (book.chapters / "claims.yml").read_text()
     (book.chapters / "claims.yml").write_text(text + "  needs: [Cora]\n")
     (folder / "claims.json").write_text("{}")
-    claims, chapter = read_claims(book.chapters / "claims.yml"), read_profiles(book.chapters / "profiles.yml")["tiny"]
-    found = differences(folder, book.published("tiny"), chapter, claims)
+    found = differences(book, book.profiles["tiny"], folder, book.published("tiny"))
     assert [item.state for item in found if item.kind == "claim"] == [NOT_HERE]
     comparison = Comparison("tiny", 3, differences=found, missing=["Cora"])
-    assert lines([comparison], claims)[0] == "All 0 verdicts agree; 1 claims were not run here."
+    assert lines(book, [comparison])[0] == "All 0 verdicts agree; 1 claims were not run here."
     assert comparison.verdict.startswith("agrees: 6 numbers; ")
     assert comparison.verdict.endswith("; not run here: what needs Cora")
 
@@ -209,7 +206,7 @@ def test_no_run_is_no_agreement(book):
 def test_the_report_needs_nothing_else_and_escapes(book, tmp_path):
     (comparison,), _ = compare(book)
     comparison.causes = ["<script>alert(1)</script>"]
-    write_report([comparison], tmp_path / "deep" / "compare.html", read_claims(book.chapters / "claims.yml"))
+    write_report(book, [comparison], tmp_path / "deep" / "compare.html")
     text = (tmp_path / "deep" / "compare.html").read_text()
     assert not re.search(r"<script|src=|https?:|@import|url\(", text) and "&lt;script&gt;" in text
     soup = BeautifulSoup(text, "html.parser")

@@ -11,11 +11,11 @@ from mirrors import Mirror
 from torch_geometric.datasets import Planetoid
 
 from oversmooth.graphs import files as rawfiles
-from oversmooth_book.book.claims import read_claims
-from oversmooth_book.book.layout import BookError
-from oversmooth_book.book.needs import fetch_missing, is_here, missing_files, missing_graphs, needed_graphs
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.graphs import fetch_missing, is_here, missing_files
+from oversmooth_book.book.needs import missing_graphs, needed_graphs
 from oversmooth_book.book.notebooks import read_notebook
-from oversmooth_book.check.checker import uncovered
+from oversmooth_book.check.anatomy import uncovered
 
 FETCH = "`oversmooth-book fetch` (or `make data`) downloads"
 
@@ -125,13 +125,13 @@ def test_the_graphs_of_a_chapter_are_those_of_its_claims_and_cells(book, tmp_pat
     monkeypatch.setenv("OVERSMOOTH_DATA", str(tmp_path))
     add_needy(book, "Cora")
     write_claims(book, {"id": "N1", "chapter": "needy", "needs": "[tolokers, karate]"}, {"needs": "[PubMed]"})
-    claims = read_claims(book.chapters / "claims.yml")
-    assert needed_graphs(book, "needy", claims) == ["tolokers", "karate", "Cora"]
-    assert missing_graphs(book, "needy", claims) == ["tolokers", "Cora"]
+    needy = book.profiles["needy"]
+    assert needed_graphs(book, needy) == ["tolokers", "karate", "Cora"]
+    assert missing_graphs(book, needy) == ["tolokers", "Cora"]
     notebook = book.notebook("needy")
     notebook.write_text(notebook.read_text().replace('"Cora"\n', '"Corra"\n'))
     with pytest.raises(BookError, match=r"needy.ipynb: cell 4: needs the unknown graph Corra; known: Cora"):
-        needed_graphs(book, "needy", claims)
+        needed_graphs(book, needy)
 
 
 def test_missing_files_are_told_folder_by_folder(tmp_path, monkeypatch):
@@ -225,16 +225,16 @@ CELLS = {
 @pytest.mark.parametrize("cell", CELLS)
 def test_check_wants_the_graphs_of_a_cell_in_its_metadata(book, cell):
     write_claims(book, {"id": "N1", "needs": "[Cora, tolokers]"}, {"id": "N2"})
-    claims, notebook = read_claims(book.chapters / "claims.yml"), read_notebook(book.notebook("tiny"))
+    notebook, tiny = read_notebook(book.notebook("tiny")), book.profiles["tiny"]
     notebook.cells[3].source = cell
-    assert uncovered(notebook, "tiny", claims) == ([f"code cell 3: {CELLS[cell]}"] if CELLS[cell] else [])
+    assert uncovered(notebook, book, tiny) == ([f"code cell 3: {CELLS[cell]}"] if CELLS[cell] else [])
     notebook.cells[3].metadata["needs"] = ["Cora", "tolokers", "PubMed", "CiteSeer"]
-    assert uncovered(notebook, "tiny", claims) == []
+    assert uncovered(notebook, book, tiny) == []
 
 
 @pytest.mark.parametrize(("needs", "words"), [(["Corra"], "unknown graph Corra"), ("Cora", "a list of graph names")])
 def test_check_refuses_a_cell_that_names_no_graph(book, needs, words):
     notebook = read_notebook(book.notebook("tiny"))
     notebook.cells[3].metadata["needs"] = needs
-    (problem,) = uncovered(notebook, "tiny", {})
+    (problem,) = uncovered(notebook, book, book.profiles["tiny"])
     assert problem.startswith("code cell 3: ") and words in problem

@@ -11,7 +11,7 @@ from browsing import pages, soup
 from miniature import REPOSITORY
 
 import oversmooth as osm
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.experiments.common import Setting
 from oversmooth_book.experiments.explore import claims
 from oversmooth_book.experiments.explore import measure as experiment

@@ -8,9 +8,8 @@ from mirrors import Mirror, small_files
 from torch_geometric.datasets import HeterophilousGraphDataset, Planetoid
 
 from oversmooth.graphs import files as rawfiles
-from oversmooth_book.book.claims import read_claims
-from oversmooth_book.book.layout import Book
-from oversmooth_book.book.needs import missing_of
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.graphs import missing_of
 from oversmooth_book.cli import main
 from oversmooth_book.run.fetch import book_graphs
 
@@ -115,7 +114,7 @@ def test_without_a_network_every_graph_is_named(fetch, tmp_path, monkeypatch, of
 def test_make_data_fetches_all_that_the_real_book_needs():
     book = Book(REPOSITORY)
     graphs = book_graphs(book)
-    assert set(graphs) == {name for claim in read_claims(book.chapters / "claims.yml").values() for name in claim.needs}
+    assert set(graphs) == {name for claim in book.claims.values() for name in claim.needs}
     assert {"Cora", "minesweeper"} <= set(graphs)
     told = subprocess.run(["make", "-sn", "data"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert told.endswith("-m oversmooth_book fetch\n")

@@ -7,7 +7,7 @@ import pytest
 from browsing import pages, soup
 from miniature import REPOSITORY, call
 
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
 from oversmooth_book.check.checker import check
 
 # One worker builds the book, whatever the number of workers.

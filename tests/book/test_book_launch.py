@@ -13,7 +13,7 @@ from browsing import soup
 from miniature import REPOSITORY, call, git, make_book
 from nbclient import NotebookClient
 
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
 from oversmooth_book.book.notebooks import MACHINE_PATH, read_notebook
 from oversmooth_book.sphinx.launch import branch, repository, standalone
 

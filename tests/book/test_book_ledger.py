@@ -20,14 +20,15 @@ from miniature import (
     write_profiles,
 )
 
-from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, read_claims, read_values
-from oversmooth_book.book.layout import Book, BookError
-from oversmooth_book.book.profiles import read_profiles
-from oversmooth_book.book.statements import check_statements, read_statements, statement_numbers
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, read_values
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.statements import read_statements, statement_numbers
 from oversmooth_book.check.checker import check
+from oversmooth_book.check.statements import check_statements
 
 REAL = Book(REPOSITORY)
-CLAIMS = read_claims(REAL.chapters / "claims.yml")
+CLAIMS = REAL.claims
 STATEMENTS = """- statement: 1
   text: Powers grow.
   claims: [T1]
@@ -50,9 +51,9 @@ def test_no_claim_fails_on_its_committed_value(name, profile):
 
 
 def test_the_index_covers_the_six_statements_and_all_it_names_exists():
-    statements = read_statements(REAL.chapters / "statements.yml")
+    statements = REAL.statements
     assert list(statements) == [1, 2, 3, 4, 5, 6]
-    assert check_statements(REAL, CLAIMS, read_profiles(REAL.chapters / "profiles.yml")) == []
+    assert check_statements(REAL) == []
     assert all(statement.claims and statement.figures and statement.tests for statement in statements.values())
 
 
@@ -75,7 +76,7 @@ def ledger(tmp_path_factory):
     toc = "format: jb-book\nroot: chapters/index\nchapters:\n"
     pages = "".join(f"  - file: chapters/{name}\n" for name in ("tiny", "other", "statements"))
     (book.root / "_toc.yml").write_text(toc + pages)
-    (book.chapters / "statements.md").write_text("# Index\n\n<!-- statements -->\n")
+    (book.chapters / "statements.md").write_text("# Index\n\n```{statements}\n```\n")
     (book.chapters / "statements.yml").write_text(STATEMENTS)
     (book.root / "tests").mkdir()
     (book.root / "tests" / "test_lib.py").write_text("def test_one():\n    assert 1\n")
@@ -134,8 +135,8 @@ def test_the_index_leads_to_claims_chapters_figures_and_tests(ledger):
         (("tests/test_lib.py", "../x.py"), "names no file of the repository"),
         (("- statement: 1", "- statement: 3"), "lacks statement 1, which claims.yml names"),
         (("- statement: 2", "- statement: 1"), "statement 1 stands twice"),
-        (("- statement: 2", "- statement: two"), "needs its number in the paper's list, got 'two'"),
-        (("[T2]", "T2"), "claims needs a list of names, got 'T2'"),
+        (("- statement: 2", "- statement: two"), "statement: needs its number in the paper's list, got 'two'"),
+        (("[T2]", "T2"), "row 2: claims: needs a list of names, got 'T2'"),
         (("  text: Powers grow.\n", ""), "lacks text"),
     ],
 )

@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 from miniature import REPOSITORY
 
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
 from oversmooth_book.book.modules import measuring_modules, modules_of
 from oversmooth_book.book.notebooks import code_cells, read_notebook
-from oversmooth_book.book.profiles import read_profiles
 
 SOURCE = REPOSITORY / "src"
-CHAPTERS = read_profiles(REPOSITORY / "chapters" / "profiles.yml")
+CHAPTERS = Book(REPOSITORY).profiles
 
 
 def of_notebook(name):

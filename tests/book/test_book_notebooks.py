@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from miniature import COMPUTE, DRAW, MEASURE, write_chapter
 
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.notebooks import (
     clean,
     faults,

@@ -8,8 +8,9 @@ import pytest
 from browsing import soup
 from miniature import REPOSITORY
 
-from oversmooth_book.book.layout import Book, BookError
-from oversmooth_book.book.profiles import read_yaml
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.strict_yaml import read_yaml
 from oversmooth_book.show.pdf import contents, join, make_pdf
 
 pypdf = pytest.importorskip("pypdf")

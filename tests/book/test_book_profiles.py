@@ -1,9 +1,12 @@
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from miniature import write_profiles
 
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book import book as reading
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.profiles import read_profiles
 
 
@@ -42,6 +45,33 @@ def test_what_is_not_yaml_names_the_line(book):
     (book.chapters / "profiles.yml").write_text("tiny: {published: {}}\nother: [1\n")
     with pytest.raises(BookError, match=r"profiles\.yml line \d"):
         read(book)
+
+
+def age(path, seconds=10):
+    """As if the file had been written a while ago."""
+    then = path.stat().st_mtime - seconds
+    os.utime(path, (then, then))
+
+
+def test_a_book_reads_a_file_once_until_it_changes(book, monkeypatch):
+    path, read = book.chapters / "profiles.yml", []
+    monkeypatch.setattr(reading, "read_profiles", lambda path: read.append(path) or read_profiles(path))
+    write_profiles(book, tiny="{published: {a: 1}}")
+    assert book.profiles["tiny"].published == {"a": 1}
+    write_profiles(book, tiny="{published: {a: 2}}")
+    assert book.profiles["tiny"].published == {"a": 2}, "as long, and in the same moment"
+    age(path)
+    read.clear()
+    assert book.profiles is book.profiles and reading.Book(book.root).profiles is book.profiles and len(read) == 1
+    with pytest.raises(TypeError):
+        book.profiles["other"] = None
+    write_profiles(book, tiny="{published: {a: 33}}")
+    age(path)
+    assert book.profiles["tiny"].published == {"a": 33}
+    path.write_text("[")
+    for _ in range(2):
+        with pytest.raises(BookError, match="not readable"):
+            _ = book.profiles
 
 
 @given(st.text(max_size=200))

@@ -8,7 +8,7 @@ import tarfile
 import pytest
 from miniature import call, commit_all, write_claims
 
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
 from oversmooth_book.publish.release import pack
 
 

@@ -9,9 +9,7 @@ import pytest
 from miniature import add_chapter, call, commit_all, copy_book, make_book, refusal, settle, snapshot, write_claims
 from test_nbval import nbval
 
-from oversmooth_book.book.claims import read_claims
 from oversmooth_book.book.notebooks import read_notebook
-from oversmooth_book.book.profiles import read_profiles
 from oversmooth_book.check.compare import compare_folders
 from oversmooth_book.check.spread import Spread, measure_spread, read_spread, write_spread
 from oversmooth_book.publish.replicas import objections, valid_replicas
@@ -74,12 +72,12 @@ def test_a_planted_fault_turns_the_committed_outputs_red_under_a_replica(mine, t
     """As in CI: published by hand, past all refusals, outputs agree here and on no machine that rounds otherwise."""
     settle(mine, name)
     write_spread(mine.published(name), Spread(("1", "2", "3")), "by hand")
-    chapter, claims = read_profiles(mine.chapters / "profiles.yml")[name], read_claims(mine.chapters / "claims.yml")
+    chapter = mine.profiles[name]
 
     def red(folder):
         answer = nbval(mine, name, folder)
         assert answer.returncode in (0, 1), answer.stdout + answer.stderr
-        return answer.returncode == 1 or compare_folders(folder / name, mine.published(name), chapter, claims) != []
+        return answer.returncode == 1 or compare_folders(mine, chapter, folder / name, mine.published(name)) != []
 
     assert not red(tmp_path / "here")
     monkeypatch.setenv("OVERSMOOTH_ROUNDING", "0")
@@ -92,8 +90,7 @@ def test_a_sound_chapter_is_published_with_its_spread_and_agrees_under_a_replica
     assert read_spread(mine.published("tiny")).replicas == ("1", "2", "3")
     monkeypatch.setenv("OVERSMOOTH_ROUNDING", "0")
     assert nbval(mine, "tiny", tmp_path).returncode == 0
-    chapter, claims = read_profiles(mine.chapters / "profiles.yml")["tiny"], read_claims(mine.chapters / "claims.yml")
-    assert compare_folders(tmp_path / "tiny", mine.published("tiny"), chapter, claims) == []
+    assert compare_folders(mine, mine.profiles["tiny"], tmp_path / "tiny", mine.published("tiny")) == []
 
 
 def test_publish_wants_three_replicas(mine):
@@ -129,7 +126,7 @@ def test_replicas_that_the_published_spread_has_seen_are_not_made_again(mine):
 
 def test_words_keep_replicas_and_numbers_do_not(mine):
     """A caption changes no number; a line of code, a parameter or a module may."""
-    chapter = read_profiles(mine.chapters / "profiles.yml")["tiny"]
+    chapter = mine.profiles["tiny"]
     assert list(valid_replicas(mine, chapter)) == ["1", "2", "3"]
     path = mine.notebook("tiny")
     text = path.read_text()
@@ -158,7 +155,7 @@ def test_a_published_spread_holds_for_other_code_that_gives_the_same_numbers(min
 
 def test_an_altered_replica_does_not_count(mine):
     (mine.replicas / "tiny" / "2" / "claims.json").write_text('{"T1": 0.9}')
-    chapter = read_profiles(mine.chapters / "profiles.yml")["tiny"]
+    chapter = mine.profiles["tiny"]
     assert list(valid_replicas(mine, chapter)) == ["1", "3"]
 
 
@@ -189,11 +186,10 @@ def test_a_claim_at_its_threshold_is_told_by_its_spreads(mine):
     folder = mine.run("published", "chaos")
     for place, value in ((folder, 0.3), *((mine.replicas / "chaos" / str(k), v) for k, v in ((1, 0.29), (2, 0.302)))):
         (place / "claims.json").write_text(json.dumps({"C1": value}))
-    chapter = read_profiles(mine.chapters / "profiles.yml")["chaos"]
+    chapter = mine.profiles["chaos"]
     spread = measure_spread(folder, {str(k): mine.replicas / "chaos" / str(min(k, 2)) for k in (1, 2, 3)})
     cases = ((0.4, "8.3 spreads from its threshold"), (0.5, ""), (0.301, "passes or fails by rounding"))
     for threshold, words in cases:
         write_claims(mine, {"id": "C1", "chapter": "chaos", "comparison": "<", "threshold": threshold})
-        claims = read_claims(mine.chapters / "claims.yml")
-        found = " ".join(objections(mine, chapter, claims, spread))
+        found = " ".join(objections(mine, chapter, spread))
         assert words in found and bool(words) == ("claim C1" in found), (threshold, found)

@@ -18,11 +18,9 @@ from miniature import (
     write_profiles,
 )
 
-from oversmooth_book.book.claims import read_claims
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.fingerprints import changes, fingerprints
 from oversmooth_book.book.notebooks import read_notebook, write_notebook
-from oversmooth_book.book.profiles import read_profiles
-from oversmooth_book.book.records import changes, fingerprints
 from oversmooth_book.run.runner import locked, why_due
 
 
@@ -80,9 +78,8 @@ CHANGES = {
 
 
 def reason(book):
-    claims = read_claims(book.chapters / "claims.yml")
-    chapter = read_profiles(book.chapters / "profiles.yml")["tiny"]
-    return why_due(book, "tiny", "published", fingerprints(book, chapter, "published", claims))
+    chapter = book.profiles["tiny"]
+    return why_due(book, chapter, "published", fingerprints(book, chapter, "published"))
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -98,10 +95,9 @@ def test_runs_again_when_data_appear_or_vanish(good, tmp_path, monkeypatch):
     write_notebook(notebook, good.notebook("tiny"))
     monkeypatch.setenv("OVERSMOOTH_DATA", str(tmp_path))
     assert reason(good) == "changed: the data"
-    claims = read_claims(good.chapters / "claims.yml")
-    missing = fingerprints(good, read_profiles(good.chapters / "profiles.yml")["tiny"], "published", claims)
+    missing = fingerprints(good, good.profiles["tiny"], "published")
     stub_data(tmp_path)
-    there = fingerprints(good, read_profiles(good.chapters / "profiles.yml")["tiny"], "published", claims)
+    there = fingerprints(good, good.profiles["tiny"], "published")
     assert changes(missing, there) == ["the data"]
 
 

@@ -13,8 +13,9 @@ from miniature import REPOSITORY, call, settle
 
 from oversmooth.graphs import datasets as graphs
 from oversmooth.graphs import files as rawfiles
+from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import read_claims, read_values
-from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.book.profiles import read_profiles
 from oversmooth_book.book.records import read_record
@@ -209,7 +210,7 @@ def test_a_record_with_any_part_replaced_is_shown_or_refused(record, ran, tmp_pa
     assert read_or_named(words, path)
     if found is not None:
         assert all(isinstance(name, str) for name in found["missing"])
-        page = Page(read_profiles(ran[0].chapters / "profiles.yml")["tiny"], "published", folder, folder, found)
+        page = Page(ran[0].profiles["tiny"], "published", folder, folder, found)
         assert "Profile" in provenance(page, [])
 
 

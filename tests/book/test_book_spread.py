@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from miniature import REPOSITORY
 
+from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import Claim
-from oversmooth_book.book.layout import Book, BookError
-from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.check.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING, gaps, table_difference
 from oversmooth_book.check.spread import (
     Spread,
@@ -197,7 +197,7 @@ def test_a_damaged_file_is_told(tmp_path, text):
 
 def test_an_error_of_a_hundred_thousandth_in_all_weights_is_seen(tmp_path):
     """The committed tables of the grid against one whose weights are all too large by 1e-5: most numbers notice."""
-    chapter = read_profiles(BOOK.chapters / "profiles.yml")["explore"]
+    chapter = BOOK.profiles["explore"]
     values, folder = chapter.parameters("published"), BOOK.published("explore")
     larger = [scale * (1 + 1e-5) for scale in values["scales"]]
     grid = explore.grid(Setting(seeds=tuple(range(values["num_seeds"]))), values["depths"], larger)

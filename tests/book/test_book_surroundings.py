@@ -9,7 +9,8 @@ import pytest
 from miniature import command, commit_all, make_book, settle, write_chapter
 from test_nbval import differences, nbval
 
-from oversmooth_book.book.layout import Book, home_folder, with_home
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.layout import home_folder, with_home
 
 ODD = "weird {x} {0} [name] é 図"
 UNKNOWN = ["unshare", "--user", "--map-user=54321"]
@@ -63,9 +64,12 @@ def test_failures_and_nbval_in_an_odd_folder(tmp_path):
 def test_a_home_of_ones_own_is_left_alone(tmp_path, monkeypatch):
     book = Book(tmp_path / "book")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert home_folder() == tmp_path and with_home(book) == {} and not book.root.exists()
+    assert home_folder() == tmp_path and with_home(book.root) == {} and not book.root.exists()
     monkeypatch.setenv("HOME", str(tmp_path / "nonexistent"))
-    assert with_home(book) == {"HOME": str(book.root / "_build" / "home")} and (book.root / "_build" / "home").is_dir()
+    assert (
+        with_home(book.root) == {"HOME": str(book.root / "_build" / "home")}
+        and (book.root / "_build" / "home").is_dir()
+    )
 
 
 SENTENCE = "begins at a home folder, and this user has none: set HOME, or name a folder without ~."

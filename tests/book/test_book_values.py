@@ -9,7 +9,8 @@ import pytest
 from miniature import REPOSITORY, call, make_book, write_claims
 
 from oversmooth_book import chapter, values
-from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.check.recheck import recheck
 
 CLAIMS = """
@@ -106,19 +107,17 @@ def book(tmp_path, monkeypatch, functions):
     book = make_book(tmp_path / "book")
     monkeypatch.setenv("OVERSMOOTH_BOOK", str(book.root))
     monkeypatch.setenv(chapter.OUTPUT_VARIABLE, str(tmp_path / "runs"))
-    chapter._claims.cache_clear()
     chapter._output_root.cache_clear()
-    monkeypatch.setattr(chapter, "_state", {})
+    monkeypatch.setattr(chapter, "_started", None)
     chapter.start("tiny")
     yield book
-    chapter._claims.cache_clear()
     chapter._output_root.cache_clear()
 
 
 def test_verify_records_the_value_of_the_saved_table_and_shows_the_verdict(book, capsys):
     chapter.save_table("powers", pd.DataFrame({"value": [1 / 3, 0.123456789]}))
     chapter.verify("T1")
-    assert json.loads((chapter.run_folder() / "claims.json").read_text()) == {"T1": 0.333333}
+    assert json.loads((chapter.started().folder / "claims.json").read_text()) == {"T1": 0.333333}
     said = capsys.readouterr().out
     assert "T1 Powers grow" in said and "measured 0.333, needed > 0.5: FAIL" in said
 
@@ -129,7 +128,6 @@ def test_verify_and_numbers_say_what_is_missing(book):
     with pytest.raises(BookError, match="has no number nothing; it has largest, count"):
         chapter.numbers("nothing")
     write_claims(book, {}, {"id": "T2"})
-    chapter._claims.cache_clear()
     with pytest.raises(BookError, match=r"experiments/tiny/claims.py has no function for the claim T2"):
         chapter.verify("T2")
     with pytest.raises(ValueError, match="no claim 'T9'"):

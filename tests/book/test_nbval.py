@@ -10,16 +10,15 @@ import sys
 import pytest
 from miniature import REPOSITORY, STUB, add_needy, call, copy_book, make_book, settle, stub_data
 
-from oversmooth_book.book.claims import read_claims
-from oversmooth_book.book.layout import Book, with_home
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.layout import with_home
 from oversmooth_book.book.needs import cell_needs, missing_graphs
 from oversmooth_book.book.notebooks import read_notebook, tags, write_notebook
-from oversmooth_book.book.profiles import read_profiles
 from oversmooth_book.chapter import OUTPUT_VARIABLE
 from oversmooth_book.check.compare import compare_folders
 
 BOOK = Book(REPOSITORY)
-CHAPTERS = read_profiles(BOOK.chapters / "profiles.yml")
+CHAPTERS = BOOK.profiles
 NOT_COMPARED = "nbval-ignore-output"
 
 
@@ -39,7 +38,7 @@ def nbval(book, name, folder, missing=(), **variables):
     kept = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "PYTEST_ADDOPTS")}
     environment = {**kept, OUTPUT_VARIABLE: str(folder), "OVERSMOOTH_BOOK": str(book.root), "PYTHONHASHSEED": "0"}
     # What the user's own IPython does at start-up is no part of the book.
-    environment |= {"IPYTHONDIR": str(folder / "ipython"), **with_home(book), **variables}
+    environment |= {"IPYTHONDIR": str(folder / "ipython"), **with_home(book.root), **variables}
     command = [
         sys.executable,
         "-m",
@@ -58,15 +57,12 @@ def nbval(book, name, folder, missing=(), **variables):
 
 def differences(book, name, folder, missing=()):
     """What ``compare`` says of an nbval run; claims that need missing data have no value to compare."""
-    claims = read_claims(book.chapters / "claims.yml")
-    here = {key: claim for key, claim in claims.items() if not set(claim.needs) & set(missing)}
-    chapter = read_profiles(book.chapters / "profiles.yml")[name]
-    return compare_folders(folder / name, book.published(name), chapter, here)
+    return compare_folders(book, book.profiles[name], folder / name, book.published(name), missing)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_committed_outputs_are_what_this_machine_computes(name, tmp_path):
-    missing = missing_graphs(BOOK, name, read_claims(BOOK.chapters / "claims.yml"))
+    missing = missing_graphs(BOOK, CHAPTERS[name])
     answer = nbval(BOOK, name, tmp_path, missing)
     assert answer.returncode == 0, answer.stdout[-6000:]
     assert differences(BOOK, name, tmp_path, missing) == []

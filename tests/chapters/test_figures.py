@@ -17,7 +17,7 @@ import pytest
 import oversmooth as osm
 from oversmooth.drawing import theme
 from oversmooth_book import experiments
-from oversmooth_book.book.layout import find_book
+from oversmooth_book.book.book import find_book
 from oversmooth_book.experiments.forward_oversmoothing import figures
 
 DRAWING = r"oversmooth\.(_validation|drawing)|oversmooth_book\.experiments(\.\w+)?\.figures"

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oversmooth_book.book.layout import Book
-from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.book.book import Book
 from oversmooth_book.show.benchmark_table import benchmark_table
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -74,7 +73,7 @@ def test_the_table_is_written_and_shown(benchmarks, tmp_path):
 def test_a_chapter_as_a_plain_script_lacks_its_drawing_and_no_name(benchmarks, tmp_path):
     book = importlib.import_module("book")
     shutil.copytree(FOLDER.parent / "chapters", tmp_path / "chapters", ignore=shutil.ignore_patterns("*.md", "*.png"))
-    chapters = read_profiles(FOLDER.parent / "chapters" / "profiles.yml")
+    chapters = Book(FOLDER.parent).profiles
     scripts = [tmp_path / book.plain_script(tmp_path, chapter) for chapter in chapters]
     for script in scripts:
         text = script.read_text(encoding="utf-8")

@@ -1,16 +1,20 @@
 """claims.yml: every checked statement, and its verdict on a run."""
 
-import json
 import math
 import operator
 import re
-from dataclasses import dataclass
+import sys
 from pathlib import Path
+from typing import Annotated, Literal
 
-from oversmooth_book.book.layout import BookError
-from oversmooth_book.book.needs import check_graphs
+import msgspec
+from msgspec import Meta
+
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.graphs import check_graphs
 from oversmooth_book.book.profiles import PROFILES, satisfies
-from oversmooth_book.book.strict_yaml import check_fields, check_texts, is_number, read_rows
+from oversmooth_book.book.schema import Names, Row, Text, parse
+from oversmooth_book.book.strict_yaml import read_rows
 
 PASS, FAIL, NOT_RUN = "PASS", "FAIL", "NOT RUN"
 COMPARISONS = {
@@ -21,31 +25,44 @@ COMPARISONS = {
     "==": operator.eq,
     "between": lambda value, ends: ends[0] <= value <= ends[1],
 }
-TEXTS = ("id", "chapter", "statement", "paper", "quantity", "comparison", "profile")
 # Below this a measured value is rounding, which differs from machine to machine: its digits are not printed.
 ROUNDING = 1e-9
 # A claim that asks for less than this says that two roads lead to the same number, but for rounding.
 IDENTITY = 1e-6
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(Row):
     """One row of claims.yml: a statement, and when a measured quantity upholds it.
 
     ``needs``: graphs whose raw files the value comes from. ``why``: where no digit is printed, the reason.
     """
 
-    id: str
-    chapter: str
-    statement: str
-    paper: str
-    quantity: str
-    comparison: str
-    threshold: float | list
-    profile: str
-    digits: int = 3
-    needs: tuple = ()
-    why: str = ""
+    id: Annotated[str, Meta(pattern=r"^[^\W\d]\w*\Z", description="letters and digits, such as F2")]
+    chapter: Text
+    statement: Text
+    paper: Text
+    quantity: Text
+    comparison: Annotated[Literal[tuple(COMPARISONS)], Meta(description=f"one of {'  '.join(COMPARISONS)}")]
+    threshold: Annotated[
+        int | float | list[int | float], Meta(description="a number, or, for 'between', two, the smaller first")
+    ]
+    profile: Annotated[Literal[PROFILES], Meta(description=f"one of {', '.join(PROFILES)}")]
+    digits: Annotated[int, Meta(ge=0, le=6, description="a whole number from 0 to 6")] = 3
+    needs: Names = ()
+    why: Annotated[Text | None, Meta(description="text")] = None
+
+    def __post_init__(self):
+        two = self.comparison == "between"
+        ends = self.threshold if two else [self.threshold]
+        numbers = isinstance(ends, list) and all(isinstance(end, int | float) for end in ends)
+        finite = numbers and all(abs(end) <= sys.float_info.max for end in ends)
+        if not finite or len(ends) != 1 + two or ends != sorted(ends):
+            wanted = "two numbers, the smaller first" if two else "a number"
+            raise ValueError(f"threshold: for {self.comparison!r} needs {wanted}, got {self.threshold!r}")
+        if self.digits == 0 and not self.why:
+            raise ValueError("digits is 0: say in 'why', in a few words, what moves every digit of the value")
+        if self.digits and self.why:
+            raise ValueError(f"'why' says why no digit is printed, but {self.digits} are: drop it, or set digits to 0")
 
     def condition(self) -> str:
         """The threshold in words, such as "< 0.02"."""
@@ -82,6 +99,10 @@ class Claim:
     def measured(self, value) -> str:
         """The measured value, if any, and the needed one, in words."""
         return ("" if value is None else f"measured {self.show(value)}, ") + f"needed {self.condition()}"
+
+    def failure(self, value: float) -> str:
+        """A failed claim in one line: its name, the measured value and the needed one."""
+        return f"{self.id} ({self.chapter}): measured {value:.6g}, needed {self.condition()}"
 
     def undecided(self, profile: str, missing=()) -> str:
         """Why a run cannot decide the claim, in words; empty if it can.
@@ -133,51 +154,13 @@ def read_claims(path: Path) -> dict[str, Claim]:
     """
     claims = {}
     for where, row in read_rows(path, "claim"):
-        claim = _claim(where, row)
+        where += f" ({row['id']})" if isinstance(row, dict) and "id" in row else ""
+        claim = parse(where, row, Claim)
+        check_graphs(where, claim.needs)
         if claim.id in claims:
             raise BookError(f"{where}: the id {claim.id!r} is used twice")
         claims[claim.id] = claim
     return claims
-
-
-def _claim(where: str, row) -> Claim:
-    if isinstance(row, dict) and "id" in row:
-        where = f"{where} ({row['id']})"
-    check_fields(where, row, (*TEXTS, "threshold"), ("digits", "needs", "why"))
-    check_texts(where, row, TEXTS)
-    if not row["id"].isidentifier():
-        raise BookError(f"{where}: an id is letters and digits, such as F2, got {row['id']!r}")
-    if row["profile"] not in PROFILES:
-        raise BookError(f"{where}: profile {row['profile']!r} is unknown; known: {', '.join(PROFILES)}")
-    _check_threshold(where, row["comparison"], row["threshold"])
-    digits = row.get("digits", 3)
-    if isinstance(digits, bool) or not isinstance(digits, int) or not 0 <= digits <= 6:
-        raise BookError(f"{where}: digits is a whole number from 0 to 6, got {digits!r}")
-    _check_why(where, row, digits)
-    check_graphs(where, row.get("needs", []))
-    return Claim(**{**row, "needs": tuple(row.get("needs", []))})
-
-
-def _check_why(where: str, row: dict, digits: int) -> None:
-    """A claim without digits says why, in a few words; with digits there is nothing to explain."""
-    if digits == 0 and "why" not in row:
-        raise BookError(f"{where}: digits is 0: say in 'why', in a few words, what moves every digit of the value")
-    if digits and "why" in row:
-        raise BookError(f"{where}: 'why' says why no digit is printed, but {digits} are: drop it, or set digits to 0")
-    check_texts(where, {"why": row.get("why", "-")}, ("why",))
-
-
-def _check_threshold(where: str, comparison: str, threshold) -> None:
-    if comparison not in COMPARISONS:
-        raise BookError(f"{where}: comparison {comparison!r} is unknown; known: {'  '.join(COMPARISONS)}")
-    ends = threshold if comparison == "between" else [threshold]
-    wanted = "two numbers, the smaller first" if comparison == "between" else "a number"
-    numbers = isinstance(ends, list) and all(map(is_number, ends))
-    right_length = numbers and len(ends) == (2 if comparison == "between" else 1)
-    if not right_length or ends != sorted(ends):
-        # YAML 1.1 reads 1e-5 as text: it wants 1.0e-5.
-        hint = " (write 1.0e-5, not 1e-5, in YAML)" if isinstance(threshold, str) else ""
-        raise BookError(f"{where}: threshold for {comparison!r} needs {wanted}, got {threshold!r}{hint}")
 
 
 def read_values(path: Path) -> dict[str, float]:
@@ -195,15 +178,6 @@ def read_values(path: Path) -> dict[str, float]:
     if not path.is_file():
         return {}
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        wrong = [f"{name} is no number" for name, value in values.items() if not is_number(value)]
-    except (ValueError, AttributeError, RecursionError) as error:
-        wrong = [str(error)]
-    if wrong:
-        raise BookError(f"{path.parent.name}/{path.name} is damaged ({wrong[0]}); run the chapter again")
-    return {name: float(value) for name, value in values.items()}
-
-
-def of_chapter(claims: dict[str, Claim], chapter: str) -> list[Claim]:
-    """The claims that a chapter has to measure."""
-    return [claim for claim in claims.values() if claim.chapter == chapter]
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BookError(f"{path.parent.name}/{path.name} is damaged ({error}); run the chapter again") from None

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+# What the process of a chapter writes beside its tables; the runner moves it into the run's record.
+MACHINE_FILE = "machine.json"
 # Each makes a library compute by another way, or add in another order.
 SETTINGS = (
     "ATEN_CPU_CAPABILITY",

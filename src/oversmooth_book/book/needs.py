@@ -1,42 +1,10 @@
-"""The graphs whose raw files a chapter's numbers come from: which are needed, which are not here, which files lack."""
+"""The graphs that a chapter's numbers come from: named by its claims and by its notebook's cells."""
 
-import os
-from pathlib import Path
-
-from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.graphs import check_graphs, missing_of
 from oversmooth_book.book.notebooks import read_notebook
-
-FETCH = "`oversmooth-book fetch` (or `make data`)"
-
-# They come with packages, not in raw files.
-ALWAYS_HERE = ("digits", "karate")
-
-
-def known_graphs() -> list[str]:
-    """The names that ``oversmooth.load`` knows, as this book spells them."""
-    from oversmooth.graphs.datasets import PUBLIC_GRAPHS
-
-    return [*(folder for _, folder in PUBLIC_GRAPHS.values()), "ogbn-arxiv", *ALWAYS_HERE]
-
-
-def check_graphs(where: str, names) -> None:
-    """Refuse what is not a list of graph names.
-
-    Args:
-        where: what needs them, in words.
-        names: what stands there.
-
-    Raises:
-        BookError: naming what came, and the known names.
-    """
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise BookError(f"{where}: 'needs' is a list of graph names, such as [Cora], got {names!r}")
-    if not names:
-        return
-    known = known_graphs()
-    strangers = [name for name in names if name not in known]
-    if strangers:
-        raise BookError(f"{where}: needs the unknown graph {', '.join(strangers)}; known: {', '.join(known)}")
+from oversmooth_book.book.profiles import ChapterProfile
 
 
 def cell_needs(cell, where: str) -> list[str]:
@@ -53,17 +21,18 @@ def cell_needs(cell, where: str) -> list[str]:
         BookError: if it names anything else.
     """
     needs = cell.metadata.get("needs", [])
+    if not isinstance(needs, list) or not all(isinstance(name, str) for name in needs):
+        raise BookError(f"{where}: 'needs' is a list of graph names, such as [Cora], got {needs!r}")
     check_graphs(where, needs)
     return needs
 
 
-def needed_graphs(book: Book, chapter: str, claims: dict) -> list[str]:
+def needed_graphs(book: Book, chapter: ChapterProfile) -> list[str]:
     """The graphs that a chapter's claims and its notebook's cells need, in the order of their first mention.
 
     Args:
         book: the book.
-        chapter: the chapter's name.
-        claims: all claims of the book.
+        chapter: the chapter.
 
     Returns:
         Their names.
@@ -71,85 +40,13 @@ def needed_graphs(book: Book, chapter: str, claims: dict) -> list[str]:
     Raises:
         BookError: if the notebook is missing or damaged, or names an unknown graph.
     """
-    named = [name for claim in claims.values() if claim.chapter == chapter for name in claim.needs]
-    cells = read_notebook(book.notebook(chapter)).cells
+    named = [name for claim in book.claims_of(chapter) for name in claim.needs]
+    cells = read_notebook(book.notebook(chapter.name)).cells
     for number, cell in enumerate(cells, start=1):
-        named += cell_needs(cell, f"{chapter}.ipynb: cell {number}")
+        named += cell_needs(cell, f"{chapter.name}.ipynb: cell {number}")
     return list(dict.fromkeys(named))
 
 
-def missing_of(names) -> list[str]:
-    """Those of some graphs that cannot be read here: raw files are missing, or not the recorded ones."""
-    return [name for name in names if not is_here(name)]
-
-
-def is_here(name: str) -> bool:
-    """Whether a graph can be read without a network: all raw files are here and sound.
-
-    Args:
-        name: as for ``oversmooth.load``.
-
-    Returns:
-        True or False.
-    """
-    from oversmooth.graphs import datasets as graphs
-
-    try:
-        # With all files here nothing is downloaded: they are checked.
-        return graphs.available(name) and graphs.fetch(name) is None
-    except (OSError, ValueError):
-        return False
-
-
-def missing_graphs(book: Book, chapter: str, claims: dict) -> list[str]:
+def missing_graphs(book: Book, chapter: ChapterProfile) -> list[str]:
     """The graphs that a chapter needs and that cannot be read here; see ``needed_graphs`` and ``missing_of``."""
-    return missing_of(needed_graphs(book, chapter, claims))
-
-
-def fetch_missing(names, say=print) -> list[str]:
-    """Download what lacks, unless a folder was named for the data; say which files are not the recorded ones.
-
-    Args:
-        names: graphs.
-        say: takes one line of report at a time.
-
-    Returns:
-        Those that still cannot be read.
-    """
-    missing = missing_of(names)
-    if not missing:
-        return []
-    from oversmooth.graphs import datasets as graphs
-
-    for name in missing:
-        # A folder that was named is only read; what is damaged in it is said all the same.
-        if graphs.available(name) or not os.environ.get("OVERSMOOTH_DATA"):
-            try:
-                graphs.fetch(name)
-            except ValueError as error:
-                say(f"{name}: {error}")
-            except OSError:  # no network: the chapters' lines say what to do
-                continue
-    return missing_of(missing)
-
-
-def missing_files(names) -> list[str]:
-    """The raw files of some graphs that are not on this machine; files in one folder as one, ``raw/{a, b}``.
-
-    Args:
-        names: the graphs.
-
-    Returns:
-        Paths relative to the folder of the raw files.
-    """
-    if not names:
-        return []
-    from oversmooth.graphs import datasets as graphs
-
-    folders: dict[str, list[str]] = {}
-    for path in (Path(path) for name in names for path in graphs.missing_files(name)):
-        folders.setdefault(path.parent.as_posix(), []).append(path.name)
-    return [
-        f"{folder}/{files[0]}" if len(files) == 1 else f"{folder}/{{{', '.join(files)}}}"
-        for folder, files in folders.items()
-    ]
+    return missing_of(needed_graphs(book, chapter))

@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.profiles import MOST_PARAMETERS, is_literal
 
 MOST_CODE_CELLS, MOST_LINES, MOST_COLUMNS = 30, 25, 120

@@ -1,28 +1,58 @@
 """profiles.yml: the parameters of every chapter in every profile."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
 
-from oversmooth_book.book.layout import BookError
-from oversmooth_book.book.strict_yaml import check_fields, read_yaml
+from msgspec import Meta
+
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.schema import Row, parse
+from oversmooth_book.book.strict_yaml import read_yaml
 
 PROFILES = ("quick", "published", "full")
 MOST_PARAMETERS = 5
 SECONDS = {"quick": 1800.0, "published": 3600.0, "full": 86400.0}
+# Nothing behind the colon is no parameter.
+Parameters = Annotated[dict[Any, Any] | None, Meta(description="a mapping from parameters to values")]
 
 
-@dataclass(frozen=True)
-class ChapterProfile:
+class Parts(Row):
     """One chapter's row of profiles.yml; quick and full override the published parameters."""
 
+    published: Parameters
+    quick: Parameters = None
+    full: Parameters = None
+
+    def __post_init__(self):
+        published = self.published or {}
+        # The published ones first: the others are compared with them.
+        for profile, values in (("published", published), ("quick", self.quick), ("full", self.full)):
+            for name, value in (values or {}).items():
+                if not isinstance(name, str) or not name.isidentifier():
+                    raise ValueError(f"{profile}: a parameter is named like a variable, got {name!r}")
+                if name not in published:
+                    has = ", ".join(map(str, published)) or "no parameter"
+                    raise ValueError(f"{profile} sets {name!r}, which 'published' does not; published has {has}")
+                if not is_literal(value):
+                    raise ValueError(f"{profile} {name} needs a number, text, or a list of them, got {value!r}")
+        if len(published) > MOST_PARAMETERS:
+            raise ValueError(f"{len(published)} parameters; a chapter has at most {MOST_PARAMETERS}")
+
+
+class ChapterProfile(Row):
+    """A chapter, and its parameters."""
+
     name: str
-    published: dict
-    quick: dict = field(default_factory=dict)
-    full: dict = field(default_factory=dict)
+    parts: Parts
+
+    @property
+    def published(self) -> dict:
+        """The parameters of the published profile."""
+        return self.parameters("published")
 
     def parameters(self, profile: str) -> dict:
         """The value of every parameter in this profile."""
-        return {**self.published, **getattr(self, profile)}
+        return {**(self.parts.published or {}), **(getattr(self.parts, profile) or {})}
 
 
 def satisfies(profile: str, needed: str) -> bool:
@@ -47,38 +77,13 @@ def read_profiles(path: Path) -> dict[str, ChapterProfile]:
         return {}
     if not isinstance(rows, dict):
         raise BookError(f"{path.name}: needs a mapping from chapter to profiles, got {type(rows).__name__}")
-    return {str(name): _chapter(path.name, str(name), row) for name, row in rows.items()}
-
-
-def _chapter(file: str, name: str, row) -> ChapterProfile:
-    where = f"{file}: chapter {name}"
-    if not name.isidentifier():
-        raise BookError(f"{where}: a chapter is named like its notebook, letters, digits and underscores")
-    check_fields(where, row, ("published",), ("quick", "full"))
-    _check_parameters(where, row)
-    values = {profile: row.get(profile) or {} for profile in PROFILES}
-    return ChapterProfile(name=name, **values)
-
-
-def _check_parameters(where: str, row: dict) -> None:
-    published = row["published"] or {}
-    # The published ones first: the others are compared with them.
-    for profile in ("published", "quick", "full"):
-        values = row.get(profile) or {}
-        if not isinstance(values, dict):
-            raise BookError(f"{where}: '{profile}' maps parameters to values, got {values!r}")
-        for name, value in values.items():
-            if not isinstance(name, str) or not name.isidentifier():
-                raise BookError(f"{where}: {profile}: a parameter is named like a variable, got {name!r}")
-            if name not in published:
-                raise BookError(
-                    f"{where}: {profile} sets {name!r}, which 'published' does not; "
-                    f"published has {', '.join(map(str, published)) or 'no parameter'}"
-                )
-            if not is_literal(value):
-                raise BookError(f"{where}: {profile} {name} needs a number, text, or a list of them, got {value!r}")
-    if len(published) > MOST_PARAMETERS:
-        raise BookError(f"{where}: {len(published)} parameters; a chapter has at most {MOST_PARAMETERS}")
+    chapters = {}
+    for name, row in rows.items():
+        where = f"{path.name}: chapter {name}"
+        if not str(name).isidentifier():
+            raise BookError(f"{where}: a chapter is named like its notebook, letters, digits and underscores")
+        chapters[str(name)] = ChapterProfile(str(name), parse(where, row, Parts))
+    return chapters
 
 
 def is_literal(value) -> bool:

@@ -1,118 +1,65 @@
 """Records: what a run depended on, when and where it ran; written beside its outputs, never into a cell."""
 
 import datetime
-import hashlib
 import importlib.metadata
 import json
 import os
 import platform
-import subprocess
-from dataclasses import asdict
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
-from oversmooth_book.book.claims import of_chapter
-from oversmooth_book.book.layout import Book, BookError
-from oversmooth_book.book.modules import measuring_modules, modules_of, run_modules
-from oversmooth_book.book.needs import missing_of, needed_graphs
-from oversmooth_book.book.notebooks import (
-    code_cells,
-    code_fingerprint,
-    fingerprint,
-    output_fingerprint,
-    read_notebook,
-    source_fingerprint,
-)
+import msgspec
+
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.fingerprints import INPUTS, file_hash
+from oversmooth_book.book.machine import MACHINE_FILE
+from oversmooth_book.book.notebooks import output_fingerprint, read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
-from oversmooth_book.chapter import MACHINE_FILE
 
 ROUNDING_VARIABLE = "OVERSMOOTH_ROUNDING"  # read by oversmooth as it is imported
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "torch-geometric", "matplotlib", "seaborn", "oversmooth")
-INPUTS = {
-    "notebook": "the notebook's source",
-    "source": "the modules it imports from src/",
-    "data": "the data",
-    "parameters": "the parameters",
-    "claims": "the chapter's rows of claims.yml",
-    "lock": "requirements.lock",
-}
 
 
-def fingerprints(book: Book, chapter: ChapterProfile, profile: str, claims: dict) -> dict[str, str]:
-    """One hash for each thing a run depends on, keyed as ``INPUTS``.
-
-    Raw graphs count as present or absent: their content is fixed by the SHA-256 sums in ``src/``.
-
-    Args:
-        book: the book.
-        chapter: the chapter.
-        profile: the profile it runs under.
-        claims: all claims of the book.
-
-    Returns:
-        Input to hash.
-    """
-    notebook = read_notebook(book.notebook(chapter.name))
-    rows = [asdict(claim) for claim in of_chapter(claims, chapter.name)]
-    judged = [[row[key] for key in ("id", "comparison", "threshold", "profile", "digits", "needs")] for row in rows]
-    needs = needed_graphs(book, chapter.name, claims)
-    return {
-        "notebook": source_fingerprint(notebook),
-        "source": _modules_fingerprint(book, run_modules(_modules(book, notebook))),
-        "data": fingerprint([needs, missing_of(needs)]),
-        "parameters": fingerprint(chapter.parameters(profile)),
-        "claims": fingerprint(judged),
-        "lock": _lock_fingerprint(book),
-    }
+Fingerprints = TypedDict("Fingerprints", dict.fromkeys(INPUTS, str))
 
 
-def numbers_fingerprint(book: Book, chapter: ChapterProfile) -> str:
-    """One hash for all that can move a number of the published run.
+class Machine(TypedDict):
+    """What every record says of its machine; `machine` says more."""
 
-    A spread measured for one run holds for every other with this hash. Captions, figures, verdicts are no part of it.
-
-    Args:
-        book: the book.
-        chapter: the chapter.
-
-    Returns:
-        The hash.
-    """
-    notebook = read_notebook(book.notebook(chapter.name))
-    modules = _modules_fingerprint(book, measuring_modules(_modules(book, notebook)))
-    return fingerprint([code_fingerprint(notebook), modules, chapter.parameters("published"), _lock_fingerprint(book)])
+    cores: int
+    processor: str
 
 
-def _modules(book: Book, notebook) -> dict[str, Path]:
-    return modules_of(book.root / "src", "\n".join(cell.source for cell in code_cells(notebook)))
+class Outputs(TypedDict):
+    """Hashes of what a run wrote."""
+
+    notebook: str
+    tables: dict[str, str]
+    claims: str
 
 
-def _modules_fingerprint(book: Book, modules: dict[str, Path]) -> str:
-    """Of the modules, and of the lists that lie beside them, such as the raw files' checksums."""
-    lists = [path for path in sorted((book.root / "src").rglob("*.txt")) if "egg-info" not in str(path)]
-    rows = [[name, file_hash(path)] for name, path in modules.items()]
-    return fingerprint(rows + [[path.name, file_hash(path)] for path in lists])
+class Record(TypedDict):
+    """What a reader of records relies on; a record may hold more."""
+
+    chapter: str
+    profile: str
+    parameters: dict
+    seeds: dict
+    versions: dict[str, str]
+    commit: str | None
+    dirty: bool
+    machine: Machine
+    fingerprints: Fingerprints
+    seconds: float
+    outputs: Outputs
+    # Records of full runs may be older than this part: they lacked no graph, or were not published.
+    missing: NotRequired[list[str]]
 
 
-def _lock_fingerprint(book: Book) -> str:
-    path = book.root / "requirements.lock"
-    return fingerprint(file_hash(path) if path.is_file() else None)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def changes(old: dict, new: dict) -> list[str]:
-    """The inputs, in words, whose hashes differ."""
-    return [words for key, words in INPUTS.items() if old.get(key) != new.get(key)]
-
-
-def make_record(book: Book, chapter: ChapterProfile, profile: str, prints: dict, code: tuple, missing=()) -> dict:
+def make_record(chapter: ChapterProfile, profile: str, prints: dict, code: tuple, missing=()) -> dict:
     """What is known before a run starts; ``finish_record`` adds what only its end can tell.
 
     Args:
-        book: the book.
         chapter: the chapter.
         profile: the profile it runs under.
         prints: ``fingerprints`` taken at the start.
@@ -179,51 +126,11 @@ def read_record(folder: Path) -> dict | None:
     if not path.is_file():
         return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        record = msgspec.json.decode(path.read_bytes())
+        msgspec.convert(record, Record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BookError(f"{folder.name}/record.json is damaged ({error}); run the chapter again") from None
-    wrong = _wrong_part(record, SHAPE) or _wrong_missing(record)
-    if wrong:
-        raise BookError(f"{folder.name}/record.json is damaged ({wrong}); run the chapter again")
-    return record
-
-
-TEXTS = {str: str}
-# What a reader of records relies on: the type of each part, and of the parts of a mapping.
-SHAPE = {
-    "chapter": str,
-    "profile": str,
-    "parameters": dict,
-    "seeds": dict,
-    "versions": TEXTS,
-    "commit": str | None,
-    "dirty": bool,
-    "machine": {"cores": int, "processor": str},
-    "fingerprints": dict.fromkeys(INPUTS, str),
-    "seconds": float | int,
-    "outputs": {"notebook": str, "tables": TEXTS, "claims": str},
-}
-
-
-def _wrong_missing(record: dict) -> str:
-    """Records of full runs may be older than this part: they lacked no graph, or were not published."""
-    names = record.setdefault("missing", [])
-    right = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    return "" if right else "missing is no list of names"
-
-
-def _wrong_part(value, shape, name: str = "the record") -> str:
-    """The first part that is not of its shape, in words; empty if there is none."""
-    if not isinstance(shape, dict):
-        return "" if isinstance(value, shape) else f"{name} is {type(value).__name__}"
-    if not isinstance(value, dict):
-        return f"{name} is {type(value).__name__}"
-    if shape is TEXTS:
-        shape = dict.fromkeys(value, str)
-    lacking = [key for key in shape if key not in value]
-    if lacking:
-        return f"{name} lacks {lacking[0]}"
-    return next(filter(None, (_wrong_part(value[key], part, key) for key, part in shape.items())), "")
+    return {"missing": [], **record}
 
 
 def outputs_differ(folder: Path, record: dict) -> list[str]:
@@ -258,56 +165,3 @@ def _notebook_altered(path: Path, known: str) -> bool:
 def outputs_intact(folder: Path, record: dict) -> bool:
     """Whether every output of a run is there and still is what the run wrote."""
     return (folder / f"{record['chapter']}.ipynb").is_file() and not outputs_differ(folder, record)
-
-
-def code_version(book: Book) -> tuple[str | None, bool]:
-    """The commit the code is at, and whether the code differs from it.
-
-    Outputs do not count: a chapter being published must not make the next one's code look changed.
-
-    Args:
-        book: the book.
-
-    Returns:
-        (commit, dirty); (None, True) outside a git checkout.
-    """
-    head = _git(book, "rev-parse", "HEAD")
-    if head is None:
-        return None, True
-    watched = ("src", "chapters", "requirements.lock", "pyproject.toml")
-    answer = _git(book, "status", "--porcelain", "--untracked-files=all", "--", *watched)
-    if answer is None:
-        return head.strip(), True
-    return head.strip(), any(_source_changed(book, line[3:].strip('"')) for line in answer.splitlines())
-
-
-def has_changes(book: Book, *names: str) -> bool:
-    """Whether files differ from the last commit, or there is no commit to tell by."""
-    answer = _git(book, "status", "--porcelain", "--", *names)
-    return answer is None or bool(answer.strip())
-
-
-def commit_time(book: Book) -> int:
-    """When the last commit was made, in seconds since 1970."""
-    return int(_git(book, "show", "--no-patch", "--format=%ct", "HEAD") or 0)
-
-
-def _source_changed(book: Book, name: str) -> bool:
-    committed = _git(book, "show", f"HEAD:./{name}") if name.endswith(".ipynb") else None
-    if committed is None or not (book.root / name).is_file():
-        return True
-    import nbformat
-
-    try:
-        before = source_fingerprint(nbformat.reads(committed, as_version=4))
-        return before != source_fingerprint(read_notebook(book.root / name))
-    except (BookError, ValueError):
-        return True
-
-
-def _git(book: Book, *arguments: str) -> str | None:
-    try:
-        answer = subprocess.run(["git", *arguments], cwd=book.root, capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout if answer.returncode == 0 else None

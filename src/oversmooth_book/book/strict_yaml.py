@@ -1,13 +1,12 @@
-"""The book's YAML files, read alike: strict YAML, known fields, texts that say something.
+"""The book's YAML files, read alike.
 
 Strict: no key twice (YAML would silently take the last), no aliases (a file of ten lines can stand for a million).
 """
 
 import functools
-import sys
 from pathlib import Path
 
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
 
 
 def read_yaml(path: Path):
@@ -79,65 +78,3 @@ def read_rows(path: Path, kind: str) -> list[tuple[str, dict]]:
     if not isinstance(rows, list):
         raise BookError(f"{path.name}: needs a list of {kind}s, got {type(rows).__name__}")
     return [(f"{path.name}: row {number}", row) for number, row in enumerate(rows, start=1)]
-
-
-def check_fields(where: str, row, needed: tuple, optional: tuple = ()) -> None:
-    """Refuse what is not a mapping with the needed fields and no unknown one.
-
-    Args:
-        where: the file and the row, in words.
-        row: what stands there.
-        needed: names of fields.
-        optional: further names.
-
-    Raises:
-        BookError: naming the fields.
-    """
-    known = ", ".join((*needed, *optional))
-    if not isinstance(row, dict):
-        raise BookError(f"{where}: needs a mapping with {known}, got {row!r}")
-    missing = [name for name in needed if name not in row]
-    unknown = [str(name) for name in row if name not in (*needed, *optional)]
-    if missing or unknown:
-        what = f"lacks {', '.join(missing)}" if missing else f"has the unknown field {', '.join(unknown)}"
-        raise BookError(f"{where}: {what}; known: {known}")
-
-
-def check_texts(where: str, row: dict, names: tuple) -> None:
-    """Refuse a field that says nothing.
-
-    Args:
-        where: the file and the row, in words.
-        row: the row.
-        names: fields that hold text.
-
-    Raises:
-        BookError: naming the field and what came.
-    """
-    for name in names:
-        if not isinstance(row[name], str) or not row[name].strip():
-            raise BookError(f"{where}: {name} needs text, got {row[name]!r}")
-
-
-def is_number(value) -> bool:
-    """Whether a value is a finite number that a float can hold; a truth value is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return abs(value) <= sys.float_info.max
-
-
-def check_texts_list(where: str, row: dict, names: tuple) -> None:
-    """Refuse a field that is not a list of texts; an absent one is an empty list.
-
-    Args:
-        where: the file and the row, in words.
-        row: the row.
-        names: fields that hold lists.
-
-    Raises:
-        BookError: naming the field and what came.
-    """
-    for name in names:
-        values = row.get(name, [])
-        if not isinstance(values, list) or not all(isinstance(value, str) and value.strip() for value in values):
-            raise BookError(f"{where}: {name} needs a list of names, got {values!r}")

@@ -1,15 +1,19 @@
 """compare: your run against the published one, claim by claim and table by table, and why they may differ."""
 
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oversmooth_book.book.claims import of_chapter, read_claims, read_values
-from oversmooth_book.book.layout import Book, BookError
+import msgspec
+
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import read_values
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.figures import drawn_tables
+from oversmooth_book.book.fingerprints import INPUTS, changes, fingerprints
 from oversmooth_book.book.notebooks import read_notebook
-from oversmooth_book.book.profiles import ChapterProfile, read_profiles
-from oversmooth_book.book.records import INPUTS, changes, fingerprints, outputs_differ, read_record
+from oversmooth_book.book.profiles import ChapterProfile
+from oversmooth_book.book.records import outputs_differ, read_record
 from oversmooth_book.borrowing import BORROWED
 from oversmooth_book.check.differences import (
     DIFFERS,
@@ -21,7 +25,6 @@ from oversmooth_book.check.differences import (
     table_difference,
 )
 from oversmooth_book.check.spread import ENOUGH, PRINTED, Spread, allowed_of_claim, read_spread
-from oversmooth_book.show.pages import drawn_tables
 
 NO_CAUSE = "Nothing on record tells the two runs apart."
 UNKNOWN = "not recorded"
@@ -68,19 +71,17 @@ def compare(book: Book) -> tuple[list[Comparison], bool]:
     Returns:
         (a comparison per chapter, whether everything that could be compared agrees).
     """
-    claims = read_claims(book.chapters / "claims.yml")
-    chapters = read_profiles(book.chapters / "profiles.yml").values()
-    found = [_compare_chapter(book, chapter, claims) for chapter in chapters]
+    found = [_compare_chapter(book, chapter) for chapter in book.profiles.values()]
     not_run = [comparison for comparison in found if comparison.note.startswith(("not run yet", "stale"))]
     return found, not (not_run or any(comparison.count(DIFFERS) for comparison in found))
 
 
-def verdicts_line(comparisons: list[Comparison], claims: dict) -> str:
+def verdicts_line(book: Book, comparisons: list[Comparison]) -> str:
     """What a reader asks first: whether every verdict is the same.
 
     Args:
+        book: the book.
         comparisons: of all chapters.
-        claims: all claims of the book.
 
     Returns:
         One sentence.
@@ -88,35 +89,35 @@ def verdicts_line(comparisons: list[Comparison], claims: dict) -> str:
     found = [item for comparison in comparisons for item in comparison.differences if item.kind == "claim"]
     compared = [item for item in found if item.state != NOT_HERE]
     other = [item.name for item in compared if item.flipped]
-    rest = len(claims) - len(compared)
+    rest = len(book.claims) - len(compared)
     head = f"{', '.join(other)}: another verdict than published" if other else f"All {len(compared)} verdicts agree"
     return head + (f"; {rest} claims were not run here." if rest else ".")
 
 
-def _compare_chapter(book: Book, chapter: ChapterProfile, claims: dict) -> Comparison:
+def _compare_chapter(book: Book, chapter: ChapterProfile) -> Comparison:
     name, comparison = chapter.name, Comparison(chapter.name)
     mine, theirs = book.run("published", name), book.published(name)
     if not (theirs / "record.json").is_file():
         comparison.note = "nothing published yet"
     elif not mine.is_dir():
         comparison.note = f"not run yet: python -m oversmooth_book run {name}"
-    elif stale := _changed_since(book, chapter, claims, mine):
+    elif stale := _changed_since(book, chapter, mine):
         comparison.note = f"stale (changed: {', '.join(stale)}): python -m oversmooth_book run {name}"
     else:
         comparison.replicas = len(read_spread(theirs).replicas)
         comparison.missing = (read_record(mine) or {}).get("missing", [])
-        comparison.differences = differences(mine, theirs, chapter, claims)
+        comparison.differences = differences(book, chapter, mine, theirs)
         comparison.causes = causes(mine, theirs)
         comparison.figures = _figures(mine, name)
     return comparison
 
 
-def _changed_since(book: Book, chapter: ChapterProfile, claims: dict, mine: Path) -> list[str]:
+def _changed_since(book: Book, chapter: ChapterProfile, mine: Path) -> list[str]:
     """What a run depends on and has changed since; a run without a record is compared as it is."""
     record = read_record(mine)
     if record is None:
         return []
-    prints = fingerprints(book, chapter, "published", claims)
+    prints = fingerprints(book, chapter, "published")
     return changes(
         record["fingerprints"], prints | {"claims": record["fingerprints"].get("claims")}
     )  # judged anew here
@@ -136,14 +137,15 @@ def _figures(mine: Path, name: str) -> dict[str, list[str]]:
     return found
 
 
-def differences(mine: Path, theirs: Path, chapter: ChapterProfile, claims: dict) -> list[Difference]:
+def differences(book: Book, chapter: ChapterProfile, mine: Path, theirs: Path, missing=()) -> list[Difference]:
     """Two runs of one chapter, claim by claim and table by table.
 
     Args:
+        book: the book.
+        chapter: the chapter.
         mine: folder with ``tables`` and ``claims.json``.
         theirs: likewise, published, with ``rounding.json``.
-        chapter: the chapter.
-        claims: all claims of the book.
+        missing: graphs that the first run lacked, besides those that its record names.
 
     Returns:
         A difference per claim and per table, identical ones too.
@@ -151,10 +153,10 @@ def differences(mine: Path, theirs: Path, chapter: ChapterProfile, claims: dict)
     spread, borrowed = read_spread(theirs), read_borrowed(mine)
     ours, published = read_values(mine / "claims.json"), read_values(theirs / "claims.json")
     away = {graph for graphs in borrowed.values() for graph in graphs}
-    away |= set((read_record(mine) or {}).get("missing", []))
+    away |= {*missing, *(read_record(mine) or {}).get("missing", [])}
     found = [
         _claim_difference(claim, ours.get(claim.id), published.get(claim.id), spread, away.intersection(claim.needs))
-        for claim in of_chapter(claims, chapter.name)
+        for claim in book.claims_of(chapter)
     ]
     names = sorted({path.name for folder in (mine, theirs) for path in (folder / "tables").glob("*.csv")})
     for name in names:
@@ -163,9 +165,9 @@ def differences(mine: Path, theirs: Path, chapter: ChapterProfile, claims: dict)
     return found
 
 
-def compare_folders(mine: Path, theirs: Path, chapter: ChapterProfile, claims: dict) -> list[str]:
+def compare_folders(book: Book, chapter: ChapterProfile, mine: Path, theirs: Path, missing=()) -> list[str]:
     """One sentence per difference of two runs beyond what rounding does; see ``differences``."""
-    return [text for difference in differences(mine, theirs, chapter, claims) for text in difference.texts]
+    return [text for found in differences(book, chapter, mine, theirs, missing) for text in found.texts]
 
 
 def read_borrowed(folder: Path) -> dict[str, list[str]]:
@@ -184,8 +186,8 @@ def read_borrowed(folder: Path) -> dict[str, list[str]]:
     if not path.is_file():
         return {}
     try:
-        return {str(table): list(map(str, graphs)) for table, graphs in json.loads(path.read_text("utf-8")).items()}
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BookError(f"{folder.name}/{path.name} is damaged ({error}); run the chapter again") from None
 
 
@@ -243,9 +245,9 @@ def causes(mine: Path, theirs: Path) -> list[str]:
     return (found or [NO_CAUSE]) + ([f"The same in both records: {', '.join(same)}."] if same else [])
 
 
-def lines(comparisons: list[Comparison], claims: dict) -> list[str]:
+def lines(book: Book, comparisons: list[Comparison]) -> list[str]:
     """The report for a terminal."""
-    found = [verdicts_line(comparisons, claims)]
+    found = [verdicts_line(book, comparisons)]
     for comparison in comparisons:
         found.append(f"{comparison.name}: {comparison.verdict}")
         found += [f"  {text}" for difference in comparison.differences for text in difference.texts]

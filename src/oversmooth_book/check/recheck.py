@@ -2,10 +2,11 @@
 
 import math
 
-from oversmooth_book.book.claims import PASS, of_chapter, read_claims, read_values
-from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import PASS, read_values
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.notebooks import glued_texts, read_notebook
-from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.values import as_number, as_text, evaluate, values_of
 
 # Another pandas may add in another order; the tables it reads are the same.
@@ -27,30 +28,28 @@ def recheck(book: Book, names=(), say=print) -> list[str]:
     Raises:
         BookError: if a chapter is unknown.
     """
-    chapters, claims = read_profiles(book.chapters / "profiles.yml"), read_claims(book.chapters / "claims.yml")
-    unknown = [name for name in names if name not in chapters]
-    if unknown:
-        raise BookError(f"unknown chapter {', '.join(unknown)}; the book has {', '.join(chapters) or 'none'}")
     wrong = []
-    for name in names or chapters:
+    for chapter in book.chosen(names):
         try:
-            functions, numbers = values_of(name)
+            functions, numbers = values_of(chapter.name)
         except BookError as error:
             wrong.append(str(error))
             continue
-        found = [*_claims(book, name, of_chapter(claims, name), functions), *_numbers(book, name, numbers)]
-        say(f"{name}: {len(functions)} claims, {len(numbers)} numbers" + (f", {len(found)} wrong" if found else ""))
+        found = [*_claims(book, chapter, functions), *_numbers(book, chapter.name, numbers)]
+        wrong_here = f", {len(found)} wrong" if found else ""
+        say(f"{chapter.name}: {len(functions)} claims, {len(numbers)} numbers{wrong_here}")
         wrong += found
     return wrong
 
 
-def _claims(book: Book, chapter: str, rows: list, functions: dict) -> list[str]:
-    folder, found = book.published(chapter), []
+def _claims(book: Book, chapter: ChapterProfile, functions: dict) -> list[str]:
+    rows, folder, found = book.claims_of(chapter), book.published(chapter.name), []
     values = read_values(folder / "claims.json")
-    found += [f"{name}: claims.yml has no such claim of {chapter}" for name in functions.keys() - {r.id for r in rows}]
+    strangers = functions.keys() - {row.id for row in rows}
+    found += [f"{name}: claims.yml has no such claim of {chapter.name}" for name in strangers]
     for row in rows:
         if row.id not in functions:
-            found.append(f"{row.id}: experiments/{chapter}/claims.py has no function for it")
+            found.append(f"{row.id}: experiments/{chapter.name}/claims.py has no function for it")
             continue
         if row.id not in values and row.profile == "full":
             continue  # decided by the full profile only

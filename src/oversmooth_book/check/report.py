@@ -4,6 +4,7 @@ import html
 import os
 from pathlib import Path
 
+from oversmooth_book.book.book import Book
 from oversmooth_book.check.compare import Comparison, verdicts_line
 from oversmooth_book.check.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING
 
@@ -32,21 +33,21 @@ WORDS = {
 }
 
 
-def write_report(comparisons: list[Comparison], place: Path, claims: dict) -> None:
+def write_report(book: Book, comparisons: list[Comparison], place: Path) -> None:
     """Write the report, whole or not at all.
 
     Args:
+        book: the book.
         comparisons: one per chapter.
         place: the HTML file.
-        claims: all claims of the book.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(f".{place.name}.{os.getpid()}.part")
-    part.write_text(_page(comparisons, claims), encoding="utf-8")
+    part.write_text(_page(book, comparisons), encoding="utf-8")
     part.replace(place)
 
 
-def _page(comparisons: list[Comparison], claims: dict) -> str:
+def _page(book: Book, comparisons: list[Comparison]) -> str:
     chapters = "\n".join(map(_chapter, comparisons))
     summary = [
         (f"<a href='#{item.name}'>{item.name}</a>", _verdict(item), *(item.count(state) for state in WORDS))
@@ -58,7 +59,7 @@ def _page(comparisons: list[Comparison], claims: dict) -> str:
 <title>Your run against the published one</title><style>{STYLE}</style></head>
 <body><main>
 <h1>Your run against the published one</h1>
-<p><strong>{html.escape(verdicts_line(comparisons, claims))}</strong></p>
+<p><strong>{html.escape(verdicts_line(book, comparisons))}</strong></p>
 <ul>{legend}</ul>
 {_table("All chapters", ("Chapter", "Result", *WORDS), summary)}
 {chapters}

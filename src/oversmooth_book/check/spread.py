@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oversmooth_book.book.claims import ROUNDING, read_values
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
 
 FILE = "rounding.json"
 # Six digits are kept: two numbers that are printed alike but for the last digit are 1e-5 apart at most.

@@ -6,10 +6,14 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from oversmooth_book.book.claims import FAIL, PASS, of_chapter, read_claims, read_values
-from oversmooth_book.book.layout import Book, BookError, recover_folders, replace_folder
-from oversmooth_book.book.profiles import read_profiles
-from oversmooth_book.book.records import fingerprints, has_changes, numbers_fingerprint, outputs_intact, read_record
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import FAIL, PASS, read_values
+from oversmooth_book.book.commits import has_changes
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.fingerprints import fingerprints, numbers_fingerprint
+from oversmooth_book.book.layout import recover_folders, replace_folder
+from oversmooth_book.book.profiles import ChapterProfile
+from oversmooth_book.book.records import outputs_intact, read_record
 from oversmooth_book.check.spread import ENOUGH, write_spread
 from oversmooth_book.publish.replicas import chapter_spread, objections
 from oversmooth_book.run.execution import scratch_folder
@@ -33,47 +37,43 @@ def publish(book: Book, names=(), profile: str = "published", provisional: bool 
     Raises:
         BookError: before anything is written, if any chapter's run is stale, of a changed tree, or fails a claim.
     """
-    chapters = read_profiles(book.chapters / "profiles.yml")
-    claims = read_claims(book.chapters / "claims.yml")
-    unknown = [name for name in names if name not in chapters]
-    if unknown:
-        raise BookError(f"unknown chapter {', '.join(unknown)}; the book has {', '.join(chapters) or 'none'}")
     refusal, put = (_full_refusal, _put_full) if profile == "full" else (partial(_refusal, provisional), _put)
     with locked(book, profile), locked(book, "published") if profile == "full" else contextlib.nullcontext():
-        chosen = [chapters[name] for name in (names or _ready(book, chapters, profile))]
-        reasons = [f"{chapter.name}: {why}" for chapter in chosen if (why := refusal(book, chapter, claims))]
+        chosen = book.chosen(names) if names else _ready(book, profile)
+        reasons = [f"{chapter.name}: {why}" for chapter in chosen if (why := refusal(book, chapter))]
         if reasons:
             raise BookError("not published: " + "; ".join(reasons))
         recover_folders(book.root / "data" / "published")
-        return [put(book, chapter, claims) for chapter in chosen]
+        return [put(book, chapter) for chapter in chosen]
 
 
-def _ready(book: Book, chapters: dict, profile: str) -> list[str]:
+def _ready(book: Book, profile: str) -> list[ChapterProfile]:
+    chapters = book.chosen()
     if profile == "published":
-        return list(chapters)
-    found = [name for name in chapters if book.run("full", name).is_dir()]
+        return chapters
+    found = [chapter for chapter in chapters if book.run("full", chapter.name).is_dir()]
     if not found:
         raise BookError("not published: no chapter has a run of the full profile: run --profile full first")
     return found
 
 
-def _refusal(provisional: bool, book: Book, chapter, claims: dict) -> str:
+def _refusal(provisional: bool, book: Book, chapter: ChapterProfile) -> str:
     """Why a chapter's run must not be published, empty if it may."""
     folder = book.run("published", chapter.name)
-    stale = why_due(book, chapter.name, "published", fingerprints(book, chapter, "published", claims))
+    stale = why_due(book, chapter, "published", fingerprints(book, chapter, "published"))
     if stale:
         return f"{stale}: run it first"
     record = read_record(folder)
     if why := _unfit(record):
         return why
     values = read_values(folder / "claims.json")
-    for claim in of_chapter(claims, chapter.name):
+    for claim in book.claims_of(chapter):
         verdict = claim.verdict(values.get(claim.id), "published")
         # A claim that only the full profile can decide stays NOT RUN here, and is shown so.
         if verdict != PASS and claim.profile != "full":
             return f"claim {claim.id} is {verdict}: measured {values.get(claim.id)}, needed {claim.condition()}"
     try:
-        return "; ".join(objections(book, chapter, claims, chapter_spread(book, chapter, claims), provisional))
+        return "; ".join(objections(book, chapter, chapter_spread(book, chapter), provisional))
     except BookError as error:
         return str(error)
 
@@ -89,7 +89,7 @@ def _unfit(record: dict) -> str:
     return ""
 
 
-def _full_refusal(book: Book, chapter, claims: dict) -> str:
+def _full_refusal(book: Book, chapter: ChapterProfile) -> str:
     """Why a full run must not be published; it may be older than ``src/``, for it names its commit."""
     folder = book.run("full", chapter.name)
     record = read_record(folder)
@@ -104,7 +104,7 @@ def _full_refusal(book: Book, chapter, claims: dict) -> str:
     if record["parameters"] != chapter.parameters("full"):
         return "it ran with other parameters than profiles.yml has for the full profile: run it again"
     values = read_values(folder / "claims.json")
-    for claim in of_chapter(claims, chapter.name):
+    for claim in book.claims_of(chapter):
         # A claim written after the run stays NOT RUN, and is shown so.
         if claim.verdict(values.get(claim.id), "full") == FAIL:
             return f"claim {claim.id} is {FAIL}: measured {values[claim.id]}, needed {claim.condition()}"
@@ -121,7 +121,7 @@ def _copy(book: Book, profile: str, name: str) -> Path:
     return work
 
 
-def _put_full(book: Book, chapter, claims: dict) -> str:
+def _put_full(book: Book, chapter: ChapterProfile) -> str:
     name = chapter.name
     work = _copy(book, "full", name)
     replace_folder(work / "outputs", book.published_full(name))
@@ -129,9 +129,9 @@ def _put_full(book: Book, chapter, claims: dict) -> str:
     return f"{name}: published; commit data/published/{name}/full"
 
 
-def _put(book: Book, chapter, claims: dict) -> str:
+def _put(book: Book, chapter: ChapterProfile) -> str:
     """Both places in two moves; killed between them, ``check`` tells, and publishing again mends it."""
-    name, spread = chapter.name, chapter_spread(book, chapter, claims)
+    name, spread = chapter.name, chapter_spread(book, chapter)
     work, place, full = _copy(book, "published", name), book.published(name), book.published_full(name)
     recover_folders(place)
     if full.is_dir():

@@ -7,8 +7,11 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from oversmooth_book.book.layout import Book, BookError
-from oversmooth_book.book.records import code_version, commit_time, file_hash, has_changes, versions
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.commits import code_version, commit_time, has_changes
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.fingerprints import file_hash
+from oversmooth_book.book.records import versions
 from oversmooth_book.check.checker import check
 from oversmooth_book.show.builder import build
 

@@ -2,20 +2,17 @@
 
 from pathlib import Path
 
-from oversmooth_book.book.claims import of_chapter, read_claims, read_values
-from oversmooth_book.book.layout import Book, BookError, recover_folders
-from oversmooth_book.book.needs import FETCH, missing_graphs
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import read_values
+from oversmooth_book.book.commits import code_version
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.fingerprints import fingerprints, numbers_fingerprint
+from oversmooth_book.book.graphs import FETCH
+from oversmooth_book.book.layout import recover_folders
+from oversmooth_book.book.needs import missing_graphs
 from oversmooth_book.book.notebooks import code_cells, read_notebook
-from oversmooth_book.book.profiles import SECONDS, ChapterProfile, read_profiles
-from oversmooth_book.book.records import (
-    code_version,
-    fingerprints,
-    make_record,
-    numbers_fingerprint,
-    outputs_intact,
-    read_record,
-    versions,
-)
+from oversmooth_book.book.profiles import SECONDS, ChapterProfile
+from oversmooth_book.book.records import make_record, outputs_intact, read_record, versions
 from oversmooth_book.check.compare import compare_folders
 from oversmooth_book.check.spread import (
     ENOUGH,
@@ -56,13 +53,9 @@ def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, s
     Raises:
         BookError: if a chapter is unknown, raw files are missing, or replicas are being made already.
     """
-    chapters, claims = read_profiles(book.chapters / "profiles.yml"), read_claims(book.chapters / "claims.yml")
-    unknown = [name for name in names if name not in chapters]
-    if unknown:
-        raise BookError(f"unknown chapter {', '.join(unknown)}; the book has {', '.join(chapters) or 'none'}")
-    chosen, report = [chapters[name] for name in (names or chapters)], Report()
+    chosen, report = book.chosen(names), Report()
     for chapter in chosen:
-        missing = missing_graphs(book, chapter.name, claims)
+        missing = missing_graphs(book, chapter)
         if missing:
             raise BookError(f"{chapter.name}: no replica without the raw files of {', '.join(missing)}: call {FETCH}")
     with locked(book, "replicas"), ending_on_signals():
@@ -76,8 +69,8 @@ def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, s
             if number not in _known(book, chapter)
         ]
         say(f"{len(lacking)} of {count * len(chosen)} replicas to make")
-        due = [(chapter, _record(book, chapter, claims, number)) for chapter, number in lacking]
-        work(book, "published", claims, due, jobs, timeout or PATIENCE * SECONDS["published"], report, say)
+        due = [(chapter, _record(book, chapter, number)) for chapter, number in lacking]
+        work(book, "published", due, jobs, timeout or PATIENCE * SECONDS["published"], report, say)
     return report
 
 
@@ -87,9 +80,9 @@ def _known(book: Book, chapter: ChapterProfile) -> set[str]:
     return {*valid_replicas(book, chapter), *published.replicas}
 
 
-def _record(book: Book, chapter: ChapterProfile, claims: dict, number: str) -> dict:
-    prints = fingerprints(book, chapter, "published", claims)
-    record = make_record(book, chapter, "published", prints, code_version(book))
+def _record(book: Book, chapter: ChapterProfile, number: str) -> dict:
+    prints = fingerprints(book, chapter, "published")
+    record = make_record(chapter, "published", prints, code_version(book))
     return {**record, "replica": number, "rounding": number, "numbers": numbers_fingerprint(book, chapter)}
 
 
@@ -115,7 +108,7 @@ def valid_replicas(book: Book, chapter: ChapterProfile) -> dict[str, Path]:
     return found
 
 
-def chapter_spread(book: Book, chapter: ChapterProfile, claims: dict) -> Spread:
+def chapter_spread(book: Book, chapter: ChapterProfile) -> Spread:
     """What all replicas say of the last published-profile run: those made here, and those published before.
 
     Published ones hold for the same code; and for other code that gives the same numbers, as after a change of form.
@@ -123,7 +116,6 @@ def chapter_spread(book: Book, chapter: ChapterProfile, claims: dict) -> Spread:
     Args:
         book: the book.
         chapter: the chapter.
-        claims: all claims of the book.
 
     Returns:
         The spread.
@@ -134,18 +126,17 @@ def chapter_spread(book: Book, chapter: ChapterProfile, claims: dict) -> Spread:
     run, published = book.run("published", chapter.name), book.published(chapter.name)
     known = read_spread(published, numbers_fingerprint(book, chapter))
     before = read_spread(published)
-    if before.measured and not known.replicas and not compare_folders(run, published, chapter, claims):
+    if before.measured and not known.replicas and not compare_folders(book, chapter, run, published):
         known = before
     return merge(measure_spread(run, valid_replicas(book, chapter)), known)
 
 
-def objections(book: Book, chapter: ChapterProfile, claims: dict, spread: Spread, provisional=False) -> list[str]:
+def objections(book: Book, chapter: ChapterProfile, spread: Spread, provisional=False) -> list[str]:
     """What must not be published, for another machine would say something else.
 
     Args:
         book: the book.
         chapter: the chapter.
-        claims: all claims of the book.
         spread: the chapter's.
         provisional: whether fewer replicas than needed will do.
 
@@ -157,7 +148,7 @@ def objections(book: Book, chapter: ChapterProfile, claims: dict, spread: Spread
             f"it has {len(spread.replicas)} of {ENOUGH} replicas, and needs {LEAST} at least: "
             f"call python -m oversmooth_book replicas {chapter.name}"
         ]
-    folder, own = book.run("published", chapter.name), of_chapter(claims, chapter.name)
+    folder, own = book.run("published", chapter.name), book.claims_of(chapter)
     return [
         *_unsafe_claims(own, read_values(folder / "claims.json"), spread),
         *_empty_columns(folder, spread),

@@ -9,8 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from oversmooth_book.book.claims import of_chapter, read_values
-from oversmooth_book.book.layout import ROOT_VARIABLE, Book, BookError, home_folder, replace_folder, with_home
+from oversmooth_book.book.book import ROOT_VARIABLE, Book
+from oversmooth_book.book.claims import read_values
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.layout import home_folder, replace_folder, with_home
 from oversmooth_book.book.notebooks import clean, code_cells, faults, read_notebook, with_parameters, write_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import ROUNDING_VARIABLE, finish_record
@@ -79,7 +81,7 @@ class Execution:
             "JUPYTER_RUNTIME_DIR": str(self.folder / "runtime"),
             "JUPYTER_PATH": os.path.join(sys.prefix, "share", "jupyter"),
             "JUPYTER_PREFER_ENV_PATH": "1",
-            **with_home(self.book),
+            **with_home(self.book.root),
         }
 
     @property
@@ -133,11 +135,8 @@ class Execution:
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def finish(self, claims: dict) -> float:
+    def finish(self) -> float:
         """Check, clean and move the results into place; the scratch folder goes, whatever happens.
-
-        Args:
-            claims: all claims of the book.
 
         Returns:
             The run's duration in seconds.
@@ -148,7 +147,7 @@ class Execution:
         seconds = time.monotonic() - self.started
         try:
             self._raise_failure()
-            self._take_notebook(claims)
+            self._take_notebook()
             finished = finish_record(self.record, self.results, seconds)
             (self.results / "record.json").write_text(json.dumps(finished, indent=1) + "\n", encoding="utf-8")
             replace_folder(self.results, self._place())
@@ -162,7 +161,7 @@ class Execution:
             return self.book.replicas / self.chapter.name / self.replica
         return self.book.run(self.profile, self.chapter.name)
 
-    def _take_notebook(self, claims: dict) -> None:
+    def _take_notebook(self) -> None:
         name = self.chapter.name
         notebook = clean(read_notebook(self.folder / "output.ipynb"))
         wrong = faults(notebook, machine_paths=filter(None, (self.book.root, self.folder, home_folder())))
@@ -170,8 +169,8 @@ class Execution:
             wrong.append(f"never calls oversmooth_book.start('{name}')")
         measured = read_values(self.results / "claims.json")
         # A claim whose raw files are not here is NOT RUN: nothing else may be left out.
-        due = [claim for claim in of_chapter(claims, name) if not set(claim.needs) & set(self.record["missing"])]
-        unmeasured = [claim.id for claim in due if claim.id not in measured]
+        due, missing = self.book.claims_of(self.chapter), set(self.record["missing"])
+        unmeasured = [claim.id for claim in due if claim.id not in measured and not missing & set(claim.needs)]
         if unmeasured:
             wrong.append(f"never calls oversmooth_book.claim for {', '.join(unmeasured)}, which claims.yml expects")
         if wrong:

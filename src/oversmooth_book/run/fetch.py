@@ -1,16 +1,14 @@
 """Fetch: the raw files of the public graphs, downloaded and checked when a reader asks for it."""
 
-from oversmooth_book.book.claims import read_claims
-from oversmooth_book.book.layout import Book, BookError
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.needs import needed_graphs
-from oversmooth_book.book.profiles import read_profiles
 
 
 def book_graphs(book: Book) -> list[str]:
     """The graphs that the chapters of a book need, each once, in the order of their first mention."""
-    claims = read_claims(book.chapters / "claims.yml")
-    chapters = read_profiles(book.chapters / "profiles.yml")
-    return list(dict.fromkeys(graph for name in chapters for graph in needed_graphs(book, name, claims)))
+    needed = (graph for chapter in book.profiles.values() for graph in needed_graphs(book, chapter))
+    return list(dict.fromkeys(needed))
 
 
 def fetch(names: list[str], say=print) -> list[str]:

@@ -6,22 +6,17 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from oversmooth_book.book.claims import NOT_RUN, of_chapter, read_claims, read_values
-from oversmooth_book.book.layout import Book, BookError, recover_folders
-from oversmooth_book.book.needs import FETCH, fetch_missing, needed_graphs
-from oversmooth_book.book.profiles import SECONDS, ChapterProfile, read_profiles
-from oversmooth_book.book.records import (
-    changes,
-    code_version,
-    fingerprints,
-    make_record,
-    outputs_differ,
-    outputs_intact,
-    read_record,
-    versions,
-)
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import NOT_RUN, read_values
+from oversmooth_book.book.commits import code_version
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.fingerprints import changes, fingerprints
+from oversmooth_book.book.graphs import FETCH, fetch_missing
+from oversmooth_book.book.layout import recover_folders
+from oversmooth_book.book.needs import needed_graphs
+from oversmooth_book.book.profiles import SECONDS, ChapterProfile
+from oversmooth_book.book.records import make_record, outputs_differ, outputs_intact, read_record, versions
 from oversmooth_book.run.execution import CLUSTER_VARIABLE, Execution, remove_leftovers
 
 
@@ -57,11 +52,7 @@ def run(
     Raises:
         BookError: if a chapter is unknown, another run is at work, or the cluster cannot be used.
     """
-    chapters = read_profiles(book.chapters / "profiles.yml")
-    claims = read_claims(book.chapters / "claims.yml")
-    unknown = [name for name in names if name not in chapters]
-    if unknown:
-        raise BookError(f"unknown chapter {', '.join(unknown)}; the book has {', '.join(chapters) or 'none'}")
+    chosen = book.chosen(names)
     cluster = cluster or os.environ.get(CLUSTER_VARIABLE) or None
     if cluster is not None:
         check_cluster(cluster)
@@ -69,22 +60,20 @@ def run(
     with locked(book, profile), ending_on_signals():
         remove_leftovers(book, profile)
         recover_folders(book.build(profile) / "runs")
-        chosen = [chapters[name] for name in (names or chapters)]
-        due = _due(book, chosen, profile, claims, force, report, say)
-        work(book, profile, claims, due, jobs, timeout or SECONDS[profile], report, say, cluster)
+        due = _due(book, chosen, profile, force, report, say)
+        work(book, profile, due, jobs, timeout or SECONDS[profile], report, say, cluster)
     for chapter in chosen:
-        for line in verdict_lines(book.run(profile, chapter.name), chapter.name, profile, claims):
+        for line in verdict_lines(book, chapter, profile):
             say(line)
     return report
 
 
-def work(book: Book, profile: str, claims: dict, due: list, jobs, timeout: float, report: Report, say, cluster=None):
+def work(book: Book, profile: str, due: list, jobs, timeout: float, report: Report, say, cluster=None):
     """Run chapters, a few at once, to the end; the caller holds the lock.
 
     Args:
         book: the book.
         profile: quick, published or full.
-        claims: all claims of the book.
         due: (chapter, record) of each run, in the order in which they begin.
         jobs: chapters at work at once, which share the cores; None means one per core, at most four.
         timeout: seconds for one run.
@@ -94,45 +83,43 @@ def work(book: Book, profile: str, claims: dict, due: list, jobs, timeout: float
     """
     cores = os.cpu_count() or 1
     workers = max(1, min(jobs or min(4, cores), len(due)))
-    pool = _Pool(book, profile, claims, timeout, report, say)
-    pool.threads, pool.cluster = max(1, cores // workers), cluster
-    pool.work(due, workers)
+    _Pool(book, profile, timeout, report, say, max(1, cores // workers), cluster).work(due, workers)
 
 
-def _due(book, chosen, profile, claims, force, report, say) -> list[tuple[ChapterProfile, dict]]:
+def _due(book, chosen, profile, force, report, say) -> list[tuple[ChapterProfile, dict]]:
     code = code_version(book)
-    needs = {chapter.name: needed_graphs(book, chapter.name, claims) for chapter in chosen}
+    needs = {chapter.name: needed_graphs(book, chapter) for chapter in chosen}
     absent = fetch_missing(list(dict.fromkeys(name for names in needs.values() for name in names)), say)
     due = []
     for chapter in chosen:
         missing = [name for name in needs[chapter.name] if name in absent]
         if missing:
-            _say_not_run(chapter.name, missing, claims, report, say)
-        prints = fingerprints(book, chapter, profile, claims)
-        reason = "asked for by --force" if force else why_due(book, chapter.name, profile, prints)
+            _say_not_run(book, chapter, missing, report, say)
+        prints = fingerprints(book, chapter, profile)
+        reason = "asked for by --force" if force else why_due(book, chapter, profile, prints)
         if reason is None:
             say(f"{chapter.name}: up to date")
             report.skipped.append(chapter.name)
         else:
             say(f"{chapter.name}: runs ({reason})")
-            due.append((chapter, make_record(book, chapter, profile, prints, code, missing)))
+            due.append((chapter, make_record(chapter, profile, prints, code, missing)))
     return due
 
 
-def _say_not_run(name: str, missing: list[str], claims: dict, report: Report, say) -> None:
+def _say_not_run(book: Book, chapter: ChapterProfile, missing: list[str], report: Report, say) -> None:
     """Which claims of a chapter must wait for data; the others are measured all the same."""
-    own = of_chapter(claims, name)
+    own = book.claims_of(chapter)
     waiting = [claim.id for claim in own if set(claim.needs) & set(missing)]
     report.not_run += waiting
     say(
-        f"{name}: no raw files of {', '.join(missing)} here: {len(waiting)} of its {len(own)} claims are {NOT_RUN}; "
-        f"{FETCH} downloads the files"
+        f"{chapter.name}: no raw files of {', '.join(missing)} here: "
+        f"{len(waiting)} of its {len(own)} claims are {NOT_RUN}; {FETCH} downloads the files"
     )
 
 
-def why_due(book: Book, name: str, profile: str, prints: dict) -> str | None:
+def why_due(book: Book, chapter: ChapterProfile, profile: str, prints: dict) -> str | None:
     """Why a chapter must run again; None if its last run still stands."""
-    folder = book.run(profile, name)
+    folder = book.run(profile, chapter.name)
     try:
         record = read_record(folder)
     except BookError:
@@ -146,16 +133,14 @@ def why_due(book: Book, name: str, profile: str, prints: dict) -> str | None:
         return f"changed: {', '.join(changed)}"
     if outputs_intact(folder, record):
         return None
-    return f"its outputs were altered: {', '.join(outputs_differ(folder, record)) or f'{name}.ipynb'}"
+    return f"its outputs were altered: {', '.join(outputs_differ(folder, record)) or f'{chapter.name}.ipynb'}"
 
 
 class _Pool:
     """A bounded number of chapters at work."""
 
-    threads, cluster = 1, None
-
-    def __init__(self, book, profile, claims, timeout, report, say):
-        self.book, self.profile, self.claims = book, profile, claims
+    def __init__(self, book, profile, timeout, report, say, threads, cluster):
+        self.book, self.profile, self.threads, self.cluster = book, profile, threads, cluster
         self.timeout, self.report, self.say = timeout, report, say
 
     def work(self, due: list, workers: int) -> None:
@@ -187,7 +172,7 @@ class _Pool:
         try:
             if not execution.poll(self.timeout):
                 return False
-            self.report.ran[name] = execution.finish(self.claims)
+            self.report.ran[name] = execution.finish()
             self.say(f"{name}: done in {self.report.ran[name]:.0f} s")
         except BookError as error:
             self._fail(name, error)
@@ -273,11 +258,12 @@ def ending_on_signals():
         signal.signal(signal.SIGTERM, previous)
 
 
-def verdict_lines(folder: Path, name: str, profile: str, claims: dict) -> list[str]:
+def verdict_lines(book: Book, chapter: ChapterProfile, profile: str) -> list[str]:
     """One line per claim of a chapter, from its last run: verdict, value, threshold, and what a claim not run needs."""
+    folder = book.run(profile, chapter.name)
     values, missing = read_values(folder / "claims.json"), (read_record(folder) or {}).get("missing", [])
     lines = []
-    for claim in of_chapter(claims, name):
+    for claim in book.claims_of(chapter):
         value = values.get(claim.id)
         verdict, reason = claim.verdict(value, profile), claim.undecided(profile, missing)
         note = f", {reason}" if verdict == NOT_RUN and reason else ""

@@ -3,9 +3,8 @@
 import csv
 import json
 
-from oversmooth_book.book.layout import Book
+from oversmooth_book.book.book import Book
 
-BENCHMARKS_MARK = "<!-- benchmarks-table -->"
 HEAD = "| What | On | Median | Quartiles | Target | Met |\n|---|---|---|---|---|---|\n"
 SHOWN = ("python", "torch", "torch-geometric", "numpy", "scipy")
 

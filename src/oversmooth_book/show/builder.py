@@ -7,18 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from oversmooth_book.book.claims import read_claims, read_values
-from oversmooth_book.book.layout import Book, BookError, recover_folders, replace_folder, with_home
+from oversmooth_book.book.book import ROOT_VARIABLE, Book
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.fingerprints import fingerprints
+from oversmooth_book.book.layout import recover_folders, replace_folder, with_home
 from oversmooth_book.book.notebooks import faults, read_notebook, write_notebook
-from oversmooth_book.book.profiles import ChapterProfile, read_profiles
-from oversmooth_book.book.records import fingerprints, outputs_differ, read_record
-from oversmooth_book.book.statements import STATEMENTS_MARK, read_statements, statement_sections
-from oversmooth_book.check.compare import read_borrowed
-from oversmooth_book.check.spread import read_spread
+from oversmooth_book.book.profiles import ChapterProfile
+from oversmooth_book.book.records import outputs_differ, read_record
 from oversmooth_book.run.runner import locked, why_due
-from oversmooth_book.show.benchmark_table import BENCHMARKS_MARK, benchmark_table
-from oversmooth_book.show.ledger import CLAIMS_MARK, claims_table
-from oversmooth_book.show.pages import API_MARK, DATA_MARK, Page, api_listing, chapter_notebook, missing_data
+from oversmooth_book.show.ledger import failures
+from oversmooth_book.show.pages import COMMITTED, SHOWN_VARIABLE, Page, chapter_notebook, read_pages
 
 
 def build(book: Book, profile: str = "published", committed: bool = False) -> list[str]:
@@ -35,52 +33,35 @@ def build(book: Book, profile: str = "published", committed: bool = False) -> li
     Raises:
         BookError: if a chapter has no valid run, or Sphinx has a complaint.
     """
-    chapters = read_profiles(book.chapters / "profiles.yml")
-    claims = read_claims(book.chapters / "claims.yml")
-    strangers = [claim.id for claim in claims.values() if claim.chapter not in chapters]
+    strangers = [claim.id for claim in book.claims.values() if claim.chapter not in book.profiles]
     if strangers:
         raise BookError(f"claims.yml: {', '.join(strangers)}: no such chapter in profiles.yml")
     with locked(book, profile):
         recover_folders(book.build(profile))
-        pages = {name: _page(book, chapter, profile, committed, claims) for name, chapter in chapters.items()}
-        for name, page in pages.items():
-            page.replicas = len(read_spread(book.published(name)).replicas)
-            # What only a full run can decide is shown beside a published run, never beside a quick one.
-            page.full = full_page(book, page.chapter) if page.profile == "published" else None
-        source = book.build(profile) / "source"
-        failed = _stage(book, source, pages, claims)
-        _sphinx(book, source, profile)
-    return failed
+        for chapter in book.profiles.values():
+            if committed:
+                _check_committed(book, chapter)
+            else:
+                _check_run(book, chapter, profile)
+            _check_full(book, chapter)
+        shown = COMMITTED if committed else profile
+        pages, source = read_pages(book, shown), book.build(profile) / "source"
+        _stage(book, source, pages)
+        _sphinx(book, source, profile, shown)
+    return failures(book, pages)
 
 
-def _page(book: Book, chapter: ChapterProfile, profile: str, committed: bool, claims: dict) -> Page:
-    if committed:
-        return _committed_page(book, chapter)
-    folder = book.run(profile, chapter.name)
-    reason = why_due(book, chapter.name, profile, fingerprints(book, chapter, profile, claims))
+def _check_run(book: Book, chapter: ChapterProfile, profile: str) -> None:
+    """Refuse a run that is not the last word on its chapter."""
+    reason = why_due(book, chapter, profile, fingerprints(book, chapter, profile))
     if reason:
         raise BookError(
             f"{chapter.name} cannot be shown ({reason}): first call python -m oversmooth_book run --profile {profile}"
         )
-    values, borrowed = read_values(folder / "claims.json"), read_borrowed(folder)
-    return Page(chapter, profile, folder, folder / f"{chapter.name}.ipynb", read_record(folder), values, borrowed)
 
 
-def full_page(book: Book, chapter: ChapterProfile) -> Page | None:
-    """The committed full-profile run of a chapter, None if there is none."""
-    folder = book.published_full(chapter.name)
-    record = read_record(folder)
-    if record is None:
-        return None
-    altered = outputs_differ(folder, record)
-    if altered:
-        raise BookError(f"data/published/{chapter.name}/full: {', '.join(altered)}: not what the run wrote")
-    values = read_values(folder / "claims.json")
-    return Page(chapter, "full", folder, book.notebook(chapter.name), record, values)
-
-
-def _committed_page(book: Book, chapter: ChapterProfile) -> Page:
-    """The outputs that stand in the repository."""
+def _check_committed(book: Book, chapter: ChapterProfile) -> None:
+    """Refuse outputs in the repository that are not those of their record."""
     name, folder = chapter.name, book.published(chapter.name)
     record = read_record(folder)
     wrong = faults(read_notebook(book.notebook(name)))
@@ -89,11 +70,17 @@ def _committed_page(book: Book, chapter: ChapterProfile) -> Page:
     if wrong or record is None:
         what = wrong[0] if wrong else "data/published has no record of it"
         raise BookError(f"{name}: its committed outputs cannot be shown: {what}")
-    values = read_values(folder / "claims.json")
-    return Page(chapter, record["profile"], folder, book.notebook(name), record, values)
 
 
-def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> list[str]:
+def _check_full(book: Book, chapter: ChapterProfile) -> None:
+    """Refuse a committed full run, if there is one, whose outputs are not those of its record."""
+    record = read_record(book.published_full(chapter.name))
+    altered = outputs_differ(book.published_full(chapter.name), record) if record else []
+    if altered:
+        raise BookError(f"data/published/{chapter.name}/full: {', '.join(altered)}: not what the run wrote")
+
+
+def _stage(book: Book, source: Path, pages: dict[str, Page]) -> None:
     """Copy the authors' pages and the runs' notebooks into ``source``, with everything the build adds."""
     shutil.rmtree(source, ignore_errors=True)
     (source / "chapters").mkdir(parents=True)
@@ -101,32 +88,17 @@ def _stage(book: Book, source: Path, pages: dict[str, Page], claims: dict) -> li
         shutil.copy(book.root / name, source / name)
     if (book.chapters / "_static").is_dir():
         shutil.copytree(book.chapters / "_static", source / "_static")
-    for path in [*book.chapters.glob("*.bib"), *book.chapters.glob("*.png"), *book.chapters.glob("*.svg")]:
+    for path in [path for kind in ("md", "bib", "png", "svg") for path in book.chapters.glob(f"*.{kind}")]:
         shutil.copy(path, source / "chapters")
-    table, failed = claims_table(claims, pages)
-    statements = read_statements(book.chapters / "statements.yml")
-    added = {
-        CLAIMS_MARK: lambda: table,
-        STATEMENTS_MARK: lambda: statement_sections(statements, claims, pages),
-        API_MARK: api_listing,
-        DATA_MARK: lambda: missing_data(pages),
-        BENCHMARKS_MARK: lambda: benchmark_table(book),
-    }
-    for path in book.chapters.glob("*.md"):
-        text = path.read_text(encoding="utf-8")
-        for mark, content in added.items():
-            text = text.replace(mark, content()) if mark in text else text
-        (source / "chapters" / path.name).write_text(text, encoding="utf-8")
     for name, page in pages.items():
-        write_notebook(chapter_notebook(page, claims), source / "chapters" / f"{name}.ipynb")
+        write_notebook(chapter_notebook(book, page), source / "chapters" / f"{name}.ipynb")
         for shown in filter(None, (page, page.full)):
             (source / shown.place).mkdir(parents=True, exist_ok=True)
             for csv in shown.tables:
                 shutil.copy(csv, source / shown.place)
-    return failed
 
 
-def _sphinx(book: Book, source: Path, profile: str) -> None:
+def _sphinx(book: Book, source: Path, profile: str, shown: str) -> None:
     """Strict jupyter-book into a fresh folder, then one move into place."""
     site = book.build(profile) / "site"
     shutil.rmtree(site, ignore_errors=True)
@@ -134,7 +106,9 @@ def _sphinx(book: Book, source: Path, profile: str) -> None:
     starter = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", starter, "build", str(source), "--path-output", str(site)]
     command += ["-W", "-n", "--keep-going", "-q"]
-    environment = {**os.environ, "PYTHONUTF8": "1", "NO_COLOR": "1", **with_home(book)}
+    # The directives of the pages ask these two what to show.
+    asked = {ROOT_VARIABLE: str(book.root), SHOWN_VARIABLE: shown}
+    environment = {**os.environ, **asked, "PYTHONUTF8": "1", "NO_COLOR": "1", **with_home(book.root)}
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
     html = site / "_build" / "html"
     if answer.returncode or not (html / "index.html").is_file():

@@ -1,18 +1,21 @@
 """What the build adds to the authors' pages: provenance lines, notes, the full profile's section, the API's list."""
 
 import copy
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim, of_chapter
-from oversmooth_book.book.needs import FETCH, missing_files
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim, read_values
+from oversmooth_book.book.figures import drawn_tables
+from oversmooth_book.book.graphs import FETCH, missing_files
 from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
-from oversmooth_book.check.spread import ENOUGH, LEAST
+from oversmooth_book.book.records import read_record
+from oversmooth_book.check.compare import read_borrowed
+from oversmooth_book.check.spread import ENOUGH, LEAST, read_spread
 
-API_MARK = "<!-- api -->"
-DATA_MARK = "<!-- missing-files -->"
+# What a build shows: a profile's runs, or what is committed. The pages' directives are told by this variable.
+SHOWN_VARIABLE, COMMITTED = "OVERSMOOTH_BOOK_SHOWN", "committed"
 ADDED = "added-by-the-build"
 BADGES = {PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
 SHOWN_VERSIONS = ("python", "torch", "numpy", "scipy", "torch-geometric")
@@ -70,7 +73,34 @@ class Page:
         return f"{claim.show(value)}{lent} {small(claim.why)}".strip()
 
 
-def chapter_notebook(page: Page, claims: dict[str, Claim]):
+def read_pages(book: Book, shown: str) -> dict[str, Page]:
+    """The chapters as they will be shown; whether they may be is the builder's question.
+
+    Args:
+        book: the book.
+        shown: the profile whose runs are shown, or `COMMITTED` for what stands in the repository.
+
+    Returns:
+        Chapter name to page.
+    """
+    pages = {}
+    for name, chapter in book.profiles.items():
+        folder = book.published(name) if shown == COMMITTED else book.run(shown, name)
+        notebook = book.notebook(name) if shown == COMMITTED else folder / f"{name}.ipynb"
+        page = pages[name] = _read_page(chapter, folder, notebook)
+        page.replicas = len(read_spread(book.published(name)).replicas)
+        # What only a full run can decide is shown beside a published run, never beside a quick one.
+        if page.profile == "published" and (book.published_full(name) / "record.json").is_file():
+            page.full = _read_page(chapter, book.published_full(name), book.notebook(name))
+    return pages
+
+
+def _read_page(chapter: ChapterProfile, folder: Path, notebook: Path) -> Page:
+    record, values = read_record(folder), read_values(folder / "claims.json")
+    return Page(chapter, record["profile"], folder, notebook, record, values, read_borrowed(folder))
+
+
+def chapter_notebook(book: Book, page: Page):
     """The chapter with its note on top, a provenance line under every figure, and its full-profile run at the end."""
     notebook = copy.deepcopy(read_notebook(page.notebook))
     cells = []
@@ -79,10 +109,10 @@ def chapter_notebook(page: Page, claims: dict[str, Claim]):
         if tables is not None and page.record:
             cells.append(_markdown(provenance(page, tables)))
     if page.missing:
-        cells.insert(1, _markdown(missing_note(page, claims)))
+        cells.insert(1, _markdown(missing_note(book, page)))
     if page.replicas < ENOUGH:
         cells.append(_markdown(replicas_note(page.replicas)))
-    notebook.cells = cells + ([_markdown(full_section(page.full, claims))] if page.full else [])
+    notebook.cells = cells + ([_markdown(full_section(book, page.full))] if page.full else [])
     added = [cell for cell in notebook.cells if cell.get("id") == ADDED]
     for number, cell in enumerate(added):
         # nbformat's own are random: two builds of one commit would differ.
@@ -90,10 +120,10 @@ def chapter_notebook(page: Page, claims: dict[str, Claim]):
     return notebook
 
 
-def full_section(page: Page, claims: dict[str, Claim]) -> str:
+def full_section(book: Book, page: Page) -> str:
     """The end of a chapter that also ran at full size: its verdicts, where that run comes from, and its tables."""
     rows = []
-    for claim in of_chapter(claims, page.chapter.name):
+    for claim in book.claims_of(page.chapter):
         verdict = page.judge(claim)[1]
         rows.append(f"| {link(claim)} | {badge(verdict)} | {page.measured(claim)} | `{claim.condition()}` |")
     head = "| Claim | Verdict | Measured | Needed |\n|---|---|---|---|\n"
@@ -113,17 +143,17 @@ def replicas_note(number: int) -> str:
     )
 
 
-def missing_note(page: Page, claims: dict[str, Claim]) -> str:
+def missing_note(book: Book, page: Page) -> str:
     """What a reader of a chapter must know that ran without some raw files.
 
     Args:
+        book: the book.
         page: the chapter.
-        claims: all claims of the book.
 
     Returns:
         MyST text: the graphs, the claims that are NOT RUN, whose rows the figures show, and the one command.
     """
-    waiting = [link(claim) for claim in of_chapter(claims, page.chapter.name) if set(claim.needs) & set(page.missing)]
+    waiting = [link(claim) for claim in book.claims_of(page.chapter) if set(claim.needs) & set(page.missing)]
     verdict = f"The claims that need them are {NOT_RUN}: {', '.join(waiting)}." if waiting else "No claim needs them."
     drawn = (
         " Figures that show these graphs draw the published run; they are tinted and say so." if page.borrowed else ""
@@ -169,52 +199,6 @@ def link(claim: Claim) -> str:
     return f"[{claim.id}](#claim-{claim.id.lower()})"
 
 
-def is_figure(cell) -> bool:
-    """Whether a cell draws a figure with a caption."""
-    return cell.cell_type == "code" and "figure" in cell.metadata.get("mystnb", {})
-
-
-def drawn_tables(notebook, tables: list[Path]) -> list[list[Path] | None]:
-    """For every cell of a notebook the tables it draws, None where it draws no figure."""
-    found, before = [], ""
-    for cell in notebook.cells:
-        if is_figure(cell):
-            found.append(figure_tables(cell, tables, before))
-            before = ""
-        else:
-            found.append(None)
-            before += cell.source + "\n" if cell.cell_type == "code" else ""
-    return found
-
-
-def figure_tables(cell, tables: list[Path], before: str = "") -> list[Path]:
-    """The tables a figure draws.
-
-    Args:
-        cell: the figure's cell.
-        tables: those of the chapter.
-        before: the code since the figure before it.
-
-    Returns:
-        The tables that the cell's metadata name (``tables``); else those named like the figure (``fig-forward-phase``
-        draws ``phase`` and ``phase_edge``); else those saved since the figure before it; else all of the chapter.
-    """
-    name = cell.metadata["mystnb"]["figure"].get("name", "").replace("-", "_")
-    stems = [path.stem for path in tables]
-    alike = [stem for stem in stems if any(f"_{name}".endswith(f"_{part}") for part in _beginnings(stem, stems))]
-    saved = re.findall(r"""save_table\(\s*["'](\w+)["']""", before + cell.source)
-    for wanted in (cell.metadata.get("tables", []), alike, saved):
-        found = [path for path in tables if path.stem in wanted]
-        if found:
-            return found
-    return tables
-
-
-def _beginnings(stem: str, stems: list[str]) -> list[str]:
-    """A table's name and the tables it belongs to: ``phase_edge`` goes with ``phase``."""
-    return [other for other in stems if stem == other or stem.startswith(f"{other}_")]
-
-
 def _assigned(values: dict) -> str:
     return ", ".join(f"`{name} = {value!r}`" for name, value in values.items())
 
@@ -246,29 +230,3 @@ def _lender(page: Page, table: Path) -> str:
     """Where a table's rows come from, if not all come from this run."""
     graphs = page.borrowed.get(table.stem)
     return f" (rows of {', '.join(graphs)}: published run)" if graphs else ""
-
-
-def api_listing() -> str:
-    """One section per module of the library, one entry per public name, taken from the library itself."""
-    from oversmooth.public import PUBLIC
-
-    sections = []
-    for module, names in PUBLIC.items():
-        entries = "\n".join(_api_entry(f"oversmooth.{module}", name) for name in sorted(names, key=str.lower))
-        sections.append(f"## {module}\n\n```{{eval-rst}}\n{entries}\n```")
-    return "\n\n".join(sections)
-
-
-def _api_entry(module: str, name: str) -> str:
-    import inspect
-
-    import oversmooth
-
-    thing = getattr(oversmooth, name)
-    if inspect.isclass(thing):
-        return f".. autoclass:: {module}.{name}\n   :members:\n"
-    if callable(thing):
-        return f".. autofunction:: {module}.{name}\n"
-    # A constant has no docstring of its own, only that of its type.
-    known = ", ".join(f"``{key}``" for key in thing) if isinstance(thing, dict) else f"``{thing!r}``"
-    return f".. py:data:: {name}\n   :module: {module}\n\n   {known}\n"

@@ -15,8 +15,10 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from oversmooth_book.book.layout import Book, BookError, find_book
-from oversmooth_book.book.profiles import PROFILES, read_yaml
+from oversmooth_book.book.book import Book, find_book
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.profiles import PROFILES
+from oversmooth_book.book.strict_yaml import read_yaml
 
 STYLE = Path(__file__).with_name("print.css")
 # What a sheet of paper has no use for.

@@ -16,7 +16,7 @@ from pathlib import Path
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
-from oversmooth_book.book.layout import BookError
+from oversmooth_book.book.errors import BookError
 
 ASSETS = Path(__file__).with_name("assets")
 FOLDER = "explore"

@@ -11,6 +11,10 @@ import re
 import subprocess
 from pathlib import Path
 
+from oversmooth_book.book.book import find_book
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.notebooks import read_notebook, write_notebook
+
 FOLDER = "launch"
 COLAB_BRANCH = "colab"
 GITHUB = "https://github.com"
@@ -27,10 +31,10 @@ FOLDER = os.path.abspath("{name}")
 if not os.path.isdir(FOLDER):
     subprocess.run(["git", "clone", "--quiet", REPOSITORY, FOLDER], check=True)
     subprocess.run(["git", "-C", FOLDER, "checkout", "--quiet", COMMIT], check=True)
-NEEDED = ("torch_geometric", "seaborn", "sklearn", "networkx", "yaml")
+NEEDED = ("torch_geometric", "seaborn", "sklearn", "networkx", "yaml", "msgspec")
 if any(importlib.util.find_spec(name) is None for name in NEEDED):
     install = [sys.executable, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*install, FOLDER + "[plot]", "networkx", "pyyaml"], check=True)
+    subprocess.run([*install, FOLDER + "[plot]", "networkx", "pyyaml", "msgspec"], check=True)
 sys.path.insert(0, os.path.join(FOLDER, "src"))
 os.environ["OVERSMOOTH_BOOK"] = FOLDER"""
 
@@ -120,9 +124,6 @@ def _to_standalone(app, pagename, templatename, context, doctree):
 
 def _write(app, error):
     """The copies for Colab, without outputs that this build did not make: the committed ones."""
-    from oversmooth_book.book.layout import BookError, find_book
-    from oversmooth_book.book.notebooks import read_notebook, write_notebook
-
     address = repository(Path(app.srcdir))
     if error or not address or app.builder.format != "html":
         return

@@ -1,0 +1,51 @@
+"""The reverse index: from each statement of the paper to its claims, with their verdicts, figures and tests."""
+
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import NOT_RUN, Claim
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.statements import Statement
+from oversmooth_book.show.pages import Page, badge, link, small
+
+
+def statement_sections(book: Book, pages: dict[str, Page]) -> str:
+    """The reverse index as MyST: a section a statement, its verdicts computed from the runs.
+
+    Args:
+        book: the book.
+        pages: the chapters as they will be shown.
+
+    Returns:
+        MyST text.
+
+    Raises:
+        BookError: if a claim is listed that claims.yml has not.
+    """
+    statements = book.statements.values()
+    strangers = sorted({name for statement in statements for name in statement.claims} - set(book.claims))
+    if strangers:
+        raise BookError(f"statements.yml: {', '.join(strangers)}: no such claim in claims.yml")
+    return "\n\n".join(_section(book, statement, pages) for statement in statements)
+
+
+def _section(book: Book, statement: Statement, pages: dict[str, Page]) -> str:
+    lines = [f"## Statement {statement.number}\n\n{statement.text.strip()}\n"]
+    rows = "\n".join(_claim_row(book.claims[name], pages) for name in statement.claims)
+    head = "| Id | Claim | Verdict |\n|---|---|---|\n"
+    lines.append(f":::{{div}} statement-claims\n{head}{rows}\n:::\n")
+    others = [link(claim) for claim in statement.others(book.claims)]
+    parts = (
+        ("Also", others),
+        ("Chapters", [f"[]({name}.ipynb)" for name in statement.chapters]),
+        ("Figures", [f"{{numref}}`{name}`" for name in statement.figures]),
+        ("Tests", [f"`{name}`" for name in statement.tests]),
+    )
+    lines += [f"- {title}: {', '.join(names)}" for title, names in parts if names]
+    return "\n".join(lines)
+
+
+def _claim_row(claim: Claim, pages: dict[str, Page]) -> str:
+    page = pages[claim.chapter]
+    verdict = page.judge(claim)[1]
+    reason = small(claim.undecided(page.profile, page.missing)) if verdict == NOT_RUN else ""
+    text = claim.statement.strip().replace("|", "\\|").replace("\n", " ")
+    return f"| {link(claim)} | {text} | {badge(verdict)} {reason} |"

@@ -1,0 +1,54 @@
+"""Sphinx extension: directives for what a build computes from the runs it shows.
+
+``claims-table``, ``statements``, ``missing-files``, ``benchmarks-table`` and ``library`` have no content: a function of
+the book and its shown chapters writes it, as MyST. Headings in it belong to the page, so they come last on it.
+"""
+
+import functools
+import os
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from oversmooth_book.book.book import Book, find_book
+from oversmooth_book.book.errors import BookError
+from oversmooth_book.show.benchmark_table import benchmark_table
+from oversmooth_book.show.ledger import claims_table
+from oversmooth_book.show.library import api_listing
+from oversmooth_book.show.pages import COMMITTED, SHOWN_VARIABLE, Page, missing_data, read_pages
+from oversmooth_book.show.statements import statement_sections
+
+TEXTS = {
+    "claims-table": lambda book: claims_table(book, _pages(book)),
+    "statements": lambda book: statement_sections(book, _pages(book)),
+    "missing-files": lambda book: missing_data(_pages(book)),
+    "benchmarks-table": benchmark_table,
+    "library": lambda book: api_listing(),
+}
+
+
+@functools.cache
+def _pages(book: Book) -> dict[str, Page]:
+    return read_pages(book, os.environ.get(SHOWN_VARIABLE, COMMITTED))
+
+
+class Computed(SphinxDirective):
+    """A directive whose text is computed."""
+
+    def run(self):
+        """The nodes of the text."""
+        try:
+            text = TEXTS[self.name](find_book())
+        except BookError as error:
+            raise self.error(str(error)) from None
+        found, source = nodes.Element(), self.get_source_info()[0]
+        self.state.nested_parse(StringList(text.splitlines(), source), 0, found, match_titles=True)
+        return found.children
+
+
+def setup(app):
+    """Register with Sphinx."""
+    for name in TEXTS:
+        app.add_directive(name, Computed)
+    return {"parallel_read_safe": True}
