@@ -3,6 +3,7 @@
 import inspect
 
 import oversmooth
+from oversmooth.public import PUBLIC
 
 
 def api_listing() -> str:
