@@ -80,3 +80,14 @@ def test_an_edit_of_drawing_printing_or_comparing_moves_no_number(name):
     assert not any(module.startswith(("oversmooth.drawing", "oversmooth_book.book")) for module in measuring)
     assert any(module.startswith("oversmooth_book.experiments.") for module in measuring)
     assert "oversmooth.propagation.matrix" in measuring and all(Path(path).is_file() for path in measuring.values())
+
+
+def test_the_functions_of_a_chapter_s_claims_make_it_due():
+    """They are imported by name, when a claim is verified: no import statement of the notebook says so."""
+    from oversmooth_book.book import fingerprints
+
+    book = Book(REPOSITORY)
+    notebook = read_notebook(book.notebook("explore"))
+    found = fingerprints._modules(book, book.profiles["explore"], notebook)
+    assert "oversmooth_book.experiments.explore.claims" in found
+    assert "oversmooth_book.experiments.remedies.claims" not in found

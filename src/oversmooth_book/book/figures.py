@@ -1,7 +1,12 @@
-"""Which tables a chapter's figures draw."""
+"""Which tables a chapter's figures draw, and which functions made them."""
 
+import ast
+import functools
 import re
 from pathlib import Path
+
+EXPERIMENTS = "oversmooth_book.experiments"
+SOURCE = Path(__file__).resolve().parents[2]
 
 
 def is_figure(cell) -> bool:
@@ -48,3 +53,77 @@ def figure_tables(cell, tables: list[Path], before: str = "") -> list[Path]:
 def _beginnings(stem: str, stems: list[str]) -> list[str]:
     """A table's name and the tables it belongs to: ``phase_edge`` goes with ``phase``."""
     return [other for other in stems if stem == other or stem.startswith(f"{other}_")]
+
+
+def measuring_functions(notebook, chapter: str) -> dict[str, list[str]]:
+    """Which functions of the chapter's experiments each saved table comes from, read off the notebook's code.
+
+    Args:
+        notebook: the notebook.
+        chapter: its name.
+
+    Returns:
+        Table to dotted names of functions, in the order in which they are called.
+    """
+    modules, made, found = {}, {}, {}
+    for statement in _statements(notebook):
+        if isinstance(statement, ast.ImportFrom) and statement.module == f"{EXPERIMENTS}.{chapter}":
+            modules |= {alias.asname or alias.name: f"{statement.module}.{alias.name}" for alias in statement.names}
+        used = _functions(statement, modules, made)
+        for call in (node for node in ast.walk(statement) if isinstance(node, ast.Call)):
+            names = _saved(call)
+            found |= {name: _functions(call, modules, made) for name in names}
+        for target in getattr(statement, "targets", []):
+            made |= {node.id: used for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return found
+
+
+def drawing_functions(cell, chapter: str) -> list[str]:
+    """The functions of the chapter's ``figures.py`` that a figure's cell calls: dotted names."""
+    module = f"{EXPERIMENTS}.{chapter}.figures"
+    return [f"{module}.{name}" for name in defined_functions(module) if f"figures.{name}(" in cell.source]
+
+
+def experiment_modules(chapter: str) -> list[str]:
+    """The modules of a chapter's experiments that define public functions, claims.py left out: dotted names."""
+    folder = SOURCE.joinpath(*EXPERIMENTS.split("."), chapter)
+    names = [f"{EXPERIMENTS}.{chapter}.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "claims"]
+    return [name for name in names if defined_functions(name)]
+
+
+def _statements(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            try:
+                yield from ast.parse(cell.source).body
+            except SyntaxError:  # running it will tell
+                continue
+
+
+def _saved(call: ast.Call) -> list[str]:
+    """The tables that a call saves: ``save_table(name, …)``, ``measured(name or names, …)``."""
+    if getattr(call.func, "attr", "") not in ("save_table", "measured") or not call.args:
+        return []
+    return [node.value for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant)]
+
+
+def _functions(node, modules: dict[str, str], made: dict[str, list[str]]) -> list[str]:
+    """The chapter's functions that an expression mentions, directly or by a name that was made with them."""
+    found = []
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id in modules:
+            module = modules[part.value.id]
+            found += [f"{module}.{part.attr}"] if part.attr in defined_functions(module) else []
+        elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+            found += made.get(part.id, [])
+    return list(dict.fromkeys(found))
+
+
+@functools.cache
+def defined_functions(module: str) -> tuple[str, ...]:
+    """The public functions that a module of the experiments defines itself, in its order; nothing is imported."""
+    path = SOURCE.joinpath(*module.split(".")).with_suffix(".py")
+    if not path.is_file():
+        return ()
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return tuple(node.name for node in body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"))

@@ -46,7 +46,7 @@ def fingerprints(book: Book, chapter: ChapterProfile, profile: str) -> dict[str,
     needs = needed_graphs(book, chapter)
     return {
         "notebook": source_fingerprint(notebook),
-        "source": _modules_fingerprint(book, run_modules(_modules(book, notebook))),
+        "source": _modules_fingerprint(book, run_modules(_modules(book, chapter, notebook))),
         "data": fingerprint([needs, missing_of(needs)]),
         "parameters": fingerprint(chapter.parameters(profile)),
         "claims": fingerprint(judged),
@@ -67,12 +67,14 @@ def numbers_fingerprint(book: Book, chapter: ChapterProfile) -> str:
         The hash.
     """
     notebook = read_notebook(book.notebook(chapter.name))
-    modules = _modules_fingerprint(book, measuring_modules(_modules(book, notebook)))
+    modules = _modules_fingerprint(book, measuring_modules(_modules(book, chapter, notebook)))
     return fingerprint([code_fingerprint(notebook), modules, chapter.parameters("published"), _lock_fingerprint(book)])
 
 
-def _modules(book: Book, notebook) -> dict[str, Path]:
-    return modules_of(book.root / "src", "\n".join(cell.source for cell in code_cells(notebook)))
+def _modules(book: Book, chapter: ChapterProfile, notebook) -> dict[str, Path]:
+    # `verify` imports the functions of its claims by the chapter's name.
+    claims = f"import oversmooth_book.experiments.{chapter.name}.claims"
+    return modules_of(book.root / "src", "\n".join([claims, *(cell.source for cell in code_cells(notebook))]))
 
 
 def _modules_fingerprint(book: Book, modules: dict[str, Path]) -> str:

@@ -1,9 +1,11 @@
-"""The library's page: a section a module, an entry a public name."""
+"""The pages of functions: the library's, a section a module, and the experiments', a section a chapter."""
 
 import inspect
 
 import oversmooth
 from oversmooth.public import PUBLIC
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.figures import EXPERIMENTS, defined_functions, experiment_modules
 
 
 def api_listing() -> str:
@@ -13,6 +15,18 @@ def api_listing() -> str:
         entries = "\n".join(_api_entry(f"oversmooth.{module}", name) for name in sorted(names, key=str.lower))
         sections.append(f"## {module}\n\n```{{eval-rst}}\n{entries}\n```")
     return "\n\n".join(sections)
+
+
+def experiments_listing(book: Book) -> str:
+    """One section per chapter, one entry per function that measures or draws, taken from the experiments themselves."""
+    sections = [_functions("common", [f"{EXPERIMENTS}.common"], [f".. autoclass:: {EXPERIMENTS}.common.Setting\n"])]
+    sections += [_functions(name, experiment_modules(name)) for name in book.profiles]
+    return "\n\n".join(section for section in sections if section)
+
+
+def _functions(title: str, modules: list[str], first=()) -> str:
+    entries = [f".. autofunction:: {module}.{name}\n" for module in modules for name in defined_functions(module)]
+    return f"## {title}\n\n```{{eval-rst}}\n{chr(10).join([*first, *entries])}\n```" if entries else ""
 
 
 def _api_entry(module: str, name: str) -> str:

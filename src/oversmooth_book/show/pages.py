@@ -6,7 +6,7 @@ from pathlib import Path
 
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim, read_values
-from oversmooth_book.book.figures import drawn_tables
+from oversmooth_book.book.figures import drawing_functions, drawn_tables, measuring_functions
 from oversmooth_book.book.graphs import FETCH, missing_files
 from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
@@ -103,11 +103,13 @@ def _read_page(chapter: ChapterProfile, folder: Path, notebook: Path) -> Page:
 def chapter_notebook(book: Book, page: Page):
     """The chapter with its note on top, a provenance line under every figure, and its full-profile run at the end."""
     notebook = copy.deepcopy(read_notebook(page.notebook))
-    cells = []
+    cells, made = [], measuring_functions(notebook, page.chapter.name)
     for cell, tables in zip(notebook.cells, drawn_tables(notebook, page.tables), strict=True):
         cells.append(cell)
         if tables is not None and page.record:
-            cells.append(_markdown(provenance(page, tables)))
+            functions = [name for path in tables for name in made.get(path.stem, [])]
+            functions += drawing_functions(cell, page.chapter.name)
+            cells.append(_markdown(provenance(page, tables) + source_links(functions)))
     if page.missing:
         cells.insert(1, _markdown(missing_note(book, page)))
     if page.replicas < ENOUGH:
@@ -224,6 +226,14 @@ def provenance(page: Page, tables: list[Path], verb: str = "Drawn from", style: 
         f"{commit}{changed}. The chapter took {record['seconds']:.0f} s "
         f"on {record['machine']['cores']} cores ({record['machine']['processor']}).{drawn}\n:::"
     )
+
+
+def source_links(functions: list[str]) -> str:
+    """Which functions measured and drew a figure, leading to what they do and to their source; empty for none."""
+    if not functions:
+        return ""
+    links = [f"{{py:func}}`{'.'.join(name.split('.')[3:])} <{name}>`" for name in dict.fromkeys(functions)]
+    return f"\n\n:::{{div}} origin\nCode: {', '.join(links)}.\n:::"
 
 
 def _lender(page: Page, table: Path) -> str:
