@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import pages
 
-from oversmooth_book.sphinx.accessibility import mend
+from oversmooth_book.sphinx.theme import mend
 
 pytestmark = pytest.mark.xdist_group("book")
 

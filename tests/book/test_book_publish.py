@@ -59,6 +59,33 @@ def test_the_committed_book_builds_without_a_run(released):
     assert "1 PASS" in (released.build("published") / "html" / "chapters" / "index.html").read_text()
 
 
+def test_what_came_out_the_same_is_not_written_again(released):
+    """A word in a comment, committed: the chapter is due, runs, and gives what is published; its record stays."""
+    (released.root / "src" / "lib.py").write_text("one = 1  # a word\n")
+    commit_all(released)
+    assert "tiny: runs (changed: the modules" in call(released, "run").stdout
+    before = snapshot(released.chapters), snapshot(released.root / "data")
+    answer = call(released, "publish")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("tiny: every output is the same as published; nothing written (3 replicas; 5 more")
+    assert (snapshot(released.chapters), snapshot(released.root / "data")) == before
+    assert check(released) == [] and call(released, "compare").returncode == 0
+
+
+def test_what_was_damaged_is_published_again(released):
+    before = snapshot(released.published("tiny"))
+    for name in ("tables/powers.csv", "record.json", "claims.json"):
+        path = released.published("tiny") / name
+        path.write_bytes(path.read_bytes()[:-9])
+        assert "tiny: published; commit chapters/tiny.ipynb" in call(released, "publish").stdout
+        assert snapshot(released.published("tiny")) == before
+    notebook = released.notebook("tiny")
+    sound = notebook.read_text()
+    notebook.write_text(sound.replace("measured 0.75", "measured 0.95"))
+    assert "tiny: published; commit chapters/tiny.ipynb" in call(released, "publish").stdout
+    assert notebook.read_text() == sound
+
+
 def test_refuses_a_run_of_a_changed_tree(good):
     (good.root / "src" / "lib.py").write_text("one = 5\n")
     assert call(good, "run").returncode == 0

@@ -116,8 +116,12 @@ def test_replicas_that_the_published_spread_has_seen_are_not_made_again(mine):
     before = read_spread(mine.published("tiny"))
     shutil.rmtree(mine.replicas / "tiny")
     assert "1 of 4 replicas to make" in call(mine, "replicas", "tiny", "--count", "4").stdout
+    kept = snapshot(mine.published("tiny"))
     answer = call(mine, "publish", "tiny")
     assert answer.returncode == 0 and "(4 replicas; 4 more and publishing again" in answer.stdout, answer.stderr
+    assert "tiny: every output is the same as published, but not its spread; commit" in answer.stdout
+    written = snapshot(mine.published("tiny"))
+    assert {name for name in written if written[name] != kept.get(name)} == {"rounding.json"}
     after = read_spread(mine.published("tiny"))
     assert after.replicas == ("1", "2", "3", "4")
     for claim_id, (low, high) in before.claims.items():
@@ -191,5 +195,5 @@ def test_a_claim_at_its_threshold_is_told_by_its_spreads(mine):
     cases = ((0.4, "8.3 spreads from its threshold"), (0.5, ""), (0.301, "passes or fails by rounding"))
     for threshold, words in cases:
         write_claims(mine, {"id": "C1", "chapter": "chaos", "comparison": "<", "threshold": threshold})
-        found = " ".join(objections(mine, chapter, spread))
+        found = " ".join(objections(mine, chapter, spread, valid_replicas(mine, chapter)))
         assert words in found and bool(words) == ("claim C1" in found), (threshold, found)

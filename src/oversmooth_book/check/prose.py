@@ -1,16 +1,12 @@
 """Finding measured numbers typed by hand: every such number should be glued from the run that measured it."""
 
+import functools
 import re
 
-_FENCE = re.compile(r"^\s*(?P<marks>`{3,}|~{3,}|:{3,})\s*(?P<rest>.*)$")
 # Blocks whose content is code or mathematics.
 _CODE_DIRECTIVES = ("{code", "{math", "{eval-rst", "{bibliography")
-# What may hold numbers of its own: mathematics (definitions), roles, code, link targets, options, comments.
-_NOT_PROSE = re.compile(
-    r"\$\$.*?\$\$|\$[^$\n]+?(?:\n[^$\n]+?)*\$|\\begin\{(\w+\*?)\}.*?\\end\{\1\}"
-    r"|\{[\w:.-]+\}(`+).+?\2|(`+).+?\3|\]\([^)]*\)|<!--.*?-->|<[^>\n]+>|https?://\S+|^:[\w-]+:[^\n]*|^%[^\n]*",
-    re.DOTALL | re.MULTILINE,
-)
+# Options of a directive, and addresses in plain text.
+_NOT_PROSE = re.compile(r"^:[\w-]+:[^\n]*|https?://\S+", re.MULTILINE)
 # Numbers that name something: an article, a section, a version.
 _NAMED = re.compile(
     r"(?i)\b(?:arxiv|doi|sections?|chapters?|figures?|fig\.|tables?|theorems?|equations?|eqs?\.|version|python|torch)"
@@ -44,32 +40,34 @@ def typed_numbers(text: str) -> list[str]:
     Returns:
         The numbers as typed; settings, years, names, mathematics, code and roles do not count.
     """
-    prose = _NAMED.sub(" ", _NOT_PROSE.sub(" ", _without_code_blocks(text)))
+    prose = _NAMED.sub(" ", _NOT_PROSE.sub(" ", _prose(text)))
     return [match.group().strip() for match in _MEASURED.finditer(prose)]
 
 
-def _without_code_blocks(text: str) -> str:
-    """The lines outside code; the content of other directives (theorems, notes) is prose."""
-    kept, code = [], ""
-    for line in text.splitlines():
-        fence = _FENCE.match(line)
-        if code:
-            closes = fence and fence["marks"].startswith(code) and not fence["rest"]
-            code = "" if closes else code
-        elif fence:
-            is_code = not fence["rest"].startswith("{") and fence["rest"] and fence["marks"][0] != ":"
-            bare = not fence["rest"] and not _closes_directive(kept, fence["marks"])
-            if is_code or bare or fence["rest"].startswith(_CODE_DIRECTIVES):
-                code = fence["marks"]
-            else:
-                kept.append("\0" + fence["marks"] + fence["rest"])
-        else:
-            kept.append(line)
-    return "\n".join(line for line in kept if not line.startswith("\0"))
+def _prose(text: str) -> str:
+    """What is neither code, mathematics, role, target nor comment; the content of theorems, notes and the like is."""
+    found = []
+    for token in _parser().parse(text):
+        if token.type == "inline":
+            found.append("".join(map(_words, token.children)))
+        elif token.info.lstrip().startswith("{") and not token.info.lstrip().startswith(_CODE_DIRECTIVES):
+            found.append(_prose(token.content))
+    return "\n".join(found)
 
 
-def _closes_directive(kept: list[str], marks: str) -> bool:
-    """Whether a bare fence ends a directive begun above, and does not begin a code block."""
-    begun = sum(line.startswith("\0" + marks + "{") for line in kept)
-    ended = sum(line == "\0" + marks for line in kept)
-    return begun > ended
+def _words(token) -> str:
+    """The text of an inline token; a gap where another kind of thing stands, nothing where emphasis begins or ends."""
+    if token.type == "text":
+        return token.content
+    return "" if token.nesting else "\n" if token.type.endswith("break") else " "
+
+
+@functools.cache
+def _parser():
+    """MyST as the book's pages are written in it."""
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins import amsmath, colon_fence, dollarmath, myst_blocks, myst_role
+
+    parser = MarkdownIt("commonmark").enable("table").disable("code").use(amsmath.amsmath_plugin)
+    parser.use(colon_fence.colon_fence_plugin).use(dollarmath.dollarmath_plugin, double_inline=True)
+    return parser.use(myst_blocks.myst_block_plugin).use(myst_role.myst_role_plugin)

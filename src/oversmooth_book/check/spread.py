@@ -219,7 +219,9 @@ def write_spread(folder: Path, spread: Spread, numbers: str) -> None:
         numbers: the fingerprint of what its numbers rest on; a spread measured for others is not used again.
     """
     content = {"numbers": numbers, "replicas": spread.replicas, "claims": spread.claims, "tables": spread.tables}
-    (folder / FILE).write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    part = folder / f".{FILE}.part"
+    part.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    part.replace(folder / FILE)
 
 
 def read_spread(folder: Path, numbers: str | None = None) -> Spread:

@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import tempfile
-from functools import partial
 from pathlib import Path
 
 from oversmooth_book.book.book import Book
@@ -12,18 +11,22 @@ from oversmooth_book.book.commits import has_changes
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.fingerprints import fingerprints, numbers_fingerprint
 from oversmooth_book.book.layout import recover_folders, replace_folder
+from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
-from oversmooth_book.book.records import outputs_intact, read_record
-from oversmooth_book.check.spread import ENOUGH, write_spread
-from oversmooth_book.publish.replicas import chapter_spread, objections
+from oversmooth_book.book.records import outputs_differ, outputs_intact, read_record
+from oversmooth_book.check.spread import ENOUGH, Spread, read_spread, write_spread
+from oversmooth_book.publish.replicas import chapter_spread, objections, valid_replicas
 from oversmooth_book.run.execution import scratch_folder
 from oversmooth_book.run.runner import locked, why_due
+
+SAME = "every output is the same as published"
 
 
 def publish(book: Book, names=(), profile: str = "published", provisional: bool = False) -> list[str]:
     """Commit-ready outputs: notebooks into ``chapters/``, tables, values and record into ``data/published/``.
 
     A full-profile run leaves the notebook as it is: its tables, values and record go to ``data/published/*/full/``.
+    What came out the same as published is not written again: its record tells of the run that first gave it.
 
     Args:
         book: the book.
@@ -37,14 +40,20 @@ def publish(book: Book, names=(), profile: str = "published", provisional: bool 
     Raises:
         BookError: before anything is written, if any chapter's run is stale, of a changed tree, or fails a claim.
     """
-    refusal, put = (_full_refusal, _put_full) if profile == "full" else (partial(_refusal, provisional), _put)
     with locked(book, profile), locked(book, "published") if profile == "full" else contextlib.nullcontext():
-        chosen = book.chosen(names) if names else _ready(book, profile)
-        reasons = [f"{chapter.name}: {why}" for chapter in chosen if (why := refusal(book, chapter))]
+        spreads, reasons = [], []
+        for chapter in book.chosen(names) if names else _ready(book, profile):
+            try:
+                judged = _judge_full(book, chapter) if profile == "full" else _judge(book, chapter, provisional)
+                spreads.append((chapter, judged))
+            except BookError as error:
+                reasons.append(f"{chapter.name}: {error}")
         if reasons:
             raise BookError("not published: " + "; ".join(reasons))
         recover_folders(book.root / "data" / "published")
-        return [put(book, chapter) for chapter in chosen]
+        if profile == "full":
+            return [_put_full(book, chapter) for chapter, _ in spreads]
+        return [_put(book, chapter, spread) for chapter, spread in spreads]
 
 
 def _ready(book: Book, profile: str) -> list[ChapterProfile]:
@@ -57,58 +66,88 @@ def _ready(book: Book, profile: str) -> list[ChapterProfile]:
     return found
 
 
-def _refusal(provisional: bool, book: Book, chapter: ChapterProfile) -> str:
-    """Why a chapter's run must not be published, empty if it may."""
+def _judge(book: Book, chapter: ChapterProfile, provisional: bool) -> Spread:
+    """The spread of a chapter's run, if it may be published.
+
+    Args:
+        book: the book.
+        chapter: the chapter.
+        provisional: whether fewer replicas than needed will do.
+
+    Returns:
+        The spread.
+
+    Raises:
+        BookError: saying why the run must not be published.
+    """
     folder = book.run("published", chapter.name)
     stale = why_due(book, chapter, "published", fingerprints(book, chapter, "published"))
     if stale:
-        return f"{stale}: run it first"
-    record = read_record(folder)
-    if why := _unfit(record):
-        return why
+        raise BookError(f"{stale}: run it first")
+    _refuse_unfit(read_record(folder))
     values = read_values(folder / "claims.json")
     for claim in book.claims_of(chapter):
         verdict = claim.verdict(values.get(claim.id), "published")
         # A claim that only the full profile can decide stays NOT RUN here, and is shown so.
         if verdict != PASS and claim.profile != "full":
-            return f"claim {claim.id} is {verdict}: measured {values.get(claim.id)}, needed {claim.condition()}"
-    try:
-        return "; ".join(objections(book, chapter, chapter_spread(book, chapter), provisional))
-    except BookError as error:
-        return str(error)
+            raise BookError(
+                f"claim {claim.id} is {verdict}: measured {values.get(claim.id)}, needed {claim.condition()}"
+            )
+    replicas = valid_replicas(book, chapter)
+    spread = chapter_spread(book, chapter, replicas)
+    found = objections(book, chapter, spread, replicas, provisional)
+    if found:
+        raise BookError("; ".join(found))
+    return spread
 
 
-def _unfit(record: dict) -> str:
-    """Why no run with this record may be published, empty if one may."""
+def _refuse_unfit(record: dict) -> None:
+    """Refuse a run that no record like this may be published of."""
     if record["commit"] is None or record["dirty"]:
-        return "it ran on a tree with uncommitted changes: commit, then run --force"
+        raise BookError("it ran on a tree with uncommitted changes: commit, then run --force")
     if record.get("missing"):
-        return f"it ran without the raw files of {', '.join(record['missing'])}: fetch them and run it again"
+        raise BookError(f"it ran without the raw files of {', '.join(record['missing'])}: fetch them and run it again")
     if record.get("rounding"):
-        return f"it ran with OVERSMOOTH_ROUNDING={record['rounding']}: unset it, then run --force"
-    return ""
+        raise BookError(f"it ran with OVERSMOOTH_ROUNDING={record['rounding']}: unset it, then run --force")
 
 
-def _full_refusal(book: Book, chapter: ChapterProfile) -> str:
-    """Why a full run must not be published; it may be older than ``src/``, for it names its commit."""
+def _judge_full(book: Book, chapter: ChapterProfile) -> None:
+    """Refuse a full run that must not be published; it may be older than ``src/``, for it names its commit.
+
+    Args:
+        book: the book.
+        chapter: the chapter.
+
+    Raises:
+        BookError: saying why.
+    """
     folder = book.run("full", chapter.name)
     record = read_record(folder)
     if record is None:
-        return "it has no run of the full profile: run --profile full first"
+        raise BookError("it has no run of the full profile: run --profile full first")
     if not outputs_intact(folder, record):
-        return "its outputs were altered: run it again"
-    if why := _unfit(record):
-        return why
+        raise BookError("its outputs were altered: run it again")
+    _refuse_unfit(record)
     if has_changes(book, "chapters/claims.yml", "chapters/profiles.yml"):
-        return "claims.yml or profiles.yml, which judge it, have uncommitted changes: commit them"
+        raise BookError("claims.yml or profiles.yml, which judge it, have uncommitted changes: commit them")
     if record["parameters"] != chapter.parameters("full"):
-        return "it ran with other parameters than profiles.yml has for the full profile: run it again"
+        raise BookError("it ran with other parameters than profiles.yml has for the full profile: run it again")
     values = read_values(folder / "claims.json")
     for claim in book.claims_of(chapter):
         # A claim written after the run stays NOT RUN, and is shown so.
         if claim.verdict(values.get(claim.id), "full") == FAIL:
-            return f"claim {claim.id} is {FAIL}: measured {values[claim.id]}, needed {claim.condition()}"
-    return ""
+            raise BookError(f"claim {claim.id} is {FAIL}: measured {values[claim.id]}, needed {claim.condition()}")
+
+
+def _same_outputs(run: Path, place: Path) -> bool:
+    """Whether the outputs at ``place`` are sound, and those of this run."""
+    try:
+        ours, theirs = read_record(run), read_record(place)
+    except BookError:  # damaged: published again it is sound
+        return False
+    if ours is None or theirs is None or outputs_differ(place, theirs):
+        return False
+    return all(ours[part] == theirs[part] for part in ("parameters", "outputs"))
 
 
 def _copy(book: Book, profile: str, name: str) -> Path:
@@ -122,24 +161,37 @@ def _copy(book: Book, profile: str, name: str) -> Path:
 
 
 def _put_full(book: Book, chapter: ChapterProfile) -> str:
-    name = chapter.name
+    name, place = chapter.name, book.published_full(chapter.name)
+    if _same_outputs(book.run("full", name), place):
+        return f"{name}: {SAME}; nothing written"
     work = _copy(book, "full", name)
-    replace_folder(work / "outputs", book.published_full(name))
+    replace_folder(work / "outputs", place)
     shutil.rmtree(work)
     return f"{name}: published; commit data/published/{name}/full"
 
 
-def _put(book: Book, chapter: ChapterProfile) -> str:
+def _put(book: Book, chapter: ChapterProfile, spread: Spread) -> str:
+    """Write what differs from the published run, and say what to commit."""
+    name, place, run = chapter.name, book.published(chapter.name), book.run("published", chapter.name)
+    numbers, lacking = numbers_fingerprint(book, chapter), ENOUGH - len(spread.replicas)
+    note = f" ({len(spread.replicas)} replicas; {lacking} more and publishing again would judge better)"
+    note = note if lacking > 0 else ""
+    if not _same_outputs(run, place) or read_notebook(run / f"{name}.ipynb") != read_notebook(book.notebook(name)):
+        _put_outputs(book, name, spread, numbers)
+        return f"{name}: published; commit chapters/{name}.ipynb and data/published/{name}{note}"
+    if read_spread(place) == spread:
+        return f"{name}: {SAME}; nothing written{note}"
+    write_spread(place, spread, numbers)
+    return f"{name}: {SAME}, but not its spread; commit data/published/{name}/rounding.json{note}"
+
+
+def _put_outputs(book: Book, name: str, spread: Spread, numbers: str) -> None:
     """Both places in two moves; killed between them, ``check`` tells, and publishing again mends it."""
-    name, spread = chapter.name, chapter_spread(book, chapter)
     work, place, full = _copy(book, "published", name), book.published(name), book.published_full(name)
     recover_folders(place)
     if full.is_dir():
         shutil.copytree(full, work / "outputs" / full.name)
-    write_spread(work / "outputs", spread, numbers_fingerprint(book, chapter))
+    write_spread(work / "outputs", spread, numbers)
     replace_folder(work / "outputs", place)
     (work / "notebook").replace(book.notebook(name))
     work.rmdir()
-    lacking = ENOUGH - len(spread.replicas)
-    note = f" ({len(spread.replicas)} replicas; {lacking} more and publishing again would judge better)"
-    return f"{name}: published; commit chapters/{name}.ipynb and data/published/{name}{note if lacking > 0 else ''}"

@@ -26,7 +26,7 @@ from oversmooth_book.check.spread import (
     read_spread,
 )
 from oversmooth_book.run.execution import remove_leftovers
-from oversmooth_book.run.runner import Report, ending_on_signals, locked, work
+from oversmooth_book.run.runner import Report, ending_on_signals, locked, why_due, work
 
 # A run with randomised rounding takes about three times as long, training of small networks more.
 PATIENCE = 6
@@ -62,11 +62,12 @@ def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, s
         remove_leftovers(book, "replicas")
         for chapter in chosen:
             recover_folders(book.replicas / chapter.name)
+        known, numbers = [_known(book, chapter) for chapter in chosen], map(str, range(1, count + 1))
         lacking = [
             (chapter, number)
-            for number in map(str, range(1, count + 1))
-            for chapter in chosen
-            if number not in _known(book, chapter)
+            for number in numbers
+            for chapter, seen in zip(chosen, known, strict=True)
+            if number not in seen
         ]
         say(f"{len(lacking)} of {count * len(chosen)} replicas to make")
         due = [(chapter, _record(book, chapter, number)) for chapter, number in lacking]
@@ -76,8 +77,7 @@ def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, s
 
 def _known(book: Book, chapter: ChapterProfile) -> set[str]:
     """The replicas that are here, and those that the published spread was measured by."""
-    published = read_spread(book.published(chapter.name), numbers_fingerprint(book, chapter))
-    return {*valid_replicas(book, chapter), *published.replicas}
+    return {*valid_replicas(book, chapter), *_published_spread(book, chapter).replicas}
 
 
 def _record(book: Book, chapter: ChapterProfile, number: str) -> dict:
@@ -108,14 +108,13 @@ def valid_replicas(book: Book, chapter: ChapterProfile) -> dict[str, Path]:
     return found
 
 
-def chapter_spread(book: Book, chapter: ChapterProfile) -> Spread:
+def chapter_spread(book: Book, chapter: ChapterProfile, replicas: dict[str, Path]) -> Spread:
     """What all replicas say of the last published-profile run: those made here, and those published before.
-
-    Published ones hold for the same code; and for other code that gives the same numbers, as after a change of form.
 
     Args:
         book: the book.
         chapter: the chapter.
+        replicas: what `valid_replicas` found.
 
     Returns:
         The spread.
@@ -123,21 +122,30 @@ def chapter_spread(book: Book, chapter: ChapterProfile) -> Spread:
     Raises:
         BookError: if rounding decides the shape or the words of a table.
     """
+    measured = measure_spread(book.run("published", chapter.name), replicas)
+    return merge(measured, _published_spread(book, chapter))
+
+
+def _published_spread(book: Book, chapter: ChapterProfile) -> Spread:
+    """The published spread, if it holds today: for the same code, or for other code that gives the same numbers."""
     run, published = book.run("published", chapter.name), book.published(chapter.name)
-    known = read_spread(published, numbers_fingerprint(book, chapter))
-    before = read_spread(published)
-    if before.measured and not known.replicas and not compare_folders(book, chapter, run, published):
-        known = before
-    return merge(measure_spread(run, valid_replicas(book, chapter)), known)
+    known, before = read_spread(published, numbers_fingerprint(book, chapter)), read_spread(published)
+    if known.replicas or not before.measured:
+        return known
+    stale = why_due(book, chapter, "published", fingerprints(book, chapter, "published"))
+    return known if stale or compare_folders(book, chapter, run, published) else before
 
 
-def objections(book: Book, chapter: ChapterProfile, spread: Spread, provisional=False) -> list[str]:
+def objections(
+    book: Book, chapter: ChapterProfile, spread: Spread, replicas: dict[str, Path], provisional=False
+) -> list[str]:
     """What must not be published, for another machine would say something else.
 
     Args:
         book: the book.
         chapter: the chapter.
         spread: the chapter's.
+        replicas: what `valid_replicas` found.
         provisional: whether fewer replicas than needed will do.
 
     Returns:
@@ -152,7 +160,7 @@ def objections(book: Book, chapter: ChapterProfile, spread: Spread, provisional=
     return [
         *_unsafe_claims(own, read_values(folder / "claims.json"), spread),
         *_empty_columns(folder, spread),
-        *_changed_texts(folder, chapter.name, valid_replicas(book, chapter)),
+        *_changed_texts(folder, chapter.name, replicas),
     ]
 
 

@@ -8,8 +8,8 @@ import functools
 import os
 
 from docutils import nodes
+from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
-from sphinx.util.docutils import SphinxDirective
 
 from oversmooth_book.book.book import Book, find_book
 from oversmooth_book.book.errors import BookError
@@ -34,7 +34,7 @@ def _pages(book: Book) -> dict[str, Page]:
     return read_pages(book, os.environ.get(SHOWN_VARIABLE, COMMITTED))
 
 
-class Computed(SphinxDirective):
+class Computed(Directive):
     """A directive whose text is computed."""
 
     def run(self):
@@ -43,7 +43,7 @@ class Computed(SphinxDirective):
             text = TEXTS[self.name](find_book())
         except BookError as error:
             raise self.error(str(error)) from None
-        found, source = nodes.Element(), self.get_source_info()[0]
+        found, source = nodes.Element(), self.state.document["source"]
         self.state.nested_parse(StringList(text.splitlines(), source), 0, found, match_titles=True)
         return found.children
 

@@ -1,4 +1,4 @@
-"""Sphinx extension: pages without Thebe, and docstrings read as plain text with Google sections.
+"""Sphinx extension: docstrings read as plain text with Google sections.
 
 Equations in plain text are full of signs that reStructuredText takes for markup: |x| for a substitution, a_ for a link,
 * for emphasis. They are escaped, outside code and literal blocks, before napoleon sees them.
@@ -46,18 +46,7 @@ def _on_docstring(app, what, name, obj, options, lines):
     lines[:] = escape(lines)
 
 
-def _without_thebe(app):
-    """Keep Thebe's configuration script out of the pages, which never use it.
-
-    Jupyter Book always loads sphinx-thebe; unconfigured, it still writes another site's address into every page, and
-    writes it twice, which a browser reports as an error.
-    """
-    for listeners in app.events.listeners.values():
-        listeners[:] = [entry for entry in listeners if getattr(entry.handler, "__name__", "") != "init_thebe_core"]
-
-
 def setup(app):
     """Register with Sphinx; docstrings before napoleon (priority 500)."""
     app.connect("autodoc-process-docstring", _on_docstring, priority=400)
-    app.connect("config-inited", lambda app, config: _without_thebe(app))
     return {"parallel_read_safe": True}
