@@ -1,7 +1,8 @@
 """Sphinx extension: directives for what a build computes from the runs it shows.
 
 ``claims-table``, ``statements``, ``missing-files``, ``benchmarks-table``, ``library`` and ``experiments`` have no
-content: a function of the book and its shown chapters writes it, as MyST. Headings in it belong to the page, so they come last on it.
+content: a function of the book and its shown chapters writes it, as MyST. Headings in it belong to the page, so they
+come last on it.
 """
 
 import functools
