@@ -133,11 +133,11 @@ def test_the_cache_sees_another_module_of_the_users(tmp_path, monkeypatch):
 
 
 def test_another_library_is_another_key(tmp_path, monkeypatch):
-    from oversmooth.sweeps import cache as _sweep_cache
+    from oversmooth.sweeps import cache as sweep_cache
 
     osm.sweep(fails_at_two, {"depth": [1]}, [0], cache=tmp_path)
-    found = _sweep_cache.versions()
-    monkeypatch.setattr(_sweep_cache, "versions", lambda: {**found, "oversmooth": "0.0.9"})
+    found = sweep_cache.versions()
+    monkeypatch.setattr(sweep_cache, "versions", lambda: {**found, "oversmooth": "0.0.9"})
     osm.sweep(fails_at_two, {"depth": [1]}, [0], cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 
