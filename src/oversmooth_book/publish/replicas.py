@@ -136,9 +136,7 @@ def _published_spread(book: Book, chapter: ChapterProfile) -> Spread:
     return known if stale or compare_folders(book, chapter, run, published) else before
 
 
-def objections(
-    book: Book, chapter: ChapterProfile, spread: Spread, replicas: dict[str, Path], provisional=False
-) -> list[str]:
+def objections(book: Book, chapter: ChapterProfile, spread: Spread, replicas: dict[str, Path]) -> list[str]:
     """What must not be published, for another machine would say something else.
 
     Args:
@@ -146,12 +144,11 @@ def objections(
         chapter: the chapter.
         spread: the chapter's.
         replicas: what `valid_replicas` found.
-        provisional: whether fewer replicas than needed will do.
 
     Returns:
         One sentence for each.
     """
-    if not (spread.measured or provisional):
+    if not spread.measured:
         return [
             f"it has {len(spread.replicas)} of {ENOUGH} replicas, and needs {LEAST} at least: "
             f"call python -m oversmooth_book replicas {chapter.name}"
