@@ -23,7 +23,7 @@ from oversmooth_book.book.strict_yaml import read_yaml
 from oversmooth_book.show.pages import Page, provenance
 
 # Messages of a sweep to its own worker processes: made by this program a moment ago, never read from a file.
-OWN_MESSAGES = {"src/oversmooth/_sweep_cell.py": {"pickle.loads"}}
+OWN_MESSAGES = {"src/oversmooth/sweeps/cell.py": {"pickle.loads"}}
 UNPICKLERS = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 SAFE_PARTS = {"dumps", "dump", "HIGHEST_PROTOCOL", "PicklingError", "register_pickle_by_value"}
 

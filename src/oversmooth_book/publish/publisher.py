@@ -40,6 +40,7 @@ def publish(book: Book, names=(), profile: str = "published") -> list[str]:
         BookError: before anything is written, if any chapter's run is stale, of a changed tree, or fails a claim.
     """
     with locked(book, profile), locked(book, "published") if profile == "full" else contextlib.nullcontext():
+        recover_folders(book.root / "data" / "published")
         spreads, reasons = [], []
         for chapter in book.chosen(names) if names else _ready(book, profile):
             try:
@@ -49,7 +50,6 @@ def publish(book: Book, names=(), profile: str = "published") -> list[str]:
                 reasons.append(f"{chapter.name}: {error}")
         if reasons:
             raise BookError("not published: " + "; ".join(reasons))
-        recover_folders(book.root / "data" / "published")
         if profile == "full":
             return [_put_full(book, chapter) for chapter, _ in spreads]
         return [_put(book, chapter, spread) for chapter, spread in spreads]
@@ -141,6 +141,7 @@ def _same_outputs(run: Path, place: Path) -> bool:
     """Whether the outputs at ``place`` are sound, and those of this run."""
     try:
         ours, theirs = read_record(run), read_record(place)
+        read_spread(place)
     except BookError:  # damaged: published again it is sound
         return False
     if ours is None or theirs is None or outputs_differ(place, theirs):

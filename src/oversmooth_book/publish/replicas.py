@@ -129,7 +129,10 @@ def chapter_spread(book: Book, chapter: ChapterProfile, replicas: dict[str, Path
 def _published_spread(book: Book, chapter: ChapterProfile) -> Spread:
     """The published spread, if it holds today: for the same code, or for other code that gives the same numbers."""
     run, published = book.run("published", chapter.name), book.published(chapter.name)
-    known, before = read_spread(published, numbers_fingerprint(book, chapter)), read_spread(published)
+    try:
+        known, before = read_spread(published, numbers_fingerprint(book, chapter)), read_spread(published)
+    except BookError:  # damaged: what the replicas here say is all that is known
+        return Spread()
     if known.replicas or not before.measured:
         return known
     stale = why_due(book, chapter, "published", fingerprints(book, chapter, "published"))
