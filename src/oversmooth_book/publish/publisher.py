@@ -22,7 +22,7 @@ from oversmooth_book.run.runner import locked, why_due
 SAME = "every output is the same as published"
 
 
-def publish(book: Book, names=(), profile: str = "published", provisional: bool = False) -> list[str]:
+def publish(book: Book, names=(), profile: str = "published") -> list[str]:
     """Commit-ready outputs: notebooks into ``chapters/``, tables, values and record into ``data/published/``.
 
     A full-profile run leaves the notebook as it is: its tables, values and record go to ``data/published/*/full/``.
@@ -32,7 +32,6 @@ def publish(book: Book, names=(), profile: str = "published", provisional: bool 
         book: the book.
         names: chapters to publish; none means all (of the full profile, all that ran).
         profile: published or full.
-        provisional: publish with fewer replicas than tolerances need; they are wide, then, and the page says so.
 
     Returns:
         One line per chapter.
@@ -41,16 +40,16 @@ def publish(book: Book, names=(), profile: str = "published", provisional: bool 
         BookError: before anything is written, if any chapter's run is stale, of a changed tree, or fails a claim.
     """
     with locked(book, profile), locked(book, "published") if profile == "full" else contextlib.nullcontext():
+        recover_folders(book.root / "data" / "published")
         spreads, reasons = [], []
         for chapter in book.chosen(names) if names else _ready(book, profile):
             try:
-                judged = _judge_full(book, chapter) if profile == "full" else _judge(book, chapter, provisional)
+                judged = _judge_full(book, chapter) if profile == "full" else _judge(book, chapter)
                 spreads.append((chapter, judged))
             except BookError as error:
                 reasons.append(f"{chapter.name}: {error}")
         if reasons:
             raise BookError("not published: " + "; ".join(reasons))
-        recover_folders(book.root / "data" / "published")
         if profile == "full":
             return [_put_full(book, chapter) for chapter, _ in spreads]
         return [_put(book, chapter, spread) for chapter, spread in spreads]
@@ -66,13 +65,12 @@ def _ready(book: Book, profile: str) -> list[ChapterProfile]:
     return found
 
 
-def _judge(book: Book, chapter: ChapterProfile, provisional: bool) -> Spread:
+def _judge(book: Book, chapter: ChapterProfile) -> Spread:
     """The spread of a chapter's run, if it may be published.
 
     Args:
         book: the book.
         chapter: the chapter.
-        provisional: whether fewer replicas than needed will do.
 
     Returns:
         The spread.
@@ -95,7 +93,7 @@ def _judge(book: Book, chapter: ChapterProfile, provisional: bool) -> Spread:
             )
     replicas = valid_replicas(book, chapter)
     spread = chapter_spread(book, chapter, replicas)
-    found = objections(book, chapter, spread, replicas, provisional)
+    found = objections(book, chapter, spread, replicas)
     if found:
         raise BookError("; ".join(found))
     return spread
@@ -143,6 +141,7 @@ def _same_outputs(run: Path, place: Path) -> bool:
     """Whether the outputs at ``place`` are sound, and those of this run."""
     try:
         ours, theirs = read_record(run), read_record(place)
+        read_spread(place)
     except BookError:  # damaged: published again it is sound
         return False
     if ours is None or theirs is None or outputs_differ(place, theirs):

@@ -129,16 +129,17 @@ def chapter_spread(book: Book, chapter: ChapterProfile, replicas: dict[str, Path
 def _published_spread(book: Book, chapter: ChapterProfile) -> Spread:
     """The published spread, if it holds today: for the same code, or for other code that gives the same numbers."""
     run, published = book.run("published", chapter.name), book.published(chapter.name)
-    known, before = read_spread(published, numbers_fingerprint(book, chapter)), read_spread(published)
+    try:
+        known, before = read_spread(published, numbers_fingerprint(book, chapter)), read_spread(published)
+    except BookError:  # damaged: what the replicas here say is all that is known
+        return Spread()
     if known.replicas or not before.measured:
         return known
     stale = why_due(book, chapter, "published", fingerprints(book, chapter, "published"))
     return known if stale or compare_folders(book, chapter, run, published) else before
 
 
-def objections(
-    book: Book, chapter: ChapterProfile, spread: Spread, replicas: dict[str, Path], provisional=False
-) -> list[str]:
+def objections(book: Book, chapter: ChapterProfile, spread: Spread, replicas: dict[str, Path]) -> list[str]:
     """What must not be published, for another machine would say something else.
 
     Args:
@@ -146,12 +147,11 @@ def objections(
         chapter: the chapter.
         spread: the chapter's.
         replicas: what `valid_replicas` found.
-        provisional: whether fewer replicas than needed will do.
 
     Returns:
         One sentence for each.
     """
-    if not (spread.measured or provisional):
+    if not spread.measured:
         return [
             f"it has {len(spread.replicas)} of {ENOUGH} replicas, and needs {LEAST} at least: "
             f"call python -m oversmooth_book replicas {chapter.name}"
