@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help="maintainers: put a run's outputs where they are committed")
     publish.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all (full profile: all that ran)")
     publish.add_argument("--profile", choices=("published", "full"), default="published")
+    publish.add_argument("--provisional", action="store_true", help="with fewer replicas than tolerances need")
     publish.set_defaults(command=_publish)
     release = commands.add_parser("release", help="maintainers: the committed book as an archive with checksums")
     release.set_defaults(command=_release)
@@ -185,7 +186,7 @@ def _replicas(options) -> int:
 def _publish(options) -> int:
     from oversmooth_book.publish.publisher import publish
 
-    for line in publish(find_book(options.root), options.chapters, options.profile):
+    for line in publish(find_book(options.root), options.chapters, options.profile, options.provisional):
         print(line)
     return 0
 

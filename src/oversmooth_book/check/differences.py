@@ -107,7 +107,7 @@ def _column_difference(left, published, name: str, table: str, spread: Spread, k
     if numbers:
         own = spread.of_column(table, published, name)
         pair = left.to_numpy(float), right.to_numpy(float)
-        relative, off = gaps(*pair, allowed(pair[1], own))
+        relative, off = gaps(*pair, allowed(pair[1], own, spread.measured))
         _, beyond = gaps(*pair, allowed(pair[1], 0.0))
     else:
         own = numpy.zeros(len(right))

@@ -17,6 +17,8 @@ FILE = "rounding.json"
 PRINTED = 1e-5
 # Spreads: with eight replicas fewer than two new machines in a hundred find one of the book's numbers farther away.
 FACTOR = 3.0
+# With fewer than LEAST replicas a range says little: more of them, and at least so much of the number or in all.
+FEW_FACTOR, FEW_SHARE, FEW_ABSOLUTE = 10.0, 1e-3, 1e-12
 # A difference of a claim's value that no reader of its verdict asks for, as a share of the threshold.
 SHARE = 1e-4
 # A claim must pass by so many spreads, or another machine may see it fail.
@@ -70,25 +72,28 @@ class Spread:
         return _floored(_pooled(relative, groups) * size, size, relative, groups)
 
 
-def allowed(values, own):
+def allowed(values, own, measured: bool = True):
     """How far from published numbers another run's may be: printed digits, or three spreads.
 
     Args:
         values: published numbers (n,).
         own: their spreads (n,).
+        measured: whether there were replicas enough to tell; if not, the limits are wide.
 
     Returns:
         (n,) absolute differences.
     """
     import numpy
 
-    size = numpy.nan_to_num(numpy.abs(values))
-    return numpy.maximum(PRINTED * size, FACTOR * numpy.asarray(own, float))
+    size, own = numpy.nan_to_num(numpy.abs(values)), numpy.asarray(own, float)
+    if measured:
+        return numpy.maximum(PRINTED * size, FACTOR * own)
+    return numpy.maximum(FEW_SHARE * size + FEW_ABSOLUTE, FEW_FACTOR * own)
 
 
 def allowed_of_claim(claim, value: float, spread: Spread) -> float:
     """How far from a claim's published value another run's may be, if the verdict is the same."""
-    own = float(allowed([value], [spread.of_claim(claim.id)])[0])
+    own = float(allowed([value], [spread.of_claim(claim.id)], spread.measured)[0])
     own = max(own, SHARE * max(map(abs, ends(claim))))
     return max(own, ROUNDING) if abs(value) < ROUNDING else own
 

@@ -22,7 +22,7 @@ from oversmooth_book.run.runner import locked, why_due
 SAME = "every output is the same as published"
 
 
-def publish(book: Book, names=(), profile: str = "published") -> list[str]:
+def publish(book: Book, names=(), profile: str = "published", provisional: bool = False) -> list[str]:
     """Commit-ready outputs: notebooks into ``chapters/``, tables, values and record into ``data/published/``.
 
     A full-profile run leaves the notebook as it is: its tables, values and record go to ``data/published/*/full/``.
@@ -32,6 +32,7 @@ def publish(book: Book, names=(), profile: str = "published") -> list[str]:
         book: the book.
         names: chapters to publish; none means all (of the full profile, all that ran).
         profile: published or full.
+        provisional: publish with fewer replicas than tolerances need; they are wide, then, and the page says so.
 
     Returns:
         One line per chapter.
@@ -44,7 +45,7 @@ def publish(book: Book, names=(), profile: str = "published") -> list[str]:
         spreads, reasons = [], []
         for chapter in book.chosen(names) if names else _ready(book, profile):
             try:
-                judged = _judge_full(book, chapter) if profile == "full" else _judge(book, chapter)
+                judged = _judge_full(book, chapter) if profile == "full" else _judge(book, chapter, provisional)
                 spreads.append((chapter, judged))
             except BookError as error:
                 reasons.append(f"{chapter.name}: {error}")
@@ -65,12 +66,13 @@ def _ready(book: Book, profile: str) -> list[ChapterProfile]:
     return found
 
 
-def _judge(book: Book, chapter: ChapterProfile) -> Spread:
+def _judge(book: Book, chapter: ChapterProfile, provisional: bool) -> Spread:
     """The spread of a chapter's run, if it may be published.
 
     Args:
         book: the book.
         chapter: the chapter.
+        provisional: whether fewer replicas than needed will do.
 
     Returns:
         The spread.
@@ -93,7 +95,7 @@ def _judge(book: Book, chapter: ChapterProfile) -> Spread:
             )
     replicas = valid_replicas(book, chapter)
     spread = chapter_spread(book, chapter, replicas)
-    found = objections(book, chapter, spread, replicas)
+    found = objections(book, chapter, spread, replicas, provisional)
     if found:
         raise BookError("; ".join(found))
     return spread

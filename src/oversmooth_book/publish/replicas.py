@@ -139,7 +139,9 @@ def _published_spread(book: Book, chapter: ChapterProfile) -> Spread:
     return known if stale or compare_folders(book, chapter, run, published) else before
 
 
-def objections(book: Book, chapter: ChapterProfile, spread: Spread, replicas: dict[str, Path]) -> list[str]:
+def objections(
+    book: Book, chapter: ChapterProfile, spread: Spread, replicas: dict[str, Path], provisional=False
+) -> list[str]:
     """What must not be published, for another machine would say something else.
 
     Args:
@@ -147,11 +149,12 @@ def objections(book: Book, chapter: ChapterProfile, spread: Spread, replicas: di
         chapter: the chapter.
         spread: the chapter's.
         replicas: what `valid_replicas` found.
+        provisional: whether fewer replicas than needed will do.
 
     Returns:
         One sentence for each.
     """
-    if not spread.measured:
+    if not (spread.measured or provisional):
         return [
             f"it has {len(spread.replicas)} of {ENOUGH} replicas, and needs {LEAST} at least: "
             f"call python -m oversmooth_book replicas {chapter.name}"
