@@ -40,8 +40,8 @@ def soup(path: Path):
 
 
 def pages(site):
-    """Every page but the first, which only forwards to the landing page."""
-    found = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
+    """Every page but the first, which only forwards to the landing page, and listings of source, which Sphinx makes."""
+    found = [path for path in sorted(site.rglob("*.html")) if not {"_static", "_modules"} & set(path.parts)]
     return [path for path in found if not soup(path).find("meta", attrs={"http-equiv": "Refresh"})]
 
 
