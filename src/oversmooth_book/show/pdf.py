@@ -22,7 +22,7 @@ from oversmooth_book.book.strict_yaml import read_yaml
 
 STYLE = Path(__file__).with_name("print.css")
 # What a sheet of paper has no use for.
-SCREEN_ONLY = ".headerlink, .copybtn, script, noscript, link, #explore, button, .toggle-details__summary, form"
+SCREEN_ONLY = ".headerlink, .copybtn, script, noscript, link, .explore, button, .toggle-details__summary, form"
 FOOT = (
     '<div style="font: 8px sans-serif; width: 100%; text-align: center; color: #333">'
     '<span class="pageNumber"></span></div>'
