@@ -5,7 +5,8 @@ import functools
 import re
 from pathlib import Path
 
-EXPERIMENTS = "oversmooth_book.experiments"
+from oversmooth_book.book.modules import EXPERIMENTS, module_file
+
 SOURCE = Path(__file__).resolve().parents[2]
 
 
@@ -122,8 +123,8 @@ def _functions(node, modules: dict[str, str], made: dict[str, list[str]]) -> lis
 @functools.cache
 def defined_functions(module: str) -> tuple[str, ...]:
     """The public functions that a module of the experiments defines itself, in its order; nothing is imported."""
-    path = SOURCE.joinpath(*module.split(".")).with_suffix(".py")
-    if not path.is_file():
+    path = module_file(SOURCE, module)
+    if path is None:
         return ()
     body = ast.parse(path.read_text(encoding="utf-8")).body
     return tuple(node.name for node in body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"))

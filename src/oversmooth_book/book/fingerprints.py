@@ -5,7 +5,7 @@ from pathlib import Path
 
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.graphs import missing_of
-from oversmooth_book.book.modules import measuring_modules, modules_of, run_modules
+from oversmooth_book.book.modules import EXPERIMENTS, measuring_modules, modules_of, run_modules
 from oversmooth_book.book.needs import needed_graphs
 from oversmooth_book.book.notebooks import (
     code_cells,
@@ -73,7 +73,7 @@ def numbers_fingerprint(book: Book, chapter: ChapterProfile) -> str:
 
 def _modules(book: Book, chapter: ChapterProfile, notebook) -> dict[str, Path]:
     # `verify` imports the functions of its claims by the chapter's name.
-    claims = f"import oversmooth_book.experiments.{chapter.name}.claims"
+    claims = f"import {EXPERIMENTS}.{chapter.name}.claims"
     return modules_of(book.root / "src", "\n".join([claims, *(cell.source for cell in code_cells(notebook))]))
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 NO_NUMBERS = ("oversmooth.drawing", "oversmooth._rounding", "oversmooth.public", "oversmooth._version")
 # Loaded by replicas only.
 PERTURBING = ("oversmooth._rounding.mode", "oversmooth._rounding.machine")
-MEASURING = ("oversmooth.", "oversmooth_book.experiments.")
+EXPERIMENTS = "oversmooth_book.experiments"
+MEASURING = ("oversmooth.", f"{EXPERIMENTS}.")
 
 
 def modules_of(source: Path, code: str) -> dict[str, Path]:
@@ -29,7 +30,7 @@ def modules_of(source: Path, code: str) -> dict[str, Path]:
     found, waiting = {}, _imports(source, "", code)
     while waiting:
         name = waiting.pop()
-        path = None if name in found else _file(source, name)
+        path = None if name in found else module_file(source, name)
         if path is None:
             continue
         found[name] = path
@@ -58,7 +59,8 @@ def _draws_or_rounds(name: str) -> bool:
     return name.startswith(NO_NUMBERS) or name.endswith(".figures")
 
 
-def _file(source: Path, name: str) -> Path | None:
+def module_file(source: Path, name: str) -> Path | None:
+    """The file of a module in ``source``, by its dotted name; None if it is none of ``source``."""
     base = source.joinpath(*name.split("."))
     candidates = (base / "__init__.py", base.with_suffix(".py"))
     return next((path for path in candidates if path.is_file()), None)

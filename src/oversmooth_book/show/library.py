@@ -5,16 +5,16 @@ import inspect
 import oversmooth
 from oversmooth.public import PUBLIC
 from oversmooth_book.book.book import Book
-from oversmooth_book.book.figures import EXPERIMENTS, defined_functions, experiment_modules
+from oversmooth_book.book.figures import defined_functions, experiment_modules
+from oversmooth_book.book.modules import EXPERIMENTS
 
 
 def api_listing() -> str:
     """One section per module of the library, one entry per public name, taken from the library itself."""
-    sections = []
-    for module, names in PUBLIC.items():
-        entries = "\n".join(_api_entry(f"oversmooth.{module}", name) for name in sorted(names, key=str.lower))
-        sections.append(f"## {module}\n\n```{{eval-rst}}\n{entries}\n```")
-    return "\n\n".join(sections)
+    return "\n\n".join(
+        _section(module, [_api_entry(f"oversmooth.{module}", name) for name in sorted(names, key=str.lower)])
+        for module, names in PUBLIC.items()
+    )
 
 
 def experiments_listing(book: Book) -> str:
@@ -26,7 +26,11 @@ def experiments_listing(book: Book) -> str:
 
 def _functions(title: str, modules: list[str], first=()) -> str:
     entries = [f".. autofunction:: {module}.{name}\n" for module in modules for name in defined_functions(module)]
-    return f"## {title}\n\n```{{eval-rst}}\n{chr(10).join([*first, *entries])}\n```" if entries else ""
+    return _section(title, [*first, *entries]) if entries else ""
+
+
+def _section(title: str, entries: list[str]) -> str:
+    return f"## {title}\n\n```{{eval-rst}}\n{chr(10).join(entries)}\n```"
 
 
 def _api_entry(module: str, name: str) -> str:
