@@ -1,4 +1,4 @@
-"""The command line: run, fetch, build, compare, check, publish, release."""
+"""The command line: run, fetch, build, compare, recheck, check, attack, replicas, publish, release."""
 
 import argparse
 import os
@@ -64,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     recheck.set_defaults(command=_recheck)
     check = commands.add_parser("check", help="claims.yml, profiles.yml and the committed notebooks")
     check.set_defaults(command=_check)
+    attack = commands.add_parser("attack", help="the findings again, under every variation of variations.yml")
+    attack.add_argument("claims", nargs="*", metavar="CLAIM", help="findings (default: all that can be attacked)")
+    _add_profile(attack)
+    attack.add_argument("--jobs", type=_count, help="processes (default: one per core)")
+    attack.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler whose workers measure instead")
+    attack.set_defaults(command=_attack)
     replicas = commands.add_parser("replicas", help="maintainers: the published run under other roundings")
     replicas.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all")
     replicas.add_argument("--count", type=_count, default=ENOUGH, help=f"replicas of each chapter (default: {ENOUGH})")
@@ -172,6 +178,16 @@ def _recheck(options) -> int:
         print(line, file=sys.stderr)
     print(f"{len(wrong)} wrong" if wrong else "the published tables give every claim and every number")
     return 1 if wrong else 0
+
+
+def _attack(options) -> int:
+    from oversmooth_book.attack.attacker import attack
+
+    book = find_book(options.root)
+    weak = attack(book, options.claims, options.profile, options.jobs or -1, options.cluster, say=_say)
+    for line in weak:
+        print(line)
+    return 1 if weak else 0
 
 
 def _replicas(options) -> int:

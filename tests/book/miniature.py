@@ -31,6 +31,7 @@ book.glue("largest", table.value.max(), ".2f")"""
 FIGURE = {"figure": {"caption": "Powers grow.", "name": "fig-powers"}, "image": {"alt": "A curve that rises."}}
 CLAIM = """- id: {id}
   chapter: {chapter}
+  kind: {kind}
   statement: Powers grow when $s > 1$.
   paper: claim 1
   quantity: the largest power
@@ -49,7 +50,7 @@ plt.show()"""
 CLAIM_KARATE = 'book.claim("N2", table["nodes"]["karate"])'
 SIZES = {"figure": {"caption": "Sizes of graphs.", "name": "fig-sizes"}, "image": {"alt": "Two bars."}}
 # Fields that a claim may have or not.
-OPTIONAL = ("digits", "why", "needs")
+OPTIONAL = ("digits", "why", "needs", "domain")
 
 
 def write_chapter(book: Book, name: str, *cells: str, parameters=PARAMETERS, text=None) -> None:
@@ -67,7 +68,8 @@ def write_chapter(book: Book, name: str, *cells: str, parameters=PARAMETERS, tex
 
 
 def write_claims(book: Book, *rows: dict) -> None:
-    defaults = {"id": "T1", "chapter": "tiny", "comparison": ">", "threshold": 0.5, "profile": "published"}
+    defaults = {"id": "T1", "chapter": "tiny", "kind": "finding", "comparison": ">", "threshold": 0.5}
+    defaults |= {"profile": "published"}
     text = "".join(
         CLAIM.format(**{**defaults, **row}) + "".join(f"  {key}: {row[key]}\n" for key in OPTIONAL if key in row)
         for row in rows

@@ -43,7 +43,7 @@ def test_build_ends_with_the_path_to_open(built):
 
 def test_the_landing_page_shows_every_claim_with_its_verdict(built):
     text = words(page(built[0], "index"))
-    assert "1 claim: 1 PASS, 0 FAIL, 0 NOT RUN" in text
+    assert "1 finding: 1 PASS, 0 FAIL, 0 NOT RUN" in text
     for word in ("T1", "Powers grow when", "claim 1", "0.75", "> 0.5", "the largest power"):
         assert word.replace(">", "&gt;") in text
 

@@ -10,7 +10,9 @@ from oversmooth_book.check.checker import check
 
 def make(comparison="<", threshold=0.1, profile="published", digits=3):
     why = None if digits else "noise"
-    return Claim("F1", "forward", "s", "p", "q", comparison, threshold, profile, digits, ("Cora", "tolokers"), why)
+    return Claim(
+        "F1", "forward", "finding", "s", "p", "q", comparison, threshold, profile, digits, ("Cora", "tolokers"), why
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_shown_value_hides_rounding(value, shown):
     [("<=", 1e-8, "below 1e-9"), ("<=", 1e-12, "below 1e-12"), ("==", 0, "0"), ("<=", 0, "0"), ("<=", 0.03, "0")],
 )
 def test_zero_is_rounding_where_rounding_is_measured(comparison, threshold, shown):
-    claim = Claim("T1", "tiny", "s", "p", "q", comparison, threshold, "quick")
+    claim = Claim("T1", "tiny", "finding", "s", "p", "q", comparison, threshold, "quick")
     assert claim.show(0.0) == shown
 
 

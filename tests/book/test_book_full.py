@@ -88,7 +88,7 @@ def test_the_chapter_ends_with_the_full_run_and_the_ledger_judges_by_it(complete
     table = book.published_full("tiny") / "tables" / "powers.csv"
     assert (html / link).resolve().read_bytes() == table.read_bytes()
     ledger = " ".join(BeautifulSoup((html / "index.html").read_text(), "html.parser").get_text(" ").split())
-    assert "2 claims: 2 PASS, 0 FAIL, 0 NOT RUN" in ledger and "1.69" in ledger
+    assert "2 findings: 2 PASS, 0 FAIL, 0 NOT RUN" in ledger and "1.69" in ledger
 
 
 def test_a_quick_book_does_not_borrow_the_full_run(complete):

@@ -71,7 +71,14 @@ def ledger(tmp_path_factory):
         {},
         {"id": "T2", "profile": "full"},
         {"id": "T3", "comparison": "<"},
-        {"id": "O1", "chapter": "other", "comparison": "<", "digits": 0, "why": "Adam magnifies rounding"},
+        {
+            "id": "O1",
+            "chapter": "other",
+            "kind": "check",
+            "comparison": "<",
+            "digits": 0,
+            "why": "Adam magnifies rounding",
+        },
     )
     toc = "format: jb-book\nroot: chapters/index\nchapters:\n"
     pages = "".join(f"  - file: chapters/{name}\n" for name in ("tiny", "other", "statements"))
@@ -94,7 +101,7 @@ def soup(book, page):
 
 def test_the_table_is_whole_without_a_script(ledger):
     page = soup(ledger, "index")
-    assert "4 claims: 2 PASS, 1 FAIL, 1 NOT RUN" in page.text
+    assert "1 check: 1 PASS, 0 FAIL, 0 NOT RUN. 3 findings: 1 PASS, 1 FAIL, 1 NOT RUN." in page.text
     head, *rows = page.select(".claims-table tr")
     assert [cell.text for cell in head("th")] == ["Claim", "Verdict", "Measured", "Needed", "In the paper", "Chapter"]
     found = {

@@ -93,7 +93,7 @@ def test_few_replicas_tell_little_and_limits_are_wide():
 
 
 def claim(comparison="<=", threshold=0.5):
-    return Claim("T1", "tiny", "s", "p", "q", comparison, threshold, "published")
+    return Claim("T1", "tiny", "finding", "s", "p", "q", comparison, threshold, "published")
 
 
 def test_a_claim_s_value_may_move_by_its_spread_its_digits_or_a_sliver_of_its_threshold():

@@ -89,7 +89,7 @@ def test_decay_rates_read_off_a_geometric_series():
 
 
 def test_fitted_slopes_against_matrix_powers():
-    row = experiment.fitted_slopes(Setting(depth=41), 1).iloc[0]
+    row = experiment.fitted_slopes(Setting(depth=41), [0]).iloc[0]
     data = osm.csbm(seed=0)
     dense = osm.Propagation.from_data(data).to_dense().numpy()
     X = (data.x - data.x.mean(0)).numpy()
@@ -104,7 +104,7 @@ def test_fitted_slopes_against_matrix_powers():
 
 def test_scale_shifts_the_slope_by_its_logarithm():
     setting = Setting(depth=41)
-    plain, scaled = (experiment.fitted_slopes(replace(setting, weight_scale=s), 1)["slope"][0] for s in (1.0, 2.0))
+    plain, scaled = (experiment.fitted_slopes(replace(setting, weight_scale=s), [0])["slope"][0] for s in (1.0, 2.0))
     assert scaled - plain == pytest.approx(np.log(2), abs=1e-8)
 
 

@@ -12,6 +12,7 @@ import math
 import os
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def csbm(
     num_features: int = 8,
     separation: float = 1.0,
     seed: int = 0,
+    shares: Sequence[float] | None = None,
 ) -> Data:
     """A contextual stochastic block model: random communities, with features that tell them apart.
 
@@ -58,12 +60,13 @@ def csbm(
 
     Args:
         num_nodes: n.
-        num_classes: number of classes, of equal size up to one node; class c is a range of node numbers.
+        num_classes: number of classes; class c is a range of node numbers.
         p_in: edge probability inside a class. The defaults give a connected graph of mean degree 16.
         p_out: edge probability between classes.
         num_features: d.
         separation: distance of each class mean from 0, in standard deviations of the noise.
         seed: a non-negative integer; the same seed gives the same graph.
+        shares: of the nodes, one for every class, summing to 1; None: classes of equal size up to one node.
 
     Returns:
         `Data` with x (n, d), y (n,), edge_index (2, E).
@@ -81,7 +84,7 @@ def csbm(
         require(0 <= value <= 1, f"{name} is {value!r}; a probability, in [0, 1], is needed")
     require(math.isfinite(separation), f"separation is {separation!r}; a finite number is needed")
     edge_stream, feature_stream = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
-    labels = np.arange(num_nodes) * num_classes // num_nodes
+    labels = _block_labels(num_nodes, num_classes, shares)
     directions = feature_stream.standard_normal((num_classes, num_features))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     if num_classes == 2:
@@ -265,6 +268,16 @@ def _tidy(data: Data) -> Data:
     edges, _ = remove_self_loops(data.edge_index)
     data.edge_index = to_undirected(edges, num_nodes=data.num_nodes)
     return data
+
+
+def _block_labels(num_nodes: int, num_classes: int, shares: Sequence[float] | None) -> np.ndarray:
+    """Class numbers in ascending order, (n,)."""
+    if shares is None:
+        return np.arange(num_nodes) * num_classes // num_nodes
+    fit = len(shares) == num_classes and min(shares) > 0 and math.isclose(sum(shares), 1, abs_tol=1e-9)
+    require(fit, f"shares is {shares!r}; {num_classes} positive numbers that sum to 1 are needed")
+    # Node i belongs to the class in whose part of [0, 1] the middle of its own n-th lies.
+    return np.searchsorted(np.cumsum(shares)[:-1], (np.arange(num_nodes) + 0.5) / num_nodes, side="right")
 
 
 def _block_pairs(labels: np.ndarray, p_in: float, p_out: float, rng: np.random.Generator) -> np.ndarray:

@@ -17,6 +17,8 @@ from oversmooth_book.book.schema import Names, Row, Text, parse
 from oversmooth_book.book.strict_yaml import read_rows
 
 PASS, FAIL, NOT_RUN = "PASS", "FAIL", "NOT RUN"
+# An identity, a bound, the code's own arithmetic; or what was measured and might have been otherwise.
+CHECK, FINDING = "check", "finding"
 COMPARISONS = {
     "<": operator.lt,
     "<=": operator.le,
@@ -34,11 +36,14 @@ IDENTITY = 1e-6
 class Claim(Row):
     """One row of claims.yml: a statement, and when a measured quantity upholds it.
 
-    ``needs``: graphs whose raw files the value comes from. ``why``: where no digit is printed, the reason.
+    ``kind``: a check cannot come out otherwise if theory and code are right; a finding can, beyond its ``domain``
+    (field of the experiment's `Setting` to what it may be). ``needs``: graphs whose raw files the value comes from.
+    ``why``: where no digit is printed, the reason.
     """
 
     id: Annotated[str, Meta(pattern=r"^[^\W\d]\w*\Z", description="letters and digits, such as F2")]
     chapter: Text
+    kind: Annotated[Literal[CHECK, FINDING], Meta(description=f"{CHECK} or {FINDING}")]
     statement: Text
     paper: Text
     quantity: Text
@@ -50,6 +55,10 @@ class Claim(Row):
     digits: Annotated[int, Meta(ge=0, le=6, description="a whole number from 0 to 6")] = 3
     needs: Names = ()
     why: Annotated[Text | None, Meta(description="text")] = None
+    domain: Annotated[
+        dict[str, Annotated[list[float | str], Meta(min_length=1)]] | None,
+        Meta(description="a mapping of fields of a Setting to two numbers or to texts"),
+    ] = None
 
     def __post_init__(self):
         two = self.comparison == "between"
@@ -59,6 +68,8 @@ class Claim(Row):
         if not finite or len(ends) != 1 + two or ends != sorted(ends):
             wanted = "two numbers, the smaller first" if two else "a number"
             raise ValueError(f"threshold: for {self.comparison!r} needs {wanted}, got {self.threshold!r}")
+        if self.kind == CHECK and self.domain is not None:
+            raise ValueError("domain: a check holds everywhere; findings have domains")
         if self.digits == 0 and not self.why:
             raise ValueError("digits is 0: say in 'why', in a few words, what moves every digit of the value")
         if self.digits and self.why:

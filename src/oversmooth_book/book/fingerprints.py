@@ -71,6 +71,13 @@ def numbers_fingerprint(book: Book, chapter: ChapterProfile) -> str:
     return fingerprint([code_fingerprint(notebook), modules, chapter.parameters("published"), _lock_fingerprint(book)])
 
 
+def attack_fingerprint(book: Book, chapter: str) -> str:
+    """One hash for all that can move a number that the attack measures of a chapter."""
+    code = "\n".join(f"import {EXPERIMENTS}.{chapter}.{name}" for name in ("attack", "claims"))
+    modules = _modules_fingerprint(book, measuring_modules(modules_of(book.root / "src", code)))
+    return fingerprint([modules, _lock_fingerprint(book)])
+
+
 def _modules(book: Book, chapter: ChapterProfile, notebook) -> dict[str, Path]:
     # `verify` imports the functions of its claims by the chapter's name.
     claims = f"import {EXPERIMENTS}.{chapter.name}.claims"

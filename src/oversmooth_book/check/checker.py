@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from oversmooth_book.attack.robustness import read_robustness
 from oversmooth_book.book.book import Book
-from oversmooth_book.book.claims import FAIL, read_values
+from oversmooth_book.book.claims import FAIL, Claim, read_values
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.notebooks import faults, output_fingerprint, parameters, read_notebook, source_fingerprint
 from oversmooth_book.book.profiles import ChapterProfile
@@ -32,11 +33,14 @@ def check(book: Book) -> list[str]:
     for claim in book.claims.values():
         if claim.chapter not in book.profiles:
             problems.append(f"claims.yml: {claim.id} names the chapter {claim.chapter}, which profiles.yml has not")
+        problems += _domain_faults(claim)
     problems += published_failures(book) + (_complaint(lambda: book.statements) or check_statements(book))
     for name, chapter in book.profiles.items():
         if f"chapters/{name}'" not in contents:
             problems.append(f"_toc.yml: lacks the chapter {name} (file: chapters/{name})")
-        problems += check_chapter(book, chapter)
+        problems += check_chapter(book, chapter) + _complaint(
+            lambda name=name: read_robustness(book.published(name), book.claims)
+        )
     for page in sorted(book.chapters.glob("*.md")):
         problems += [f"{page.name}: typed number {number}" for number in typed_numbers(page.read_text("utf-8"))]
     return problems
@@ -49,6 +53,14 @@ def _complaint(read: Callable) -> list[str]:
     except BookError as error:
         return [str(error)]
     return []
+
+
+def _domain_faults(claim: Claim) -> list[str]:
+    if claim.domain is None:
+        return []
+    from oversmooth_book.attack.variations import domain_faults  # loads torch, which few books' checks need
+
+    return [f"claims.yml: {claim.id}: {fault}" for fault in domain_faults(claim.domain)]
 
 
 def published_failures(book: Book) -> list[str]:

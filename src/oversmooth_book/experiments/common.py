@@ -33,6 +33,11 @@ class Setting:
         steps: updates.
         budget: the norm that a last layer trained alone may reach.
         init: of the weights, "orthogonal" or "glorot".
+        feature_shift: is added to X⁽⁰⁾.
+        separation: of the block model's class means.
+        density: both of its edge probabilities are multiplied by it.
+        shares: of its classes; None: equal.
+        label_noise: the share of the labels that are drawn anew, blindly, after features and edges.
     """
 
     graph: str = "CSBM"
@@ -50,18 +55,29 @@ class Setting:
     steps: int = 300
     budget: float = 3.0
     init: str = "orthogonal"
+    feature_shift: float = 0.0
+    separation: float = 1.0
+    density: float = 1.0
+    shares: tuple[float, ...] | None = None
+    label_noise: float = 0.0
 
     def data(self):
-        """The graph, with its features scaled."""
-        data = graph(self.graph, self.graph_seed)
-        if self.feature_scale != 1:
-            data = data.clone()
-            data.x = self.feature_scale * data.x
+        """The graph, with its features scaled and shifted, and noise in its labels."""
+        data = graph(*self._drawn)
+        if (self.feature_scale, self.feature_shift, self.label_noise) == (1, 0, 0):
+            return data
+        data = data.clone()
+        data.x = self.feature_scale * data.x + self.feature_shift
+        data.y = noisy(data.y, self.label_noise, self.graph_seed)
         return data
 
     def propagation(self):
         """P of the graph."""
-        return propagation(self.graph, self.graph_seed, self.kind)
+        return propagation(*self._drawn, kind=self.kind)
+
+    @property
+    def _drawn(self):
+        return self.graph, self.graph_seed, self.separation, self.density, self.shares
 
     def network(self, outputs=None):
         """Untrained networks, one for each seed; ``outputs``: width of the output, by default what the loss needs."""
@@ -88,21 +104,36 @@ class Setting:
 
 
 @cache
-def graph(name, seed=0):
-    """A graph by its name: "CSBM" is drawn from ``seed``, public ones are their largest component."""
-    if name == "CSBM":
-        return osm.csbm(seed=seed)
-    if name.startswith("CSBM "):
-        return osm.largest_component(block_model(int(name[5:]), seed))
+def graph(name, seed=0, separation=1.0, density=1.0, shares=None):
+    """A graph by its name: "CSBM" is drawn, as the other arguments say; public ones are their largest component."""
+    if name.split()[0] == "CSBM":
+        size = name.removeprefix("CSBM").strip()
+        blocks = block_model(int(size or 400), seed, separation, density, shares)
+        # The reference is connected, but for rare draws; then it is used as it is drawn.
+        return osm.largest_component(blocks) if size or density < 1 else blocks
+    require_no_blocks(name, separation, density, shares)
     if name in ("karate", "digits"):
         return getattr(osm, name)()
     return osm.largest_component(osm.load(name))
 
 
+def require_no_blocks(name, separation, density, shares):
+    """Refuse what only a block model has, for another graph."""
+    if (separation, density, shares) != (1.0, 1.0, None):
+        raise ValueError(f"{name} is no block model: it has no separation, density or shares to vary")
+
+
 @cache
-def propagation(name, seed=0, kind="metropolis"):
+def propagation(name, *drawn, kind="metropolis"):
     """P of `graph`."""
-    return osm.Propagation.from_data(graph(name, seed), kind)
+    return osm.Propagation.from_data(graph(name, *drawn), kind)
+
+
+def noisy(labels, share, seed=0):
+    """The labels (n,), so large a share of which is replaced by labels of other nodes, drawn with replacement."""
+    stream = np.random.default_rng([seed, 1])
+    hit, other = stream.random(len(labels)) < share, stream.integers(len(labels), size=len(labels))
+    return torch.where(torch.from_numpy(hit), labels[torch.from_numpy(other)], labels)
 
 
 def signs(labels):
@@ -171,9 +202,10 @@ def judged(network, data, certified=True):
     return table
 
 
-def block_model(num_nodes, seed=0):
-    """The reference graph's block model with another number of nodes and the same mean degree."""
-    return osm.csbm(num_nodes=num_nodes, p_in=24 / num_nodes, p_out=8 / num_nodes, seed=seed)
+def block_model(num_nodes, seed=0, separation=1.0, density=1.0, shares=None):
+    """The reference graph's block model with another number of nodes and the same mean degree, times ``density``."""
+    edges = {"p_in": 24 * density / num_nodes, "p_out": 8 * density / num_nodes}
+    return osm.csbm(num_nodes=num_nodes, **edges, separation=separation, seed=seed, shares=shares)
 
 
 def label_entropy(labels):

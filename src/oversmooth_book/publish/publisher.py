@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from oversmooth_book.attack.robustness import FILE, read_robustness, weak
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FAIL, PASS, read_values
 from oversmooth_book.book.commits import has_changes
@@ -93,6 +94,9 @@ def _judge(book: Book, chapter: ChapterProfile, provisional: bool) -> Spread:
             raise BookError(
                 f"claim {claim.id} is {verdict}: measured {values.get(claim.id)}, needed {claim.condition()}"
             )
+    found = weak(read_robustness(book.published(chapter.name), book.claims))
+    if found:
+        raise BookError("; ".join(found))
     replicas = valid_replicas(book, chapter)
     spread = chapter_spread(book, chapter, replicas)
     found = objections(book, chapter, spread, replicas, provisional)
@@ -192,6 +196,8 @@ def _put_outputs(book: Book, name: str, spread: Spread, numbers: str) -> None:
     recover_folders(place)
     if full.is_dir():
         shutil.copytree(full, work / "outputs" / full.name)
+    if (place / FILE).is_file():  # what the attack found is no output of a run
+        shutil.copy(place / FILE, work / "outputs")
     write_spread(work / "outputs", spread, numbers)
     replace_folder(work / "outputs", place)
     (work / "notebook").replace(book.notebook(name))

@@ -17,6 +17,7 @@ from oversmooth_book.book.records import outputs_differ, read_record
 from oversmooth_book.run.runner import locked, why_due
 from oversmooth_book.show.ledger import failures
 from oversmooth_book.show.pages import COMMITTED, SHOWN_VARIABLE, Page, chapter_notebook, read_pages
+from oversmooth_book.show.robustness import FOLDER, draw_robustness
 
 
 def build(book: Book, profile: str = "published", committed: bool = False) -> list[str]:
@@ -96,6 +97,7 @@ def _stage(book: Book, source: Path, pages: dict[str, Page]) -> None:
             (source / shown.place).mkdir(parents=True, exist_ok=True)
             for csv in shown.tables:
                 shutil.copy(csv, source / shown.place)
+    draw_robustness(book, source / FOLDER)
 
 
 def _sphinx(book: Book, source: Path, profile: str, shown: str) -> None:

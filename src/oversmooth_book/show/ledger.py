@@ -1,8 +1,9 @@
 """The ledger of claims on the landing page: computed from the runs, one row a claim."""
 
+from oversmooth_book.attack.robustness import Robustness, read_robustness
 from oversmooth_book.book.book import Book
-from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim
-from oversmooth_book.show.pages import Page, badge
+from oversmooth_book.book.claims import CHECK, FAIL, FINDING, NOT_RUN, PASS, Claim
+from oversmooth_book.show.pages import Page, badge, small
 
 HEAD = "| Claim | Verdict | Measured | Needed | In the paper | Chapter |\n|---|---|---|---|---|---|\n"
 
@@ -19,15 +20,29 @@ def claims_table(book: Book, pages: dict[str, Page]) -> str:
     """
     if not book.claims:
         return "No claim has been written down yet."
-    rows, count = [], dict.fromkeys((PASS, FAIL, NOT_RUN), 0)
+    attacked = robustness_of(book)
+    rows, verdicts = [], {CHECK: [], FINDING: []}
     for claim in book.claims.values():
         verdict = pages[claim.chapter].judge(claim)[1]
-        count[verdict] += 1
-        rows.append(_row(claim, verdict, pages[claim.chapter].measured(claim)))
-    total = ", ".join(f"{number} {verdict}" for verdict, number in count.items())
-    many = "" if len(book.claims) == 1 else "s"
+        verdicts[claim.kind].append(verdict)
+        rows.append(_row(claim, verdict, pages[claim.chapter].measured(claim), attacked.get(claim.id)))
     table = f":::{{div}} claims-table\n{HEAD}" + "\n".join(rows) + "\n:::"
-    return f"{len(book.claims)} claim{many}: {total}.\n\n{table}"
+    counts = ". ".join(_counted(kind, found) for kind, found in verdicts.items() if found)
+    return f"{counts}.\n\n{table}"
+
+
+def robustness_of(book: Book) -> dict[str, Robustness]:
+    """What the attack found of every finding of the book that it measured, by claim id."""
+    found = {}
+    for name in book.profiles:
+        found |= read_robustness(book.published(name), book.claims)
+    return found
+
+
+def _counted(kind: str, verdicts: list[str]) -> str:
+    """Such as "40 checks: 40 PASS, 0 FAIL, 0 NOT RUN"."""
+    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (PASS, FAIL, NOT_RUN))
+    return f"{len(verdicts)} {kind}{'' if len(verdicts) == 1 else 's'}: {counts}"
 
 
 def failures(book: Book, pages: dict[str, Page]) -> list[str]:
@@ -36,10 +51,11 @@ def failures(book: Book, pages: dict[str, Page]) -> list[str]:
     return [claim.failure(value) for claim, value, verdict in judged if verdict == FAIL]
 
 
-def _row(claim: Claim, verdict: str, measured: str) -> str:
+def _row(claim: Claim, verdict: str, measured: str, attacked: Robustness | None) -> str:
     name = f"[**{claim.id}**]{{#claim-{claim.id.lower()}}}"
     fields = (
-        f"{name} {claim.statement} *Measured: {claim.quantity.strip().rstrip('.')}.*",
+        f"{name} {claim.statement} *{claim.kind.capitalize()}; measured: {claim.quantity.strip().rstrip('.')}.*"
+        + (f" {small(f'Attacked: {attacked.sentence()}.')}" if attacked else ""),
         badge(verdict),
         measured,
         f"`{claim.condition()}`",

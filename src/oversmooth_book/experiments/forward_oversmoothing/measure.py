@@ -125,7 +125,7 @@ def decay_rates(table):
     return pd.DataFrame(rows)
 
 
-def fitted_slopes(setting, num_graphs):
+def fitted_slopes(setting, graph_seeds):
     """Slopes of log σ(X⁽ᵏ⁾), linear nets on block models: graph, rate, expected (log λs), slope, error, early_error.
 
     The features are centred, so that σ can be followed far below the size that the mean would give to rounding. The
@@ -133,7 +133,7 @@ def fitted_slopes(setting, num_graphs):
     ``early_error`` that of a slope fitted to layers 15 to 30.
     """
     rows = []
-    for seed in range(num_graphs):
+    for seed in graph_seeds:
         one = replace(setting, graph_seed=seed, activation="identity")
         X, P = one.data().x, one.propagation()
         table = profile(one, P, X - X.mean(0))

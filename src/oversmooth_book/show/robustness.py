@@ -1,0 +1,116 @@
+"""The page of the attack: for every finding the specification curve, in words and as a figure."""
+
+import math
+from itertools import zip_longest
+from pathlib import Path
+
+from oversmooth_book.attack.robustness import Robustness
+from oversmooth_book.attack.variations import in_words
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import FINDING
+from oversmooth_book.show.ledger import robustness_of
+from oversmooth_book.show.pages import link
+
+FOLDER = "robustness"
+COLUMNS = 3
+# Values that differ by more than this factor are drawn on a logarithmic axis.
+WIDE = 30.0
+
+
+def robustness_sections(book: Book) -> str:
+    """What the attack found, chapter by chapter, as MyST.
+
+    Args:
+        book: the book.
+
+    Returns:
+        MyST text, with the images that `draw_robustness` makes.
+    """
+    attacked = robustness_of(book)
+    if not attacked:
+        return "No finding has been attacked yet."
+    findings = [claim for claim in book.claims.values() if claim.kind == FINDING]
+    whole = sum(all(trial.holds for trial in found.inside) for found in attacked.values())
+    parts = [
+        f"{len(attacked)} of {len(findings)} findings were attacked; "
+        f"{whole} of them hold in every variation that their domain admits."
+    ]
+    for chapter, found in by_chapter(attacked).items():
+        alt = f"{len(found)} small charts, one a finding: its values under all variations, sorted, and its threshold."
+        parts += [f"## {{doc}}`{chapter}`", f":::{{figure}} /{FOLDER}/{chapter}.png\n:alt: {alt}\n:::"]
+        parts += [_entry(robustness) for robustness in found]
+    return "\n\n".join(parts)
+
+
+def by_chapter(attacked: dict[str, Robustness]) -> dict[str, list[Robustness]]:
+    """The same, by the chapter that claims it."""
+    found = {}
+    for robustness in attacked.values():
+        found.setdefault(robustness.claim.chapter, []).append(robustness)
+    return found
+
+
+def _entry(found: Robustness) -> str:
+    domain = in_words(found.claim.domain or {}) or "no bounds"
+    text = f"- {link(found.claim)} {found.claim.statement.strip()} Domain: {domain}. It {found.sentence()}."
+    failed = [trial for trial in found.outside if not trial.holds]
+    if found.outside:
+        text += f" Outside the domain it {'fails at ' + found.named(failed) if failed else 'holds, too'}."
+    return text.replace("\n", " ")
+
+
+def draw_robustness(book: Book, folder: Path) -> None:
+    """One image for each chapter that was attacked.
+
+    Args:
+        book: the book.
+        folder: where the images go; made if there is anything to draw.
+    """
+    for chapter, found in by_chapter(robustness_of(book)).items():
+        folder.mkdir(parents=True, exist_ok=True)
+        specification_curves(found).savefig(folder / f"{chapter}.png")
+
+
+def specification_curves(attacked: list[Robustness]):
+    """A panel for each finding: its values, sorted; filled where its domain admits them; its threshold, dashed.
+
+    Args:
+        attacked: the findings of a chapter.
+
+    Returns:
+        The figure.
+    """
+    import oversmooth as osm
+    from oversmooth.drawing.theme import set_theme
+
+    set_theme()
+    figure, _ = osm.panels(rows=math.ceil(len(attacked) / COLUMNS), columns=COLUMNS, height=2.2)
+    for ax, found in zip_longest(figure.axes, attacked):
+        if found is None:
+            ax.set_axis_off()
+        else:
+            _curve(ax, found)
+    return figure
+
+
+def _curve(ax, found: Robustness) -> None:
+    from oversmooth.drawing.theme import PALETTE
+
+    threshold = found.claim.threshold
+    ends = threshold if isinstance(threshold, list) else [threshold]
+    trials = sorted((trial for trial in found.trials if math.isfinite(trial.value)), key=lambda trial: trial.value)
+    for inside, holds, style in (
+        (True, True, {"color": PALETTE[0], "marker": "o"}),
+        (True, False, {"color": PALETTE[1], "marker": "X"}),
+        (False, True, {"facecolors": "none", "edgecolors": "0.55", "marker": "o"}),
+        (False, False, {"facecolors": "none", "edgecolors": "0.55", "marker": "X"}),
+    ):
+        points = [(rank, t.value) for rank, t in enumerate(trials) if (t.inside, t.holds) == (inside, holds)]
+        if points:
+            ax.scatter(*zip(*points, strict=True), s=14, zorder=3, **style)
+    for end in ends:
+        ax.axhline(end, linestyle="--", color="0.3", linewidth=1)
+    values = [trial.value for trial in trials] + ends
+    if min(values) > 0 and max(values) > WIDE * min(values):
+        ax.set_yscale("log")
+    ax.set(title=found.claim.id, xlabel="variations, sorted", xticks=[])
