@@ -7,12 +7,14 @@ from miniature import COMPUTE, DRAW, MEASURE, write_chapter
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.notebooks import (
     clean,
+    code_cells,
     faults,
     output_fingerprint,
     parameters,
     parameters_cell,
     read_notebook,
     source_fingerprint,
+    with_outputs,
     with_parameters,
 )
 
@@ -132,6 +134,22 @@ def test_source_fingerprint_sees_sources_only(book):
     assert output_fingerprint(run) != outputs
     run.cells[-1].source += "\n1"
     assert source_fingerprint(run) != before
+
+
+def test_outputs_are_put_into_a_notebook_that_was_reworded_since(book):
+    ran = with_parameters(read_notebook(book.notebook("tiny")), {"num_steps": 9, "scale": 2.0, "seeds": [4]}, "n")
+    for number, cell in enumerate(code_cells(ran)):
+        cell.outputs, cell.execution_count = [new.new_output("stream", text=f"{number}")], number + 1
+    now = read_notebook(book.notebook("tiny"))
+    now.cells[0].source = "# Other words"
+    now.cells.insert(2, new.new_markdown_cell("More.", id="more"))
+    filled = with_outputs(now, ran)
+    assert output_fingerprint(filled) == output_fingerprint(ran)
+    assert filled.cells[0].source == "# Other words" and "num_steps = 9" in filled.cells[1].source
+    assert not any(cell.outputs for cell in code_cells(now)), "a copy"
+    ran.cells.pop()
+    with pytest.raises(ValueError, match="argument"):
+        with_outputs(now, ran)
 
 
 def test_source_fingerprint_sees_captions_and_parameter_names(book):

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import nbformat
 import pytest
 from miniature import DRAW, MEASURE, call, commit_all, copy_book, git, refusal, snapshot, write_chapter, write_claims
 
@@ -72,6 +73,33 @@ def test_what_came_out_the_same_is_not_written_again(released):
     assert check(released) == [] and call(released, "compare").returncode == 0
 
 
+def reword(book):
+    """Another caption, another text, one more paragraph: no code."""
+    notebook = read_notebook(book.notebook("tiny"))
+    notebook.cells[0].source = notebook.cells[0].source.replace("The largest is", "Largest of all is")
+    notebook.cells[4].metadata["mystnb"]["figure"]["caption"] = "Powers grow fast."
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell("A word more.", id="more"))
+    nbformat.write(notebook, book.notebook("tiny"))
+
+
+def test_what_is_only_reworded_needs_no_run(released):
+    """Texts and captions are the author's, outputs the run's: neither waits for the other."""
+    reword(released)
+    assert check(released) == []
+    assert "tiny: up to date" in call(released, "run").stdout
+    assert call(released, "build").returncode == 0
+    page = (released.build("published") / "html" / "chapters" / "tiny.html").read_text()
+    assert "Largest of all is" in page and "Powers grow fast." in page and "A word more." in page and "0.75" in page
+
+
+def test_a_run_is_published_into_the_words_that_stand_now(good):
+    reword(good)
+    commit_all(good)
+    assert call(good, "publish").returncode == 0
+    notebook = read_notebook(good.notebook("tiny"))
+    assert notebook.cells[1].source == "A word more." and notebook.cells[-1].outputs and check(good) == []
+
+
 def test_what_was_damaged_is_published_again(released):
     before = snapshot(released.published("tiny"))
     for name in ("tables/powers.csv", "record.json", "claims.json", "rounding.json"):
@@ -137,7 +165,7 @@ def test_check_sees_an_author_s_slips(released):
         "was never run",
         "typed number 0.753: glue it",
         "typed number 12 %",
-        "its source changed after its outputs were published",
+        "its code changed after its outputs were published",
         "X1 names the chapter unheard",
         "_toc.yml: lacks the chapter tiny",
     ):

@@ -73,7 +73,7 @@ CHANGES = {
     "requirements.lock": lambda book: (book.root / "requirements.lock").write_text("torch==3\n"),
     "the parameters": lambda book: write_profiles(book, tiny="{published: {num_steps: 4, scale: 1.5, seeds: [0]}}"),
     "the chapter's rows of claims.yml": lambda book: write_claims(book, {"threshold": 0.6}),
-    "the notebook's source": lambda book: write_chapter(book, "tiny", COMPUTE, DRAW, MEASURE + "\n1"),
+    "the notebook's code": lambda book: write_chapter(book, "tiny", COMPUTE, DRAW, MEASURE + "\n1"),
 }
 
 

@@ -12,12 +12,11 @@ from oversmooth_book.book.notebooks import (
     code_fingerprint,
     fingerprint,
     read_notebook,
-    source_fingerprint,
 )
 from oversmooth_book.book.profiles import ChapterProfile
 
 INPUTS = {
-    "notebook": "the notebook's source",
+    "notebook": "the notebook's code",
     "source": "the modules it imports from src/",
     "data": "the data",
     "parameters": "the parameters",
@@ -45,7 +44,7 @@ def fingerprints(book: Book, chapter: ChapterProfile, profile: str) -> dict[str,
     judged = [[getattr(claim, key) for key in JUDGED] for claim in book.claims_of(chapter)]
     needs = needed_graphs(book, chapter)
     return {
-        "notebook": source_fingerprint(notebook),
+        "notebook": code_fingerprint(notebook),
         "source": _modules_fingerprint(book, run_modules(_modules(book, chapter, notebook))),
         "data": fingerprint([needs, missing_of(needs)]),
         "parameters": fingerprint(chapter.parameters(profile)),

@@ -241,7 +241,26 @@ def code_fingerprint(notebook) -> str:
 
 def output_fingerprint(notebook) -> str:
     """A hash of what the kernel answered."""
-    return fingerprint([cell.get("outputs") for cell in notebook.cells])
+    return fingerprint([cell.get("outputs") for cell in code_cells(notebook)])
+
+
+def with_outputs(notebook, run):
+    """A copy with the outputs of a run of the same code, and its parameters: what is written around them may be newer.
+
+    Args:
+        notebook: as its author has it now.
+        run: the notebook that was run, of equal `code_fingerprint`.
+
+    Returns:
+        The copy.
+    """
+    filled = copy.deepcopy(notebook)
+    for cell, ran in zip(code_cells(filled), code_cells(run), strict=True):
+        cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
+        if "parameters" in tags(cell):
+            cell.source = ran.source
+    filled.metadata = copy.deepcopy(run.metadata)
+    return filled
 
 
 def fingerprint(value) -> str:

@@ -7,7 +7,7 @@ from oversmooth_book.attack.robustness import read_robustness
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FAIL, Claim, read_values
 from oversmooth_book.book.errors import BookError
-from oversmooth_book.book.notebooks import faults, output_fingerprint, parameters, read_notebook, source_fingerprint
+from oversmooth_book.book.notebooks import code_fingerprint, faults, output_fingerprint, parameters, read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import outputs_differ, read_record
 from oversmooth_book.book.strict_yaml import read_yaml
@@ -114,8 +114,8 @@ def _against_record(book: Book, name: str, notebook) -> list[str]:
     if record is None:
         return [f"{name}.ipynb: data/published/{name} has no record: run and publish it"]
     problems = _against_full_record(book, name)
-    if record["fingerprints"]["notebook"] != source_fingerprint(notebook):
-        problems.append(f"{name}.ipynb: its source changed after its outputs were published: run and publish it")
+    if record["fingerprints"]["notebook"] != code_fingerprint(notebook):
+        problems.append(f"{name}.ipynb: its code changed after its outputs were published: run and publish it")
     if record["outputs"]["notebook"] != output_fingerprint(notebook):
         problems.append(f"{name}.ipynb: its outputs are not those of the published record")
     return problems + _outputs_against(record, folder, f"data/published/{name}")

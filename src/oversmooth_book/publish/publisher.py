@@ -12,7 +12,7 @@ from oversmooth_book.book.commits import has_changes
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.fingerprints import fingerprints, numbers_fingerprint
 from oversmooth_book.book.layout import recover_folders, replace_folder
-from oversmooth_book.book.notebooks import read_notebook
+from oversmooth_book.book.notebooks import read_notebook, with_outputs, write_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import outputs_differ, outputs_intact, read_record
 from oversmooth_book.check.spread import ENOUGH, Spread, read_spread, write_spread
@@ -156,13 +156,19 @@ def _same_outputs(run: Path, place: Path) -> bool:
 
 
 def _copy(book: Book, profile: str, name: str) -> Path:
-    """A copy of a run in a scratch folder, its notebook beside its other outputs."""
+    """A copy of a run's outputs, but for its notebook, in a scratch folder."""
     scratch = scratch_folder(book, profile)
     scratch.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f"{name}-publish-", dir=scratch))
     shutil.copytree(book.run(profile, name), work / "outputs")
-    (work / "outputs" / f"{name}.ipynb").rename(work / "notebook")
+    (work / "outputs" / f"{name}.ipynb").unlink()
     return work
+
+
+def _filled(book: Book, name: str):
+    """The chapter as it stands, with the outputs of its run."""
+    run = read_notebook(book.run("published", name) / f"{name}.ipynb")
+    return with_outputs(read_notebook(book.notebook(name)), run)
 
 
 def _put_full(book: Book, chapter: ChapterProfile) -> str:
@@ -181,7 +187,7 @@ def _put(book: Book, chapter: ChapterProfile, spread: Spread) -> str:
     numbers, lacking = numbers_fingerprint(book, chapter), ENOUGH - len(spread.replicas)
     note = f" ({len(spread.replicas)} replicas; {lacking} more and publishing again would judge better)"
     note = note if lacking > 0 else ""
-    if not _same_outputs(run, place) or read_notebook(run / f"{name}.ipynb") != read_notebook(book.notebook(name)):
+    if not _same_outputs(run, place) or _filled(book, name) != read_notebook(book.notebook(name)):
         _put_outputs(book, name, spread, numbers)
         return f"{name}: published; commit chapters/{name}.ipynb and data/published/{name}{note}"
     if read_spread(place) == spread:
@@ -199,6 +205,7 @@ def _put_outputs(book: Book, name: str, spread: Spread, numbers: str) -> None:
     if (place / FILE).is_file():  # what the attack found is no output of a run
         shutil.copy(place / FILE, work / "outputs")
     write_spread(work / "outputs", spread, numbers)
+    write_notebook(_filled(book, name), work / "notebook")
     replace_folder(work / "outputs", place)
     (work / "notebook").replace(book.notebook(name))
     work.rmdir()

@@ -1,6 +1,5 @@
 """What the build adds to the authors' pages: provenance lines, notes, the full profile's section, the API's list."""
 
-import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim, read_values
 from oversmooth_book.book.figures import drawing_functions, drawn_tables, measuring_functions
 from oversmooth_book.book.graphs import FETCH, missing_files
-from oversmooth_book.book.notebooks import read_notebook
+from oversmooth_book.book.notebooks import read_notebook, with_outputs
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import read_record
 from oversmooth_book.check.compare import read_borrowed
@@ -102,7 +101,7 @@ def _read_page(chapter: ChapterProfile, folder: Path, notebook: Path) -> Page:
 
 def chapter_notebook(book: Book, page: Page):
     """The chapter with its note on top, a provenance line under every figure, and its full-profile run at the end."""
-    notebook = copy.deepcopy(read_notebook(page.notebook))
+    notebook = with_outputs(read_notebook(book.notebook(page.chapter.name)), read_notebook(page.notebook))
     cells, made = [], measuring_functions(notebook, page.chapter.name)
     for cell, tables in zip(notebook.cells, drawn_tables(notebook, page.tables), strict=True):
         cells.append(cell)
