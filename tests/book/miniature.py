@@ -180,10 +180,10 @@ def command(book: Book, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "oversmooth_book", "--root", str(book.root), *arguments]
 
 
-def call(book: Book, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    """The command line, as a reader calls it."""
+def call(book: Book, *arguments: str, timeout: float = 900, **environment: str) -> subprocess.CompletedProcess:
+    """The command line, as a reader calls it; the timeout tells what hangs, not what is slow."""
     return subprocess.run(
-        command(book, *arguments), capture_output=True, text=True, timeout=900, env={**os.environ, **environment}
+        command(book, *arguments), capture_output=True, text=True, timeout=timeout, env={**os.environ, **environment}
     )
 
 

@@ -24,7 +24,7 @@ def test_the_first_page_forwards_to_the_landing_page(site):
 
 
 def test_the_quick_book_runs_and_builds(copy):
-    answer = call(copy, "run", "--profile", "quick", "--jobs", "2")
+    answer = call(copy, "run", "--profile", "quick", "--jobs", "2", timeout=3600)
     assert answer.returncode == 0, answer.stdout
     answer = call(copy, "build", "--profile", "quick")
     assert answer.returncode == 0, answer.stderr
