@@ -196,11 +196,20 @@ def test_phase_of_linear_networks_follows_the_product():
     assert (tanh["measured"].to_numpy() <= linear["measured"].to_numpy() * 1.05)[below].all()
 
 
-def test_stop_contracting_by_hand():
-    rows = [(0.5, 1, 0.5), (0.5, 2, 0.8), (0.5, 4, 0.98), (0.9, 1, 0.9), (0.9, 2, 1.0), (0.9, 4, 0.9), (0.2, 1, 0.2)]
-    table = pd.DataFrame(rows, columns=["rate", "scale", "measured"]).assign(activation="tanh")
-    edge = phase.stop_contracting(pd.concat([table, table.assign(activation="identity", measured=1.0)]))
-    assert edge.to_numpy().tolist() == [[0.5, 4, 2.0], [0.9, 2, 1.8]]
+def test_tanh_smooths_as_its_mean_grows(monkeypatch):
+    """The edge is where λ undoes the growth; the growth itself is tested with `mean_growth`."""
+    monkeypatch.setattr(phase, "_growth", lambda setting, scales: np.sqrt(scales))
+    edge = phase.edge(Setting())
+    assert edge["rate"].to_numpy() == pytest.approx(edge["scale"].to_numpy() ** -0.5)
+    assert edge["product"].to_numpy() == pytest.approx(edge["scale"].to_numpy() ** 0.5)
+    table = phase.phase(Setting(depth=3, seeds=(0,)), 2).query("activation == 'tanh'")
+    expected = np.minimum(1, table["rate"] * np.sqrt(table["scale"]))
+    assert table["predicted"].to_numpy() == pytest.approx(expected.to_numpy())
+
+
+def test_the_worst_tanh_network_decides():
+    table = pd.DataFrame({"activation": ["identity", "tanh", "tanh"], "measured": [0.1, 0.5, 1.0]})
+    assert claims.largest_departure_of_tanh_from_the_growth_of_its_mean(table.assign(predicted=0.6)) == 0.4
 
 
 # Measures whose truth is known

@@ -248,3 +248,26 @@ def descend(parameters, objective, steps, step_size):
     with torch.no_grad():
         for parameter, best in zip(parameters, kept, strict=True):
             parameter.copy_(best)
+
+
+def mean_growth(setting, scales, layers=48, start=8):
+    """e^ℓ(s), the growth per layer of a small difference in the MLP that the mean row passes: scale, growth.
+
+    Where all rows are nearly x, the next ones are nearly ρ(sxW), and a difference d between them becomes λ_j times
+    s(dW) ⊙ ρ'(sxW) in mode j of P. So σ(X⁽ᵏ⁾) ~ (λ e^ℓ)ᵏ near the smoothed state, which draws features in below 1.
+    The geometric mean over the layers from ``start`` on and over the seeds. Many seeds and few layers: the MLP is
+    chaotic above s = 1, and after 60 layers rounding would decide.
+    """
+    alone = osm.Propagation.from_matrix(torch.eye(1, dtype=torch.float64))
+    network = osm.Network(alone, [setting.width] * (layers + 1), setting.activation, seed=list(setting.seeds))
+    rows = []
+    for scale in scales:
+        x, d = torch.eye(2, setting.width, dtype=torch.float64)[:, None, None]  # any two rows: their start is forgotten
+        logs = []
+        for weight in network.weights:
+            h, d = scale * (x @ weight.detach()), scale * (d @ weight.detach())
+            x, d = network.activation(h), d * network.activation.slope(h)
+            size = d.norm(dim=-1, keepdim=True)
+            d, logs = d / size, [*logs, size.log().mean()]
+        rows.append({"scale": float(scale), "growth": float(torch.stack(logs[start:]).mean().exp())})
+    return pd.DataFrame(rows)

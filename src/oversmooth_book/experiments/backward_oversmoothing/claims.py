@@ -1,4 +1,7 @@
-"""The claims BW1 to BW20 and the numbers in the chapter's text, from its published tables."""
+"""The claims BW1 to BW23 and the numbers in the chapter's text, from its published tables."""
+
+import numpy as np
+import pandas as pd
 
 from oversmooth_book.values import claim, number
 
@@ -15,12 +18,13 @@ def _medians(profile, quantity, network):
     return rows.set_index("layer")["median"].sort_index()
 
 
-def _in_the_middle(table):
-    return table["position"].between(0.15, 0.85)
-
-
 def _deepest(by_depth):
     return by_depth[by_depth["depth"] == by_depth["depth"].max()]
+
+
+def _within(positions, layers=2):
+    """The share of networks whose smallest ratio is at most so many layers from where it is predicted."""
+    return ((positions["measured"] - positions["predicted"]).abs() <= layers).mean()
 
 
 @claim("BW1")
@@ -29,8 +33,8 @@ def rises_in_linear_networks(valleys):
 
 
 @claim("BW2")
-def position_of_the_minimum_with_tanh(valleys):
-    return _of(valleys, "tanh")["position"].median()
+def share_of_tanh_networks_whose_minimum_is_predicted(positions):
+    return _within(positions.query("network == 'tanh'"))
 
 
 @claim("BW3")
@@ -39,8 +43,8 @@ def depth_of_the_valley_with_tanh(valleys):
 
 
 @claim("BW4")
-def position_of_the_minimum_with_elu(valleys):
-    return _of(valleys, "elu")["position"].median()
+def share_of_elu_networks_whose_minimum_is_predicted(positions):
+    return _within(positions.query("network == 'elu' and weight_scale < 2"))
 
 
 @claim("BW5")
@@ -49,8 +53,8 @@ def depth_of_the_valley_with_elu(valleys):
 
 
 @claim("BW6")
-def share_of_the_deepest_with_their_minimum_in_the_middle(by_depth):
-    return _in_the_middle(_deepest(by_depth)).mean()
+def share_of_the_deepest_with_their_minimum_in_the_middle_half(by_depth):
+    return _deepest(by_depth)["position"].between(0.25, 0.75).mean()
 
 
 @claim("BW7")
@@ -59,8 +63,8 @@ def shallowest_valley_of_the_deepest(by_depth):
 
 
 @claim("BW8")
-def smallest_ratio_with_large_weights(backward_profile):
-    return _medians(backward_profile, "backward_ratio", "tanh, scale 4").min()
+def smallest_factor_of_errors_beyond_the_edge(levels):
+    return levels.loc[levels["scale"] >= 6, "level"].min()
 
 
 @claim("BW9")
@@ -130,6 +134,32 @@ def shallowest_valley_on_the_karate_club(valleys):
     return min(_of(valleys, network, "karate club")["valley"].min() for network in SMOOTH)
 
 
+@claim("BW21")
+def deepest_valley_where_none_is_expected(positions):
+    rows = positions.query("network == 'tanh' and (depth == 21 or (depth == 41 and feature_scale == 0.1))")
+    return rows.groupby(["depth", "feature_scale"])["valley"].median().max()
+
+
+def _layers_moved(by_depth):
+    """By how many layers the smallest ratio moves for each layer more, between the two greatest depths: by network."""
+    layer = by_depth["position"] * (by_depth["depth"] - 1)
+    medians = layer.groupby([by_depth["network"], by_depth["depth"]]).median().unstack()
+    return (medians.iloc[:, -1] - medians.iloc[:, -2]) / (medians.columns[-1] - medians.columns[-2])
+
+
+@claim("BW22")
+def largest_departure_from_half_a_layer_a_layer(by_depth):
+    return (_layers_moved(by_depth) - 0.5).abs().max()
+
+
+@claim("BW23")
+def largest_departure_from_the_predicted_factors(rate_bands, predicted_rates):
+    measured = rate_bands[rate_bands["scale"] <= 3].set_index(["graph", "scale"])
+    predicted = predicted_rates.set_index(["graph", "scale"])
+    ways = (measured[measured["direction"] == way]["median"] - predicted[way] for way in ("forward", "backward"))
+    return max(difference.abs().max() for difference in ways)
+
+
 @number("bw_tanh_in", ".3f")
 def ratio_at_the_input_with_tanh(backward_profile):
     return _medians(backward_profile, "backward_ratio", "tanh").iloc[0]
@@ -148,11 +178,6 @@ def ratio_at_the_output_with_tanh(backward_profile):
 @number("bw_tanh_layer")
 def layer_of_the_smallest_ratio_with_tanh(backward_profile):
     return _medians(backward_profile, "backward_ratio", "tanh").idxmin()
-
-
-@number("bw_tanh_inside")
-def tanh_networks_with_their_minimum_in_the_middle(valleys):
-    return _in_the_middle(_of(valleys, "tanh")).sum()
 
 
 @number("bw_tanh_worst", ".0f")
@@ -178,11 +203,6 @@ def ratio_at_the_output_with_elu(backward_profile):
 @number("bw_elu_layer")
 def layer_of_the_smallest_ratio_with_elu(backward_profile):
     return _medians(backward_profile, "backward_ratio", "elu").idxmin()
-
-
-@number("bw_elu_inside")
-def elu_networks_with_their_minimum_in_the_middle(valleys):
-    return _in_the_middle(_of(valleys, "elu")).sum()
 
 
 @number("bw_elu_worst", ".0f")
@@ -286,3 +306,43 @@ def random_networks(random_draws):
 @number("bw_sharpest", ".2f")
 def largest_share_of_the_mean_s_bound(random_draws):
     return random_draws.loc[random_draws["statement"] == "(B2)", "tightness"].max()
+
+
+@number("bw_edge_first", ".1f")
+def smallest_scale_that_stops_smoothing(predicted_rates):
+    return _edges(predicted_rates).min()
+
+
+@number("bw_edge_last", ".1f")
+def largest_scale_that_stops_smoothing(predicted_rates):
+    return _edges(predicted_rates).max()
+
+
+def _edges(predicted_rates):
+    """By graph, the scale at which λe^ℓ(s) reaches 1, on the line between the scales beside it."""
+    edges = {}
+    for graph, rows in predicted_rates.groupby("graph"):
+        edges[graph] = np.interp(1, rows["rate"] * rows["growth"], rows["scale"])
+    return pd.Series(edges)
+
+
+@number("bw_rates_least", ".2f")
+def smallest_rate_of_the_block_models(predicted_rates):
+    return predicted_rates["rate"].min()
+
+
+@number("bw_rates_most", ".2f")
+def largest_rate_of_the_block_models(predicted_rates):
+    return predicted_rates["rate"].max()
+
+
+@number("bw_elu_two")
+def layers_that_the_prediction_is_off_for_elu_at_scale_two(positions):
+    rows = positions.query("network == 'elu' and weight_scale == 2")
+    return int((rows["measured"] - rows["predicted"]).abs().max())
+
+
+@number("bw_least_off", ".0f")
+def percent_between_the_smallest_ratio_and_the_predicted_one(positions):
+    rows = positions.query("network == 'tanh' or weight_scale < 2")
+    return 100 * (rows["least"] / rows["least_predicted"] - 1).abs().median()

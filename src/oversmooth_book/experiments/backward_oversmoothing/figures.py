@@ -32,6 +32,25 @@ def profile_figure(table):
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
 
 
+def rates_figure(measured, predicted):
+    """`draw_rates` of features beside errors."""
+    figure, axes = panels(columns=2, height=4.2, sharey=True)
+    for ax, (way, title) in zip(axes, {"forward": "features", "backward": "errors"}.items(), strict=True):
+        draw_rates(ax, measured[measured["direction"] == way], predicted, way)
+        ax.set_title(title)
+        ax.label_outer()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+
+
+def positions_figure(parts, table):
+    """`draw_parts` beside `draw_predicted_layers`."""
+    _, (left, right) = panels(columns=2, height=4.6)
+    draw_parts(left, parts)
+    draw_predicted_layers(right, table)
+    left.legend(loc="lower left")
+    right.legend(loc="lower right")
+
+
 def interaction_figure(frozen, paths, boundary):
     """`draw_interventions` of tanh beside `draw_smoothness_map`."""
     _, (left, right) = panels(columns=2, height=4.6)
@@ -107,6 +126,44 @@ def draw_backward(ax, table, quantity, ylabel=RATIO):
         band(ax, rows, "layer", label=_label(name), **_look(name))
     ax.set_yscale("log")
     ax.set(xlabel=_LAYERS, ylabel=ylabel)
+
+
+def draw_rates(ax, measured, predicted, way):
+    """Factors per layer against s, medians and ranges, from graph, rate, scale, median, low, high; predicted dashed."""
+    for i, (rate, rows) in enumerate(measured.groupby("rate")):
+        side = 1.03 ** (i - 1)  # graphs stand beside one another
+        errors = [rows["median"] - rows["low"], rows["high"] - rows["median"]]
+        look = style(i) | {"linestyle": "none", "markersize": 6, "capsize": 2, "elinewidth": 1}
+        ax.errorbar(rows["scale"] * side, rows["median"], errors, label=rf"$\lambda = {rate:.2f}$", **look)
+        line = predicted[predicted["rate"] == rate]
+        ax.plot(line["scale"], line[way], **THEORY | {"color": look["color"]})
+    ax.plot([], [], label="predicted", **THEORY)
+    ax.axhline(1, color="0.6", linewidth=1, zorder=0)
+    ax.set(xscale="log", xlabel="weight scale $s$", ylabel="factor per layer")
+    ticks = sorted(measured["scale"].unique())
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+
+
+def draw_parts(ax, table):
+    """The ratio and the two parts that predict it, from layer, backward_ratio, averaged, roughened."""
+    ax.plot(table["layer"], table["backward_ratio"], label="measured", **style("tanh") | {"markevery": 6})
+    averaged = table["averaged"].where(table["averaged"] > 0)
+    ax.plot(table["layer"], averaged, label="averaging, from the output", **THEORY)
+    look = THEORY | {"linestyle": (0, (1, 1))}
+    ax.plot(table["layer"], table["roughened"].where(table["roughened"] > 0), label="uneven slopes", **look)
+    ax.set_yscale("log")
+    ax.set(xlabel=_LAYERS, ylabel=RATIO, title="two parts cross", ylim=(1e-12, 4))
+
+
+def draw_predicted_layers(ax, table):
+    """Layers of the smallest ratio, a point for each network, from network, measured, predicted."""
+    ends = (0, table[["measured", "predicted"]].to_numpy().max())
+    ax.plot(ends, ends, **THEORY, label="equal")
+    for name, rows in table.groupby("network", sort=False):
+        look = _look(name) | {"linestyle": "none", "alpha": 0.5, "markersize": 5}
+        ax.plot(rows["predicted"], rows["measured"], label=_label(name), **look)
+    ax.set(xlabel="predicted layer", ylabel="measured layer", title="where it is smallest")
 
 
 def draw_mixed_signs(ax, table):
@@ -185,7 +242,7 @@ def draw_positions(ax, table):
         points = {"color": look["color"], "marker": look["marker"], "linestyle": "none", "markersize": 4}
         ax.plot(rows["depth"] + 1.4 * side, rows["position"], alpha=0.35, **points)
         ax.plot(medians.index, medians, label=_label(name), **look)
-    ax.axhline(0.5, label="the middle", **THEORY)
+    ax.axhline(0.5, label="one half", **THEORY)
     ax.set(xlabel="depth $L+1$", ylabel="where it is smallest, $k/L$", ylim=(-0.03, 0.56))
     ax.set_xticks(sorted(table["depth"].unique()))
 

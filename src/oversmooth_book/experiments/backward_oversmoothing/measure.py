@@ -164,10 +164,10 @@ def steps(table):
     return pd.DataFrame(rows)
 
 
-def by_depth(setting, depths, num_graphs):
+def by_depth(setting, depths, graph_seeds):
     """Where the ratio is smallest, several block models and depths: network, seed, position, valley, depth, graph."""
     networks, tables = {name: NETWORKS[name] for name in ("tanh", "elu")}, []
-    for graph in range(num_graphs):
+    for graph in graph_seeds:
         for depth in depths:
             table = profiles(replace(setting, graph_seed=graph, depth=depth), networks, bounds=False)
             tables.append(valleys(table).drop(columns=["rise", "rises"]).assign(depth=depth, graph=graph))

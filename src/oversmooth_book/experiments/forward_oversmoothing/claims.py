@@ -49,6 +49,12 @@ def largest_error_of_the_energy_identities(identities):
     return identities["error"].max()
 
 
+@claim("F9")
+def largest_departure_of_tanh_from_the_growth_of_its_mean(phase):
+    tanh = phase[phase["activation"] == "tanh"]
+    return (tanh["measured"] - tanh["predicted"]).abs().max()
+
+
 @number("forward_rate", ".3f")
 def rate(collapse):
     return collapse["rate"].iloc[0]
@@ -100,17 +106,17 @@ def largest_rate_of_saturated_tanh(saturated):
 
 
 @number("forward_edge_first", ".1f")
-def smallest_product_where_contraction_ends(phase_edge):
+def smallest_product_on_the_edge(phase_edge):
     return phase_edge["product"].min()
 
 
 @number("forward_edge_last", ".1f")
-def largest_product_where_contraction_ends(phase_edge):
+def largest_product_on_the_edge(phase_edge):
     return phase_edge["product"].max()
 
 
 @number("forward_edge_rate", ".2f")
-def smallest_rate_where_contraction_ends(phase_edge):
+def smallest_rate_on_the_edge(phase_edge):
     return phase_edge["rate"].min()
 
 

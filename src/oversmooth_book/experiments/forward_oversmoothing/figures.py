@@ -59,7 +59,7 @@ def draw_phase(ax, table, edge=None):
     Args:
         ax: where.
         table: columns rate, scale, measured; one activation.
-        edge: columns rate, scale: where contraction ends, drawn as a line; None for nothing.
+        edge: columns rate, scale: where smoothing ends with tanh, drawn as a line; None for nothing.
 
     Returns:
         The mesh, for `draw_rate_scale`.
@@ -74,8 +74,7 @@ def draw_phase(ax, table, edge=None):
     scales = np.geomspace(1 / grid.columns.max(), min(1 / grid.columns.min(), grid.index.max()))
     ax.plot(1 / scales, scales, **{**THEORY, "linewidth": 2.2}, label=r"$\lambda s = 1$")
     if edge is not None:
-        look = {"color": "black", "marker": "o", "markerfacecolor": "white", "linewidth": 1.6, "zorder": 5}
-        ax.plot(edge["rate"], edge["scale"], **look, label="tanh: contraction ends")
+        ax.plot(edge["rate"], edge["scale"], color="black", linewidth=2.2, label=r"tanh: $\lambda e^{\ell(s)} = 1$")
     ax.set_yscale("log")
     ticks = [0.5, 1, 2, 4]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -7,38 +7,46 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
+from oversmooth_book.experiments.common import mean_growth
 from oversmooth_book.experiments.forward_oversmoothing.measure import decay_rates, profile
+
+# Of the weights whose MLPs tell e^ℓ(s), see `mean_growth`.
+GROWTH_SEEDS = tuple(range(10, 50))
 
 
 def phase(setting, num_points, num_nodes=60):
-    """Measured decay rate over (λ, s) on rings, whose reach sets λ: activation, reach, rate, scale, measured.
+    """Decay rates over (λ, s) on rings, whose reach sets λ: activation, reach, rate, scale, measured, predicted.
 
     Random features; the median over the seeds; ``num_points`` on each axis, where rings of equal λ count once.
+    predicted: λs without an activation, and with tanh λe^ℓ(s), at most 1.
     """
     features = torch.from_numpy(np.random.default_rng(0).standard_normal((num_nodes, 8)))
-    rows = []
+    scales, rows = np.geomspace(0.5, 5.6, num_points), []
+    growth = dict(zip(scales, _growth(setting, scales), strict=True))
     for reach in _reaches(num_points, num_nodes):
         P = osm.Propagation.from_edges(ring(num_nodes, reach), num_nodes)
-        for scale in np.geomspace(0.5, 5.6, num_points):
+        for scale in scales:
             # Orthogonal weights are isometries: without an activation one seed tells all.
             for activation, seeds in (("identity", setting.seeds[:1]), ("tanh", setting.seeds)):
                 one = replace(setting, activation=activation, weight_scale=float(scale), seeds=seeds)
                 table = profile(one, P, features)
                 table = table.rename(columns={"feature_deviation": "deviation", "feature_ratio": "ratio"})
-                measured = decay_rates(table)["rate"].median()
+                predicted = P.rate * scale if activation == "identity" else min(1.0, P.rate * growth[scale])
                 row = {"activation": activation, "reach": reach, "rate": P.rate, "scale": scale}
-                rows.append({**row, "measured": measured})
+                rows.append(row | {"measured": decay_rates(table)["rate"].median(), "predicted": predicted})
     return pd.DataFrame(rows).sort_values(["activation", "rate", "scale"], ignore_index=True)
 
 
-def stop_contracting(table, level=0.97):
-    """For every λ the least scale at which tanh features lose less than 1 − ``level`` a layer: rate, scale, product."""
-    rows = []
-    for rate, line in table.query("activation == 'tanh'").groupby("rate"):
-        scale = line.loc[line["measured"] >= level, "scale"].min()
-        if np.isfinite(scale):
-            rows.append({"rate": rate, "scale": scale, "product": rate * scale})
-    return pd.DataFrame(rows, columns=["rate", "scale", "product"])
+def edge(setting):
+    """Where the smoothed state of a tanh network stops to draw features in, λe^ℓ(s) = 1: scale, rate, product (λs)."""
+    scales = np.geomspace(1.1, 5.6, 16)
+    table = pd.DataFrame({"scale": scales, "rate": 1 / _growth(setting, scales)})
+    return table.assign(product=table["rate"] * table["scale"])
+
+
+def _growth(setting, scales):
+    """e^ℓ at each scale."""
+    return mean_growth(replace(setting, activation="tanh", seeds=GROWTH_SEEDS), scales)["growth"].to_numpy()
 
 
 def ring(num_nodes, reach):
