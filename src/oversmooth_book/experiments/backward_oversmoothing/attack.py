@@ -1,6 +1,7 @@
 """What the attack varies of the chapter on backward oversmoothing, and how its tables are measured then."""
 
 from oversmooth_book.experiments.backward_oversmoothing import frozen, measure
+from oversmooth_book.experiments.backward_oversmoothing import positions as where
 from oversmooth_book.experiments.common import Setting
 
 SETTING = Setting()
@@ -13,6 +14,11 @@ def valleys(setting):
     """Where and how deep the valley of the backward ratio is."""
     networks = NETWORKS | {"relu, scale √2": measure.RELU_NETWORKS["relu, scale √2"]}
     return measure.all_valleys(measure.on_graphs({"CSBM": measure.profiles(setting, networks, bounds=False)}))
+
+
+def positions(setting):
+    """Where the ratio is smallest, and where it is predicted to be."""
+    return where.positions(setting, variations=({},))
 
 
 def rises(setting):
