@@ -14,7 +14,7 @@ import oversmooth as osm
 from oversmooth_book.experiments.common import clear_of_rounding, signs
 
 # Clipped: the whole gradient of a network is scaled down to norm 1. Gradients are 1e5 at the start, so plain descent
-# needs a small step; the clipped one goes as far in a step as Adam, whose 0.001 moves 20,000 weights by 0.15.
+# needs a small step; the clipped one goes about as far in a step as Adam, whose 0.001 moves 20,000 weights by 0.15.
 RECIPES = {
     "Adam": {"optimizer": "adam", "step_size": 1e-3, "clip": None},
     "clipped descent": {"optimizer": "sgd", "step_size": 0.1, "clip": 1.0},
@@ -26,7 +26,7 @@ RECIPES = {
 GRAPHS = (10, 11, 12)  # draws of the block model; each has weights of its own
 FIRST_SEED = 10
 SMALL, REFERENCE = "CSBM 100", "CSBM"  # names of `common.graph`; the small one has the same mean degree
-# What is measured, by the number of networks that each graph has: graph, depths, scales, recipes.
+# What is measured, from the chapter's num_seeds on (quick, published, full): graph, depths, scales, recipes.
 PLANS = {
     1: [(SMALL, (5, 21), (1, 8), ("Adam",)), (SMALL, (21,), (1, 8), ("clipped descent",))],
     3: [
@@ -38,7 +38,7 @@ PLANS = {
         (REFERENCE, (13, 21, 25, 29, 41), (1, 2, 4, 8, 12), ("Adam",)),
     ],
 }
-NETWORKS = {1: 1, 3: 3, 10: 3}  # on each graph
+NETWORKS = {1: 1, 3: 3, 10: 3}  # draws of the weights on each graph, from num_seeds on, too
 TRAINED = (
     0.5  # a loss below it, with a label variance of 1, all through the last tenth of the steps: trained, and stays
 )
