@@ -70,6 +70,7 @@ def fit(
     record_every: int = 1,
     test_mask: torch.Tensor | None = None,
     checkpoint: bool = False,
+    clip: float | None = None,
 ) -> History:
     """Train a network, or a batch of seeds in one pass, by full-batch gradient descent or Adam, in place.
 
@@ -91,6 +92,8 @@ def fit(
         test_mask: nodes for a column test_accuracy, (n,) booleans; None means no such column.
         checkpoint: whether to keep every √depth-th layer only and make the others again in the backward pass: the same
             numbers with the memory of 2√depth layers, for the time of one more forward pass.
+        clip: the largest norm of the whole gradient, each seed's by itself, that an update uses; a larger one is scaled
+            down to it. Records show the gradient as it was. None: no limit.
 
     Returns:
         `History`.
@@ -108,11 +111,12 @@ def fit(
     )
     require(optimizer in OPTIMIZERS, f"optimizer is {optimizer!r}; known: {', '.join(OPTIMIZERS)}")
     require(lr > 0, f"lr is {lr}; it must be positive")
+    require(clip is None or clip > 0, f"clip is {clip}; a positive norm, or None for no limit, is needed")
     for name, value, least in (("steps", steps, 0), ("record_every", record_every, 1)):
         require(isinstance(value, int) and value >= least, f"{name} is {value!r}; an integer of at least {least}")
     objective = make_objective(loss, y, mask, network)
     test_mask = None if test_mask is None else check_mask("test_mask", test_mask, network.propagation.num_nodes)
-    run = _Run(network, X.detach(), objective, test_mask, optimizer, lr, checkpoint)
+    run = _Run(network, X.detach(), objective, test_mask, optimizer, lr, checkpoint, clip)
     table = run.train(steps, record_every)
     if network is not net_or_nets:
         unstack(network, net_or_nets)
@@ -122,8 +126,9 @@ def fit(
 class _Run:
     """One call of `fit`: the state between its steps."""
 
-    def __init__(self, network, features, objective, test_mask, optimizer, lr, checkpoint):
+    def __init__(self, network, features, objective, test_mask, optimizer, lr, checkpoint, clip):
         self.network, self.features, self.objective, self.test_mask = network, features, objective, test_mask
+        self.clip = clip
         self.forward = checkpointed_pass if checkpoint else forward_pass
         self.propagated = network.propagation @ features
         # Views of the same memory: their .grad is ours, the caller's stays untouched.
@@ -153,7 +158,7 @@ class _Run:
             if recorded:
                 records.append(self.record(step, moments, output, value, error, gradients))
             if step < steps:
-                self.update(gradients)
+                self.update(gradients if self.clip is None else self.clipped(gradients))
         return _table(records, self.network.depth)
 
     def freeze(self, bad):
@@ -173,6 +178,16 @@ class _Run:
             parameter.grad = gradient
         self.optimizer.step()
 
+    def clipped(self, gradients):
+        """The gradients of every seed times min(1, clip / their norm)."""
+        factor = (self.clip / self.norms(gradients).square().sum(0).sqrt()).clamp(max=1)
+        return [g * factor.reshape(*factor.shape, *[1] * (g.dim() - factor.dim())) for g in gradients]
+
+    def norms(self, gradients):
+        """‖∂𝓛/∂W⁽ᵏ⁾‖_F, and of the bias: (layers,) or (layers, seeds)."""
+        own = self.diverged.dim()
+        return torch.stack([torch.linalg.vector_norm(g, dim=tuple(range(own, g.dim()))) for g in gradients])
+
     def measure(self, moments, features):
         """Append σ(X⁽ᵏ⁾)² and ‖μ(X⁽ᵏ⁾)‖² of one layer."""
         moments.append(feature_moments(features, self.network.propagation))
@@ -180,12 +195,12 @@ class _Run:
     def record(self, step, moments, output, value, error, gradients):
         """The numbers of one row of `History.table`, each a scalar or (seeds,)."""
         P, network = self.network.propagation, self.network
-        norms = [torch.linalg.vector_norm(g, dim=tuple(range(value.dim(), g.dim()))) for g in gradients]
+        norms = self.norms(gradients)
         row = {"loss": value, "mean_error": backward_moments(error, P).centre.sqrt()}
         row["accuracy"] = self.objective.accuracy(output)
         if self.test_mask is not None:
             row["test_accuracy"] = self.objective.accuracy(output, self.test_mask)
-        row["gradient"] = torch.stack(norms).square().sum(0).sqrt()
+        row["gradient"] = norms.square().sum(0).sqrt()
         row |= {f"gradient_{k}": norms[k] for k in range(network.depth)}
         for name in ("deviation", "relative_deviation"):
             row |= {f"{name}_{k}": getattr(layer, name) for k, layer in enumerate(moments)}

@@ -240,14 +240,6 @@ def test_figure_one_has_every_network_and_its_layers():
     assert claims.largest_loss_of_the_shallow_gnn(end) == pytest.approx(shallow / math.log(2), rel=EXACT)
 
 
-def test_large_weights_measure_the_last_features(data):
-    table = training.large_weights(replace(SETTING, depth=3, seeds=(0,), steps=2), [2.0], 1)
-    net = osm.Network(SETTING.propagation(), [3, 6, 6, 1], "tanh", 2.0, seed=0)
-    signals = osm.trace(net, data.x, lambda o: o.square().sum())
-    expected = float(osm.relative_deviation(signals.features[-1], net.propagation))
-    assert table["smoothness"].iloc[0] == pytest.approx(expected, rel=EXACT)
-
-
 def test_planes_share_their_directions_and_pass_through_the_network(data):
     setting = replace(SETTING, depth=3)
     table = landscape.planes(setting, 3, 1.0)
@@ -272,18 +264,6 @@ def test_eigenvalues_agree_with_the_curved_plane():
     highest = (plane[1, 0] - 2 * plane[1, 1] + plane[1, 2]) / h**2
     assert -values["lowest"] == pytest.approx(lowest, rel=1e-3)
     assert values["highest"] == pytest.approx(highest, rel=1e-3)
-
-
-def test_verdicts_read_the_last_step_only():
-    rows = [
-        {"scale": 3, "seed": k, "step": t, "smoothness": s, "loss": 1.0 + e}
-        for k, t, s, e in ((0, 0, 1e-9, 0.0), (0, 9, 1e-2, 0.5), (1, 0, 1.0, 9.0), (1, 9, 1e-6, -1e-4))
-    ]
-    found = training.verdicts(pd.DataFrame(rows))
-    assert found[["smoothed", "at_variance"]].to_numpy().tolist() == [[0, 0], [1, 1]]
-    assert found["start"].tolist() == [1e-9, 1.0]
-    assert claims.share_that_ends_smoothed(found) == 0.5  # SP21 fails: every network is needed
-    assert claims.smoothness_that_large_weights_start_from(found) == pytest.approx(0.5)
 
 
 def test_the_text_tells_the_recipes():

@@ -188,12 +188,36 @@ def test_one_step_by_hand():
     assert network.weights[0].item() == pytest.approx(-1.0)
 
 
+def test_clipping_scales_the_gradient_of_each_seed_alone():
+    P, X, generator = random_walk()
+    y = targets_for("mse", generator)
+    # One network far too large and one small: only the first may be scaled, and by torch's own clipping.
+    nets = [osm.Network(P, WIDTHS, "tanh", scale, output_bias=True, seed=k) for k, scale in enumerate((6.0, 0.3))]
+    expected = []
+    for network in nets:
+        weights = [w.detach().clone().requires_grad_() for w in [*network.weights, network.bias]]
+        x = X
+        for k, weight in enumerate(weights[:-1]):
+            x = P.to_dense() @ x @ weight
+            x = x if k == len(weights) - 2 else torch.tanh(x)
+        (x + weights[-1] - y).square().sum(1).mean().backward()
+        norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        expected.append((norm.item(), [w.detach() - 0.1 * w.grad for w in weights]))
+    assert expected[0][0] > 3 > 1 > expected[1][0]
+    table = osm.fit(nets, X, y, optimizer="sgd", lr=0.1, steps=1, clip=1.0).table
+    for k, (network, (norm, weights)) in enumerate(zip(nets, expected, strict=True)):
+        assert table["gradient"][k] == pytest.approx(norm, rel=EXACT)  # rows 0 and 1: step 0
+        for found, weight in zip([*network.weights, network.bias], weights, strict=True):
+            assert torch.allclose(found.detach(), weight, rtol=1e-5, atol=1e-7)  # torch adds 1e-6 to the norm
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"loss": "mae"}, "known: mse, cross_entropy"),
         ({"optimizer": "lbfgs"}, "known: sgd, adam"),
         ({"lr": 0.0}, "must be positive"),
+        ({"clip": 0.0}, "a positive norm"),
         ({"steps": -1}, "integer of at least 0"),
         ({"record_every": 0}, "integer of at least 1"),
         ({"mask": torch.ones(6, dtype=torch.bool)}, r"needs \(7,\) booleans"),

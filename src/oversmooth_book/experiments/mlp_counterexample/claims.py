@@ -1,4 +1,4 @@
-"""The claims M1 to M19 and the numbers in the chapter's text, from its published tables."""
+"""The claims M1 to M18 and the numbers in the chapter's text, from its published tables."""
 
 import numpy as np
 
@@ -180,11 +180,6 @@ def settings_where_no_deep_mlp_learns(outcomes):
 @claim("M18")
 def settings_where_every_shallow_gnn_learns(outcomes):
     return (_learned(outcomes, "gnn", 5) == "all").sum()
-
-
-@claim("M19")
-def whether_some_deep_gnns_of_large_weights_learn(outcomes):
-    return _learned(outcomes, "gnn", 41)[3.0, "gradient descent"] == "some"
 
 
 @number("counter_cases")

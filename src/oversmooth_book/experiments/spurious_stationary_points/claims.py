@@ -1,8 +1,9 @@
-"""The claims SP1 to SP30 and the numbers in the chapter's text, from its published tables."""
+"""The claims of the chapter and the numbers in the chapter's text, from its published tables."""
 
 import math
 
 from oversmooth_book.experiments.common import log_slope
+from oversmooth_book.experiments.spurious_stationary_points.large_weights import SMALL as MAPPED
 from oversmooth_book.values import claim, number
 
 # A gradient below it has no digits: sums of numbers of size one are rounded there, and at depth 100 the gradient is.
@@ -194,14 +195,56 @@ def share_that_leaves_with_adam(plateaus):
     return _adam_deepest(plateaus)["left"].mean()
 
 
-@claim("SP21")
-def share_that_ends_smoothed(large_weights_end):
-    return large_weights_end["smoothed"].mean()
+def _on_map(large_weights_map, recipe="Adam"):
+    """The points of the graph that all profiles have."""
+    return large_weights_map[(large_weights_map["recipe"] == recipe) & (large_weights_map["graph"] == MAPPED)]
 
 
-@claim("SP22")
-def share_that_ends_at_the_variance(large_weights_end):
-    return large_weights_end["at_variance"].mean()
+def _from_large_weights(large_weights_map, depth):
+    return _at(_on_map(large_weights_map), depth).query("scale >= 8")
+
+
+def _from_scale_one(large_weights_map, depth):
+    return _on_map(large_weights_map).query("scale == 1 and depth >= @depth")
+
+
+@claim("SP41")
+def whether_a_fifth_trains_and_stays_rough(large_weights_map):
+    rows = _from_large_weights(large_weights_map, 21)
+    return rows["kept"].sum() >= 0.2 * rows["networks"].sum()
+
+
+@claim("SP45")
+def networks_of_large_weights_that_do_not_explode(large_weights_map):
+    rows = _from_large_weights(large_weights_map, 41)
+    return (rows["networks"] - rows["explodes"]).sum()
+
+
+@claim("SP42")
+def networks_of_scale_one_that_train(large_weights_map):
+    return _from_scale_one(large_weights_map, 21)["trains"].sum()
+
+
+@claim("SP43")
+def networks_of_scale_one_that_are_not_trapped(large_weights_map):
+    rows = _from_scale_one(large_weights_map, 29)
+    return (rows["networks"] - rows["trapped"]).sum()
+
+
+@claim("SP44")
+def scales_at_which_few_shallow_networks_train(large_weights_map):
+    rows = _at(_on_map(large_weights_map), 13).query("scale >= 1")
+    return (rows["trains"] * 3 < rows["networks"] * 2).sum()
+
+
+@claim("SP46")
+def deepest_networks_that_train(large_weights_map):
+    return _at(_on_map(large_weights_map), 41).query("scale >= 1")["trains"].sum()
+
+
+@claim("SP47")
+def networks_that_clipped_descent_trains(large_weights_map):
+    return _at(_on_map(large_weights_map, "clipped descent"), 21).query("scale >= 1")["trains"].sum()
 
 
 @claim("SP23")
@@ -435,9 +478,34 @@ def plateau_of_seven_layers(plateaus):
     return plateaus.query("rate == 'sgd' and depth == 7")["steps"].median()
 
 
-@number("sp_large_start", ".0e")
-def smoothness_that_large_weights_start_from(large_weights_end):
-    return large_weights_end.query("scale == 3")["start"].median()
+def _line(large_weights_lines, line):
+    return large_weights_lines[large_weights_lines["line"] == line]
+
+
+@number("sp_map_bound", ".2f")
+def scale_at_which_the_forward_bound_is_void(large_weights_lines):
+    return _line(large_weights_lines, "bound")["scale"].iloc[0]
+
+
+@number("sp_map_phase", ".1f")
+def scale_of_the_phase_line(large_weights_lines):
+    return _line(large_weights_lines, "phase")["scale"].iloc[0]
+
+
+@number("sp_map_rough", ".1f")
+def scale_above_which_the_deepest_features_are_rough(large_weights_lines):
+    rows = _line(large_weights_lines, "rough")
+    return rows.loc[rows["depth"].idxmax(), "scale"]
+
+
+@number("sp_map_networks")
+def networks_at_each_point(large_weights_map):
+    return large_weights_map["networks"].min()
+
+
+@number("sp_map_gradient", ".0e")
+def gradient_from_large_weights_at_the_start(large_weights_map):
+    return _from_large_weights(large_weights_map, 41)["gradient_start"].min()
 
 
 @number("sp_high", ".2f")

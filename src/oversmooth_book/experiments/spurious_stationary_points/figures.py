@@ -60,15 +60,12 @@ def three_numbers_figure(layers):
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
 
 
-def training_figure(first, plateaus, large, rate):
-    """The first steps, the plateaus (``rate``: λ), and training from large weights: smoothness and loss -> table."""
-    _, axes = panels(rows=2, columns=2, height=3.7)
+def training_figure(first, plateaus, rate):
+    """The first steps, and the plateaus (``rate``: λ)."""
+    _, axes = panels(columns=2, height=3.7)
     draw_first_steps(axes[0], first)
     draw_plateaus(axes[1], plateaus, rate)
-    draw_large_weights(axes[2], large["smoothness"], r"$\sigma(X^{(L)})\,/\,\Vert X^{(L)}\Vert$", log=True)
-    draw_large_weights(axes[3], large["loss"], "loss")
-    axes[3].set_ylim(0.8, 2.2)
-    _titled(axes, ["the mean goes first", "length of the plateau", "large weights: smoothness", "large weights: loss"])
+    _titled(axes, ["the mean goes first", "length of the plateau"])
     for ax in axes:
         ax.legend(fontsize=8.5)
 
@@ -232,15 +229,6 @@ def draw_plateaus(ax, table, rate):
         ax.plot(depths, line, **THEORY | {"linestyle": dashes}, label=rf"slope of $\lambda^{{{exponent}\,depth}}$")
     ax.set_yscale("log")
     ax.set(xlabel="depth $L+1$", ylabel="steps until loss < 0.8")
-
-
-def draw_large_weights(ax, table, ylabel, log=False):
-    """One quantity against the step of training from large weights, from scale, step, median, low, high."""
-    for k, (scale, rows) in enumerate(table.groupby("scale", sort=False)):
-        band(ax, rows, "step", label=rf"weights $\times\,{scale:g}$", **style(k))
-    if log:
-        ax.set_yscale("log")
-    ax.set(xlabel="step of Adam", ylabel=ylabel)
 
 
 def draw_loss_plane(ax, table, axes=("first direction", "second direction"), highest=2.0):

@@ -9,17 +9,15 @@ import pandas as pd
 
 import oversmooth as osm
 from oversmooth_book.experiments import common
-from oversmooth_book.experiments.common import over_seeds, signs
+from oversmooth_book.experiments.common import signs
 from oversmooth_book.experiments.spurious_stationary_points.landscape import mean_kernel
 from oversmooth_book.experiments.spurious_stationary_points.measure import MODELS, label_variance
 
 # Step sizes are ours. Gradient descent: stable at every depth here (the largest curvature is below 10). Adam: that of
-# the first figure is small enough for the deep perceptron to train without jumps; that of large weights lets them move
-# within the budget.
+# the first figure is small enough for the deep perceptron to train without jumps.
 RECIPES = {
     "figure one": {"optimizer": "adam", "step_size": 0.0002, "loss": "cross_entropy"},
     "sgd": {"optimizer": "sgd", "step_size": 0.1},
-    "adam, large weights": {"optimizer": "adam", "step_size": 0.003},
     "adam, plateaus": {"optimizer": "adam", "step_size": 0.001},
 }
 ENTROPY = math.log(2)  # of two equal classes: the cross-entropy of the best constant prediction
@@ -132,36 +130,6 @@ def _escape(setting):
         if np.isfinite(first).all():
             break
     return first
-
-
-def large_weights(setting, scales, record_every):
-    """Adam from large weights: scale, step, seed, loss, smoothness (relative deviation of X⁽ᴸ⁾), gradient."""
-    tables = []
-    for scale in scales:
-        one = replace(setting, **RECIPES["adam, large weights"], weight_scale=scale)
-        table = fit(one, one.network(), record_every)
-        columns = {f"relative_deviation_{setting.depth - 1}": "smoothness"}
-        keep = ["step", "seed", "loss", "smoothness", "gradient"]
-        tables.append(table.rename(columns=columns)[keep].assign(scale=scale))
-    return pd.concat(tables, ignore_index=True)
-
-
-def large_bands(table):
-    """`large_weights` over the seeds, quantity -> scale, step, median, low, high."""
-    return {name: over_seeds(table, ["scale", "step"], name) for name in ("smoothness", "loss")}
-
-
-def verdicts(table, smooth=1e-3, near=0.01):
-    """Where `large_weights` ends: scale, seed, smoothed, at_variance (1 or 0), start (the smoothness there).
-
-    Smoothed: a relative deviation below ``smooth``; at the label variance: a loss this ``near`` to 1. The way there is
-    chaotic, so that no number on it can be repeated.
-    """
-    end, start = (table[table["step"] == step] for step in (table["step"].max(), 0))
-    result = end[["scale", "seed"]].copy()
-    result["smoothed"] = (end["smoothness"] < smooth).astype(int)
-    result["at_variance"] = ((end["loss"] - 1).abs() < near).astype(int)
-    return result.merge(start[["scale", "seed", "smoothness"]]).rename(columns={"smoothness": "start"})
 
 
 def trains(setting):
