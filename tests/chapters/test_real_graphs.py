@@ -13,7 +13,16 @@ from torch_geometric.data import Data
 import oversmooth as osm
 from oversmooth_book.experiments import common
 from oversmooth_book.experiments.common import Setting, over_seeds
-from oversmooth_book.experiments.real_graphs import claims, figures, lanczos, measure, networks, tables, training
+from oversmooth_book.experiments.real_graphs import (
+    claims,
+    errors,
+    figures,
+    lanczos,
+    measure,
+    networks,
+    tables,
+    training,
+)
 
 EXACT, ITERATIVE = 1e-10, 1e-6
 PUBLIC = ("Cora", "CiteSeer", "minesweeper", "tolokers")
@@ -305,6 +314,36 @@ def test_backward_is_the_gradient_that_autograd_finds(monkeypatch):
         assert table.loc[("backward_norm", k), "low"] == pytest.approx(min(n[k] for n in norms), rel=EXACT)
 
 
+def test_errors_by_dense_powers():
+    """B̃⁽ᵏ⁾ of a linear network by a power of the dense random walk, against the quadrature and the measured one."""
+    setting = Setting(graph="CSBM", depth=6, width=5, seeds=(3, 4))
+    table, checks = errors.errors(setting, ["CSBM"], ["random_walk"])
+    assert (checks.set_index("network").loc["orthogonal, identity", ["smoothing", "mean"]] == 0).all()
+    one = Setting(graph="CSBM", depth=6, width=5, seeds=(3,), kind="random_walk", activation="identity")
+    P, pi = one.propagation().to_dense().numpy(), one.propagation().stationary.numpy()
+    error = (one.network()(one.data().x)[0].detach() - common.signs(one.data().y)).numpy() / pi[:, None]
+    spread = [np.sqrt(pi @ (np.linalg.matrix_power(P, 5 - k) @ (error - pi @ error)) ** 2).item() for k in range(6)]
+    rows = errors._errors(one, errors.ONE_CLASS).sort_values("layer")
+    for name in ("deviation", "predicted"):
+        assert rows[name].to_numpy() == pytest.approx(np.array(spread) / spread[-1], rel=1e-8)
+    assert set(table["quantity"]) == {"deviation", "mean", "predicted", "ratio"}
+
+
+def test_losses_by_hand():
+    y = torch.tensor([0] * 8 + [1] * 8)
+    data = Data(y=y, train_mask=torch.arange(16) != 0)
+    output = torch.linspace(-1, 1, 32, dtype=torch.float64).reshape(1, 16, 2)
+    loss, outputs = errors.objective(data, "all classes, uneven labels")
+    kept = [*range(1, 8), *range(8, 13)]
+    expected = torch.nn.functional.cross_entropy(output[0, kept], y[kept])
+    assert outputs is None and loss(output).item() == pytest.approx(float(expected))
+    loss, outputs = errors.objective(data, "one class, training nodes")
+    assert outputs == 1
+    assert loss(output[..., :1]).item() == pytest.approx(
+        float((output[0, 1:, 0] - torch.where(y[1:] > 0, 1.0, -1.0)).square().mean())
+    )
+
+
 # ------------------------------------------------------------------------------------------------ public graphs
 
 
@@ -453,6 +492,27 @@ def test_the_backward_signal_is_read_from_input_to_output():
     assert claims.depth_of_the_backward_signal(table) == 3
 
 
+def test_errors_are_read_by_graph_operator_and_loss():
+    keys = ["graph", "propagation", "loss", "quantity", "layer", "median"]
+    rows = [
+        ("CSBM", "metropolis", "one class, all nodes", "deviation", 0, 0.5),
+        ("CSBM", "metropolis", "one class, all nodes", "deviation", 1, 0.003),
+        ("CSBM", "random_walk", "one class, all nodes", "deviation", 1, 0.002),
+    ]
+    for kind, low in (("metropolis", 0.4), ("random_walk", 0.3)):
+        rows += [("Cora", kind, "one class, all nodes", "ratio", 0, low), ("Cora", kind, "x", "ratio", 0, 0.9)]
+        rows += [("Cora", kind, "x", "deviation", 0, low / 10), ("Cora", kind, "x", "deviation", 1, 1.0)]
+    table = pd.DataFrame(rows, columns=keys).assign(network="orthogonal, tanh")
+    assert claims.largest_of_the_least_shares_on_the_block_model(table) == 0.003
+    assert claims.least_share_of_an_error_left_on_cora(table) == pytest.approx(0.03)
+    assert claims.dependence_of_the_ratio_on_the_loss(table) == pytest.approx(0.5)
+    assert claims.most_percent_left_with_metropolis(table) == pytest.approx(4)
+    checks = pd.DataFrame({"graph": ["Cora", "Cora", "CSBM"], "smoothing": [0, 0.4, 9.0], "mean": [1e-6, 0, 0]})
+    checks["network"] = ["orthogonal, identity", "orthogonal, tanh", "orthogonal, tanh"]
+    assert claims.largest_difference_of_linear_errors_and_spectrum(checks) == 1e-6  # RG15 fails: the mean moved
+    assert claims.largest_difference_of_tanh_errors_and_spectrum(checks) == 0.4  # RG26 fails
+
+
 def test_the_runs_that_claims_name_are_those_of_the_table():
     keys = [("Cora", "Glorot, ReLU", 64), ("tolokers", "Glorot, tanh", 32), ("tolokers", "orthogonal, tanh", 32)]
     rows = [
@@ -497,8 +557,16 @@ def test_the_backward_figure_leaves_out_what_lies_on_another_line(ax):
     pairs = networks.BACKWARD
     rows = [band_rows(graph=g, network=n, quantity=q) for g, n in pairs for q in networks.SIGNAL]
     axes = figures.backward_figure(pd.concat(rows))
-    assert len(axes) == 3 and axes[1].get_ylim() == axes[0].get_ylim()
-    assert "Cora: Glorot, ReLU" in lines(axes[2]) and not any("Glorot, tanh" in name for name in lines(axes[2]))
+    assert len(axes) == 2 and axes[1].get_ylim() == axes[0].get_ylim()
+    assert "Cora: Glorot, ReLU" in lines(axes[1]) and not any("Glorot, tanh" in name for name in lines(axes[1]))
+
+
+def test_the_errors_figure_draws_the_prediction_once_a_loss(ax):
+    keys = {"graph": "Cora", "network": "orthogonal, tanh", "loss": "x"}
+    quantities = ("deviation", "predicted", "ratio", "mean")
+    rows = [band_rows(**keys, propagation=kind, quantity=q) for kind in errors.KINDS for q in quantities]
+    axes = figures.errors_figure(pd.concat(rows))
+    assert [sorted(lines(axis)) for axis in axes] == 2 * [["Cora: x", "spectrum of $P$"]] + 2 * [["Cora: x"]]
 
 
 def test_the_training_figure_draws_the_depths_it_names(ax):

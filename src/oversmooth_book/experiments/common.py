@@ -251,10 +251,10 @@ def descend(parameters, objective, steps, step_size):
 
 
 def mean_growth(setting, scales, layers=48, start=8):
-    """e^ℓ(s), the growth per layer of a small difference in the MLP that the mean row passes: scale, growth.
+    """g(s), the growth per layer of a small difference in the MLP that the mean row passes: scale, growth.
 
     Where all rows are nearly x, the next ones are nearly ρ(sxW), and a difference d between them becomes λ_j times
-    s(dW) ⊙ ρ'(sxW) in mode j of P. So σ(X⁽ᵏ⁾) ~ (λ e^ℓ)ᵏ near the smoothed state, which draws features in below 1.
+    s(dW) ⊙ ρ'(sxW) in mode j of P. So σ(X⁽ᵏ⁾) ~ (λg)ᵏ near the smoothed state, which draws features in below 1.
     The geometric mean over the layers from ``start`` on and over the seeds. Many seeds and few layers: the MLP is
     chaotic above s = 1, and after 60 layers rounding would decide.
     """

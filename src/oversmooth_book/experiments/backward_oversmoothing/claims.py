@@ -319,7 +319,7 @@ def largest_scale_that_stops_smoothing(predicted_rates):
 
 
 def _edges(predicted_rates):
-    """By graph, the scale at which λe^ℓ(s) reaches 1, on the line between the scales beside it."""
+    """By graph, the scale at which λg(s) reaches 1, on the line between the scales beside it."""
     edges = {}
     for graph, rows in predicted_rates.groupby("graph"):
         edges[graph] = np.interp(1, rows["rate"] * rows["growth"], rows["scale"])

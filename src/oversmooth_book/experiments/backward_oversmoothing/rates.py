@@ -16,7 +16,7 @@ CURVE = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 8.0, 10.0)
 FAST = 3.0
 CLEAR = 1e-9
 WAYS = ("feature", "backward")
-# Of the weights whose MLPs tell e^ℓ(s): enough for its third digit.
+# Of the weights whose MLPs tell g(s): enough for its third digit.
 GROWTH_SEEDS = tuple(range(10, 50))
 
 
@@ -43,10 +43,10 @@ def smoothing_rates(setting, graph_seeds, scales=SCALES):
 
 
 def predicted_rates(setting, graph_seeds, scales=CURVE):
-    """What λ and e^ℓ(s) predict: graph, rate, scale, growth (e^ℓ), forward, backward.
+    """What λ and g(s) predict: graph, rate, scale, growth (g), forward, backward.
 
-    Features: λe^ℓ, at most 1. Errors are smoothed by λ a layer from the output and roughened by features from the
-    input; at the crossing e^{−L ab/(a+b)} is left, a = log 1/λ, b = log 1/(λe^ℓ).
+    Features: λg, at most 1. Errors are smoothed by λ a layer from the output and roughened by features from the
+    input; at the crossing e^{−L ab/(a+b)} is left, a = log 1/λ, b = log 1/(λg).
     """
     growth = mean_growth(replace(setting, seeds=GROWTH_SEEDS), scales)
     tables = []

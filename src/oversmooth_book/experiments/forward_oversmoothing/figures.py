@@ -74,7 +74,7 @@ def draw_phase(ax, table, edge=None):
     scales = np.geomspace(1 / grid.columns.max(), min(1 / grid.columns.min(), grid.index.max()))
     ax.plot(1 / scales, scales, **{**THEORY, "linewidth": 2.2}, label=r"$\lambda s = 1$")
     if edge is not None:
-        ax.plot(edge["rate"], edge["scale"], color="black", linewidth=2.2, label=r"tanh: $\lambda e^{\ell(s)} = 1$")
+        ax.plot(edge["rate"], edge["scale"], color="black", linewidth=2.2, label=r"tanh: $\lambda g(s) = 1$")
     ax.set_yscale("log")
     ticks = [0.5, 1, 2, 4]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])

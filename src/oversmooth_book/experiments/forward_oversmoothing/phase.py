@@ -10,7 +10,7 @@ import oversmooth as osm
 from oversmooth_book.experiments.common import mean_growth
 from oversmooth_book.experiments.forward_oversmoothing.measure import decay_rates, profile
 
-# Of the weights whose MLPs tell e^ℓ(s), see `mean_growth`.
+# Of the weights whose MLPs tell g(s), see `mean_growth`.
 GROWTH_SEEDS = tuple(range(10, 50))
 
 
@@ -18,7 +18,7 @@ def phase(setting, num_points, num_nodes=60):
     """Decay rates over (λ, s) on rings, whose reach sets λ: activation, reach, rate, scale, measured, predicted.
 
     Random features; the median over the seeds; ``num_points`` on each axis, where rings of equal λ count once.
-    predicted: λs without an activation, and with tanh λe^ℓ(s), at most 1.
+    predicted: λs without an activation, and with tanh λg(s), at most 1.
     """
     features = torch.from_numpy(np.random.default_rng(0).standard_normal((num_nodes, 8)))
     scales, rows = np.geomspace(0.5, 5.6, num_points), []
@@ -38,14 +38,14 @@ def phase(setting, num_points, num_nodes=60):
 
 
 def edge(setting):
-    """Where the smoothed state of a tanh network stops to draw features in, λe^ℓ(s) = 1: scale, rate, product (λs)."""
+    """Where the smoothed state of a tanh network stops to draw features in, λg(s) = 1: scale, rate, product (λs)."""
     scales = np.geomspace(1.1, 5.6, 16)
     table = pd.DataFrame({"scale": scales, "rate": 1 / _growth(setting, scales)})
     return table.assign(product=table["rate"] * table["scale"])
 
 
 def _growth(setting, scales):
-    """e^ℓ at each scale."""
+    """The growth g at each scale."""
     return mean_growth(replace(setting, activation="tanh", seeds=GROWTH_SEEDS), scales)["growth"].to_numpy()
 
 

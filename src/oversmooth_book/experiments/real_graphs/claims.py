@@ -1,4 +1,4 @@
-"""The claims RG1 to RG25 and the numbers in the chapter's text, from its published tables."""
+"""The claims RG1 to RG28 and the numbers in the chapter's text, from its published tables."""
 
 from oversmooth_book.experiments.real_graphs.tables import onset, shrinking_exponents
 from oversmooth_book.values import claim, number
@@ -256,15 +256,88 @@ def exponent_of_tanh_on_cora(real_norms):
 
 
 @claim("RG15")
-def smallest_backward_ratio_on_cora(real_backward):
-    rows = real_backward[(real_backward["graph"] == "Cora") & (real_backward["quantity"] == "backward_ratio")]
-    return rows["median"].min()
+def largest_difference_of_linear_errors_and_spectrum(error_checks):
+    rows = _checks(error_checks, "orthogonal, identity")
+    return rows[["smoothing", "mean"]].max(axis=None)
 
 
 @claim("RG16")
-@number("real_backward_ratio", ".0e")
-def smallest_backward_ratio_on_the_block_model(real_backward):
-    return _signal(real_backward, "CSBM", "orthogonal, tanh", "backward_ratio").min()
+@number("real_errors_block", ".0e")
+def largest_of_the_least_shares_on_the_block_model(real_errors):
+    return _errors(real_errors, "CSBM", "deviation").groupby("propagation")["median"].min().max()
+
+
+@claim("RG26")
+@number("real_errors_tanh", ".2f")
+def largest_difference_of_tanh_errors_and_spectrum(error_checks):
+    return _checks(error_checks, "orthogonal, tanh")["smoothing"].max()
+
+
+@claim("RG27")
+def least_share_of_an_error_left_on_cora(real_errors):
+    return _errors(real_errors, "Cora", "deviation")["median"].min()
+
+
+@claim("RG28")
+def dependence_of_the_ratio_on_the_loss(real_errors):
+    least = _least_ratios(real_errors).groupby("propagation")
+    return (least.max() - least.min()).min()
+
+
+def _checks(error_checks, network):
+    return error_checks[(error_checks["graph"] == "Cora") & (error_checks["network"] == network)]
+
+
+def _errors(real_errors, graph, quantity):
+    """One quantity of the errors of tanh networks."""
+    rows = real_errors[(real_errors["graph"] == graph) & (real_errors["network"] == "orthogonal, tanh")]
+    return rows[rows["quantity"] == quantity]
+
+
+def _least_ratios(real_errors):
+    """The smallest ratio on Cora: a Series by propagation and loss."""
+    return _errors(real_errors, "Cora", "ratio").groupby(["propagation", "loss"])["median"].min()
+
+
+@number("real_ratio_book", ".3f")
+def smallest_ratio_with_the_training_loss(real_errors):
+    return _least_ratios(real_errors)["metropolis", "all classes, training nodes"]
+
+
+@number("real_ratio_one", ".2f")
+def smallest_ratio_with_one_class(real_errors):
+    return _least_ratios(real_errors)["metropolis", "one class, all nodes"]
+
+
+@number("real_ratio_walk", ".2f")
+def smallest_ratio_with_one_class_under_the_random_walk(real_errors):
+    return _least_ratios(real_errors)["random_walk", "one class, all nodes"]
+
+
+def _shares_left(real_errors, kind):
+    """Percent of the deviation at the output that arrive at the input, of each loss."""
+    rows = _errors(real_errors, "Cora", "deviation")
+    return 100 * rows[(rows["propagation"] == kind) & (rows["layer"] == 0)]["median"]
+
+
+@number("real_left_least", ".0f")
+def least_percent_left_with_metropolis(real_errors):
+    return _shares_left(real_errors, "metropolis").min()
+
+
+@number("real_left_most", ".0f")
+def most_percent_left_with_metropolis(real_errors):
+    return _shares_left(real_errors, "metropolis").max()
+
+
+@number("real_walk_least", ".0f")
+def least_percent_left_with_the_random_walk(real_errors):
+    return _shares_left(real_errors, "random_walk").min()
+
+
+@number("real_walk_most", ".0f")
+def most_percent_left_with_the_random_walk(real_errors):
+    return _shares_left(real_errors, "random_walk").max()
 
 
 @claim("RG17")

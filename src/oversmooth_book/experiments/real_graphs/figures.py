@@ -1,6 +1,6 @@
 """Figures of the chapter on real graphs; those named ``_figure`` return each graph's axes, for the page to tint."""
 
-from oversmooth.drawing.theme import band, panels, style
+from oversmooth.drawing.theme import THEORY, band, panels, style
 from oversmooth_book.experiments.figures import draw_modes
 
 WITHOUT = (0, (4, 1.5))  # dashes of everything that does without the graph
@@ -15,7 +15,8 @@ FACTORS = {
     ("Glorot, ReLU", "graph"): ("both, ReLU", "relu"),
 }
 LIES_ON_ANOTHER = "Glorot, tanh"  # its backward signal, on that of the orthogonal network
-SIGNALS = {"deviation": r"$\sigma(\tilde B^{(k)})$", "norm": r"$\Vert\tilde B^{(k)}\Vert$", "ratio": "ratio"}
+SIGNALS = {"deviation": r"$\sigma(\tilde B^{(k)})$", "norm": r"$\Vert\tilde B^{(k)}\Vert$"}
+ERRORS = {"deviation": "deviation, share of that at the output", "ratio": "deviation over norm"}
 RUNS = {"loss": "loss / label entropy", "mean_error": r"$\Vert\mu(\tilde B^{(L)})\Vert$", "gradient": "gradient"}
 # Graph -> depths of the runs that are drawn, limits of the loss.
 SHOWN = {"Cora": ((8, 64), (0, 1.15)), "tolokers": ((8, 32), (0.85, 1.3))}
@@ -45,11 +46,27 @@ def factors_figure(bands):
 
 
 def backward_figure(signals):
-    """Deviation, norm and ratio of the backward signal, a panel each; columns as for `draw_signals`. The axes."""
-    figure, axes = panels(columns=3)
+    """Deviation and norm of the backward signal, a panel each; columns as for `draw_signals`. The axes."""
+    figure, axes = panels(columns=2)
     for ax, (quantity, label) in zip(axes, SIGNALS.items(), strict=True):
         draw_signals(ax, signals[signals["network"] != LIES_ON_ANOTHER], f"backward_{quantity}", label)
     axes[1].set_ylim(axes[0].get_ylim())
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return axes
+
+
+def errors_figure(table):
+    """Deviation above, ratio below, an operator each: columns propagation and those of `draw_errors`. The axes."""
+    figure, axes = panels(rows=2, columns=2, sharex=True, sharey="row")
+    names = {"metropolis": "Metropolis weights", "random_walk": "random walk"}
+    for i, (quantity, label) in enumerate(ERRORS.items()):
+        for k, kind in enumerate(names):
+            ax = axes[2 * i + k]
+            draw_errors(ax, table[table["propagation"] == kind], quantity, label)
+            ax.set_title(names[kind] if i == 0 else "")
+            ax.label_outer()
+    axes[0].set_ylim(1e-4, 1.5)
+    axes[2].set_ylim(1e-4, 1.5)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return axes
 
@@ -110,6 +127,18 @@ def draw_runs(ax, table, quantity, ylabel):
         look = style(WEIGHTS[network]) | line | {"markevery": max(1, len(rows) // 5)}
         ax.plot(rows["step"], rows[quantity], label=f"{network}, depth {depth}", **look)
     ax.set(xlabel="step", ylabel=ylabel)
+
+
+def draw_errors(ax, table, quantity, ylabel):
+    """One quantity of several losses' errors: columns graph, loss, quantity, layer, median, low, high."""
+    for k, ((graph, loss), rows) in enumerate(table.groupby(["graph", "loss"])):
+        band(ax, rows[rows["quantity"] == quantity], "layer", label=f"{graph}: {loss}", **style(k) | {"markevery": 5})
+        expected = rows[rows["quantity"] == "predicted"]
+        if quantity == "deviation":
+            label = None if k else "spectrum of $P$"
+            ax.plot(expected["layer"], expected["median"], label=label, **THEORY)
+    ax.set_yscale("log")
+    ax.set(xlabel=r"layer $k$   ($\leftarrow$ errors)", ylabel=ylabel)
 
 
 def draw_signals(ax, table, quantity, ylabel):

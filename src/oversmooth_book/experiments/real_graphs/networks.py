@@ -33,7 +33,7 @@ BACKWARD = (
     ("Cora", "Glorot, tanh"),
     ("Cora", "Glorot, ReLU"),
 )
-SIGNAL = ("backward_deviation", "backward_norm", "backward_ratio")  # columns of `layer_profile`
+SIGNAL = ("backward_deviation", "backward_norm")  # columns of `layer_profile`
 
 
 def network(setting):
