@@ -143,10 +143,12 @@ def test_chaotic_networks_are_drawn_more_often_at_the_greatest_depth(monkeypatch
     monkeypatch.setattr(experiment, "compare", pretend)
     experiment.compare_all(Setting(seeds=(0, 1, 2)), [4, 16], [0.01])
     experiment.compare_all(Setting(seeds=tuple(range(8))), [4, 16], [0.01])
+    experiment.compare_all(Setting(seeds=(0, 1)), [2, 4], [0.01])
     assert run == [
         ((0, 1, 2), [4, 16], experiment.ALL),
         ((3, 4, 5, 6, 7), [16], ("BatchNorm", "no graph")),
         (tuple(range(8)), [4, 16], experiment.ALL),
+        ((0, 1), [2, 4], experiment.ALL),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The claims DF1 to DF24 and the numbers in the chapter's text, from its published tables."""
+"""The claims DF1 to DF30 and the numbers in the chapter's text, from its published tables."""
 
 import math
 
@@ -28,8 +28,9 @@ def _first_modes(spectra):
     return enough.groupby("graph")["cumulative"].first()
 
 
-def _trained(table, operator, depth):
-    """Medians on real graphs, by graph."""
+def _trained(table, operator, deep=True):
+    """Medians on real graphs at the greatest or the least depth, by graph."""
+    depth = table["depth"].max() if deep else table["depth"].min()
     return table[(table["operator"] == operator) & (table["depth"] == depth)].set_index("graph")["median"]
 
 
@@ -130,6 +131,93 @@ def greatest_depth(depth_accuracy):
     return depth_accuracy["depth"].max()
 
 
+# Against what needs no depth
+
+
+def _on(table, column, value):
+    return table[table[column] == value]
+
+
+def _after(table, budget):
+    """The rows after the short or the long budget."""
+    steps = table.loc[table["steps"] > 0, "steps"]
+    return _on(table, "steps", steps.min() if budget == "short" else steps.max())
+
+
+def _of(baselines, communities, budget, kind):
+    """The median of the deflated network, or the best one of the shallow plain networks."""
+    rows = _after(_on(baselines, "communities", communities), budget)
+    return rows.loc[rows["name"].str.startswith(kind), "median"].max()
+
+
+def _mode(baselines, communities):
+    return _on(_on(baselines, "communities", communities), "depth", 0)["median"].iloc[0]
+
+
+def _leads(baselines, communities):
+    """By how much deep and deflated is ahead of the best shallow plain network, after each budget."""
+    return [
+        _of(baselines, communities, budget, "deflated") - _of(baselines, communities, budget, "plain")
+        for budget in ("short", "long")
+    ]
+
+
+@claim("DF25")
+def lead_where_communities_are_strong(baselines):
+    return max(_leads(baselines, "strong"))
+
+
+@claim("DF26")
+def lead_over_one_mode(baselines):
+    deep = [_of(baselines, "strong", budget, "deflated") for budget in ("short", "long")]
+    return max(deep) - _mode(baselines, "strong")
+
+
+@claim("DF27")
+def lag_where_communities_are_weak(baselines):
+    return -max(_leads(baselines, "weak"))
+
+
+@claim("DF28")
+def lead_where_neighbours_differ(baselines):
+    return _leads(baselines, "heterophilous")[0]
+
+
+@claim("DF29")
+def lead_where_neighbours_differ_after_many_steps(baselines):
+    return _leads(baselines, "heterophilous")[1]
+
+
+@number("deflated_weak_deep", ".2f")
+def deflated_where_communities_are_weak(baselines):
+    return _of(baselines, "weak", "short", "deflated")
+
+
+@number("deflated_weak_shallow", ".2f")
+def shallow_where_communities_are_weak(baselines):
+    return _of(baselines, "weak", "short", "plain")
+
+
+@number("deflated_differ_deep", ".2f")
+def deflated_where_neighbours_differ(baselines):
+    return _of(baselines, "heterophilous", "short", "deflated")
+
+
+@number("deflated_differ_shallow", ".2f")
+def shallow_where_neighbours_differ(baselines):
+    return _of(baselines, "heterophilous", "short", "plain")
+
+
+@number("deflated_differ_long", ".2f")
+def shallow_where_neighbours_differ_after_many_steps(baselines):
+    return _of(baselines, "heterophilous", "long", "plain")
+
+
+@number("deflated_differ_mode", ".2f")
+def one_mode_where_neighbours_differ(baselines):
+    return _mode(baselines, "heterophilous")
+
+
 # Other remedies
 
 
@@ -188,12 +276,12 @@ def largest_second_share_on_sparse_graphs(spectra):
 
 @claim("DF19")
 def deep_deflated_less_shallow_plain_on_cora(real_accuracy):
-    return _trained(real_accuracy, "deflated", 101)["Cora"] - _trained(real_accuracy, "plain", 11)["Cora"]
+    return _trained(real_accuracy, "deflated")["Cora"] - _trained(real_accuracy, "plain", deep=False)["Cora"]
 
 
 @claim("DF20")
 def loss_of_deflated_over_plain_on_cora(real_loss):
-    return _trained(real_loss, "deflated", 101)["Cora"] / _trained(real_loss, "plain", 101)["Cora"]
+    return _trained(real_loss, "deflated")["Cora"] / _trained(real_loss, "plain")["Cora"]
 
 
 @claim("DF21")
@@ -208,12 +296,51 @@ def largest_share_of_the_first_modes_on_sparse_graphs(spectra):
 
 @claim("DF23")
 def largest_loss_of_deflated_over_plain(real_loss):
-    return (_trained(real_loss, MORE, 101) / _trained(real_loss, "plain", 101))[list(SMOOTH)].max()
+    return (_trained(real_loss, MORE) / _trained(real_loss, "plain"))[list(SMOOTH)].max()
+
+
+def _deep(real_shallow, graph):
+    return _on(real_shallow, "graph", graph).set_index("operator")["median"][MORE]
+
+
+def _best_shallow(real_shallow, graph, budget="short"):
+    plain = _on(_on(real_shallow, "graph", graph), "operator", "plain")
+    return _after(plain, budget)["median"].max()
 
 
 @claim("DF24")
-def smallest_gain_of_deep_deflated_over_shallow_plain(real_accuracy):
-    return (_trained(real_accuracy, MORE, 101) - _trained(real_accuracy, "plain", 11))[list(SMOOTH)].min()
+def deep_deflated_less_shallow_plain_on_karate(real_shallow):
+    return _deep(real_shallow, "karate") - _best_shallow(real_shallow, "karate")
+
+
+@claim("DF30")
+def deep_deflated_less_shallow_plain_with_more_steps_on_digits(real_shallow):
+    return _deep(real_shallow, "digits") - _best_shallow(real_shallow, "digits", "long")
+
+
+@number("deflated_karate_deep", ".2f")
+def deep_deflated_on_karate(real_shallow):
+    return _deep(real_shallow, "karate")
+
+
+@number("deflated_karate_shallow", ".2f")
+def shallow_plain_on_karate(real_shallow):
+    return _best_shallow(real_shallow, "karate")
+
+
+@number("deflated_digits_deep", ".2f")
+def deep_deflated_on_digits(real_shallow):
+    return _deep(real_shallow, "digits")
+
+
+@number("deflated_digits_shallow", ".2f")
+def shallow_plain_on_digits(real_shallow):
+    return _best_shallow(real_shallow, "digits")
+
+
+@number("deflated_digits_long", ".2f")
+def shallow_plain_on_digits_after_many_steps(real_shallow):
+    return _best_shallow(real_shallow, "digits", "long")
 
 
 @number("deflated_classes_csbm", ".2f")

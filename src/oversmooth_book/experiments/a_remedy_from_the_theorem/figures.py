@@ -29,7 +29,7 @@ def theory_figure(walk, metropolis, trap_loss, trap_gradient):
 
 
 def training_figure(accuracy, loss, conditions):
-    """Accuracy and loss against depth, above the accuracy in nine conditions.
+    """Accuracy and loss against depth, above the accuracy in six conditions.
 
     Tables as for `draw_depth_training`; columns classes, share, operator, median, low, high.
     """
@@ -40,6 +40,41 @@ def training_figure(accuracy, loss, conditions):
     draw_conditions(wide, conditions.assign(group=group, case=case), "share of nodes with a label")
     wide.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     right.legend(fontsize=8.5)
+
+
+def baseline_figure(table):
+    """A panel for each kind of communities; columns communities, name, depth, steps, median, low, high."""
+    groups = table.groupby("communities", sort=False)
+    _, axes = panels(columns=groups.ngroups, height=3.2, sharey=True)
+    for ax, (communities, rows) in zip(axes, groups, strict=True):
+        draw_baselines(ax, rows)
+        ax.set_title(communities)
+    axes[1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+
+
+def draw_baselines(ax, table):
+    """Test accuracy of every network, a marker for each budget: columns name, depth, steps, median, low, high."""
+    table = table.assign(label=[_labelled(*key) for key in zip(table["name"], table["depth"], strict=True)])
+    names = list(dict.fromkeys(table.sort_values("depth")["label"]))
+    steps = sorted(set(table["steps"]) - {0})
+    for k, budget in enumerate(steps):
+        rows = table[table["steps"] == budget]
+        _draw_ranges(ax, rows, names, style(k) | {"markersize": 8}, 0.3 * (k - 0.5), f"{budget} steps")
+    _draw_ranges(ax, table[table["steps"] == 0], names, {"color": "0.35", "marker": "D"}, 0)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(0.3, 1.02)
+    ax.set_xlabel("test accuracy")
+
+
+def _draw_ranges(ax, rows, names, look, shift, label=None):
+    at = [names.index(name) + shift for name in rows["label"]]
+    errors = [rows["median"] - rows["low"], rows["high"] - rows["median"]]
+    ax.errorbar(rows["median"], at, xerr=errors, capsize=3, label=label, **look | {"linestyle": "none"})
+
+
+def _labelled(name, depth):
+    return f"{name.split(', random')[0]}, depth {depth}" if depth else name
 
 
 def compared_figure(accuracy, modes):

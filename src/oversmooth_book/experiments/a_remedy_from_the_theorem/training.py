@@ -18,6 +18,7 @@ from oversmooth_book.experiments.common import Setting, accuracy, descend, label
 
 # Classes -> block model, of mean degree 16 to 19.
 BLOCKS = {2: {}, 3: {"num_classes": 3, "p_in": 0.1, "p_out": 0.02}, 4: {"num_classes": 4, "p_in": 0.12, "p_out": 0.02}}
+SHARES = (0.02, 0.1)  # of the labels
 # Name -> kind of P, and whether it is deflated.
 OPERATORS = {
     "plain": ("metropolis", False),
@@ -84,17 +85,23 @@ def operator(name, data, modes=1):
     return osm.deflate(P, min(modes, data.num_nodes - 1)) if deflated else P
 
 
-def fitted(setting, P, data, labelled, test):
-    """Networks after training, a dictionary for each seed of the weights: network, loss (labelled), accuracy (test)."""
+def fitted(setting, P, data, labelled, test, longer=1):
+    """Networks after training: rows of network (its seed), steps, loss (labelled), accuracy (test).
+
+    After the setting's steps; with ``longer`` = 5 also after five times as many, of the same run.
+    """
     widths = [data.num_features, *[setting.width] * (setting.depth - 1), int(data.y.max()) + 1]
     options = {"seed": setting.seeds, "init": setting.init, "output_bias": True}
     net = osm.Network(P, widths, setting.activation, setting.weight_scale, **options)
-    budget = {"optimizer": setting.optimizer, "lr": setting.step_size, "steps": setting.steps}
+    budget = {"optimizer": setting.optimizer, "lr": setting.step_size, "steps": longer * setting.steps}
     records = {"record_every": max(1, setting.steps), "test_mask": test}
     table = osm.fit(net, data.x, data.y, setting.loss, labelled, **budget, **records).table
-    last = table[table["step"] == setting.steps]
-    rows = zip(setting.seeds, last["loss"], last["test_accuracy"], strict=True)
-    return [{"network": seed, "loss": loss, "accuracy": hit} for seed, loss, hit in rows]
+    rows = []
+    for steps in dict.fromkeys((setting.steps, longer * setting.steps)):
+        last = table[table["step"] == steps]
+        found = zip(setting.seeds, last["loss"], last["test_accuracy"], strict=True)
+        rows += [{"network": seed, "steps": steps, "loss": loss, "accuracy": hit} for seed, loss, hit in found]
+    return rows
 
 
 def batch(setting, name, depth, modes=1, classes=2, share=0.1, *, seed):
@@ -103,35 +110,38 @@ def batch(setting, name, depth, modes=1, classes=2, share=0.1, *, seed):
     return fitted(replace(setting, depth=depth), operator(name, data, modes), data, labelled, test)
 
 
-def depths_trained(setting, depths, graphs, jobs=2):
-    """Against depth, two classes, a tenth of the labels: name (operator), depth, seed, network, loss, accuracy."""
+def depths_trained(setting, depths, seeds, jobs=2):
+    """Against depth, two classes, a tenth of the labels: name (operator), depth, seed, network, steps, loss, accuracy.
+
+    ``seeds``: of the graphs, as below; ``setting.seeds`` of the weights.
+    """
     grid = {"name": list(OPERATORS), "depth": list(depths)}
-    return osm.sweep(functools.partial(batch, setting), grid, range(graphs), jobs)
+    return osm.sweep(functools.partial(batch, setting), grid, seeds, jobs)
 
 
-def conditions(setting, graphs, jobs=2):
-    """Classes and labels: name, depth, classes, share, modes, seed, network, loss, accuracy, operator.
+def conditions(setting, seeds, jobs=2):
+    """Classes and labels: name, depth, classes, share, modes, seed, network, steps, loss, accuracy, operator.
 
-    Two to four classes, three shares of labels. The deflated walk runs twice where there are more than two classes:
+    Two to four classes, two shares of labels. The deflated walk runs twice where there are more than two classes:
     also with one mode for each class but one (operator `MORE`).
     """
     cells = []
     for classes in BLOCKS:
-        for share in (0.02, 0.1, 0.5):
+        for share in SHARES:
             for name, modes in dict.fromkeys([("plain, random walk", 1), (WALK, 1), (WALK, classes - 1)]):
                 cell = {"name": name, "depth": setting.depth, "classes": classes, "share": share, "modes": modes}
                 cells.append(cell)
-    return _named(osm.sweep(functools.partial(batch, setting), cells, range(graphs), jobs))
+    return _named(osm.sweep(functools.partial(batch, setting), cells, seeds, jobs))
 
 
-def modes_kept(setting, counts, graphs, jobs=2):
-    """From the deflated walk to a flat spectrum: name, depth, modes (never fade), seed, network, loss, accuracy.
+def modes_kept(setting, counts, seeds, jobs=2):
+    """From the deflated walk to a flat spectrum: name, depth, modes (never fade), seed, network, steps, loss, accuracy.
 
     The polynomial that does without eigenvectors is named filter and has modes = 0.
     """
     cells = [{"name": WALK, "depth": setting.depth, "modes": count} for count in counts]
     cells.append({"name": "filter", "depth": setting.depth, "modes": 0})
-    return osm.sweep(functools.partial(batch, setting), cells, range(graphs), jobs)
+    return osm.sweep(functools.partial(batch, setting), cells, seeds, jobs)
 
 
 def _named(runs):
@@ -206,7 +216,7 @@ def on_graph(setting, graph, name, modes, depth, seed):
 
 
 def depths_on_graphs(setting, graphs, depths, jobs=2):
-    """Real graphs: graph, name, modes, depth, seed, network, loss, accuracy, operator (plain, deflated, `MORE`)."""
+    """Real graphs: graph, name, modes, depth, seed, network, steps, loss, accuracy, operator (as in `conditions`)."""
     cells = []
     for graph in graphs:
         classes = int(common.graph(graph).y.max()) + 1

@@ -19,8 +19,8 @@ FAMILIES = {
     "norms": ("BatchNorm", "PairNorm", "mean subtraction", "LayerNorm"),
     "weights and edges": ("orthogonal", "large weights", "DropEdge", "no graph"),
 }
-# Where gradients explode, at the greatest depth, rounding decides at which loss a run ends; more draws make up for it.
-CHAOTIC, MANY = ("BatchNorm", "no graph"), 8
+# Where gradients explode, in deep networks, rounding decides at which loss a run ends; more draws make up for it.
+CHAOTIC, MANY, DEEP = ("BatchNorm", "no graph"), 8, 16
 ALL = ("plain", *(remedy for family in FAMILIES.values() for remedy in family))
 
 
@@ -114,8 +114,8 @@ def _outcome(setting, graph, remedy, depth, lr, seed):
 
 
 def compare_all(setting, depths, rates):
-    """`compare` for all remedies, and with `MANY` seeds for the `CHAOTIC` ones at the last depth."""
-    more = tuple(range(len(setting.seeds), MANY))
+    """`compare` for all remedies, and with `MANY` seeds for the `CHAOTIC` ones at the last depth, if it is `DEEP`."""
+    more = tuple(range(len(setting.seeds), MANY)) if depths[-1] >= DEEP else ()
     parts = [compare(setting, depths, rates)]
     parts += [compare(replace(setting, seeds=more), depths[-1:], rates, CHAOTIC)] if more else []
     return pd.concat(parts, ignore_index=True)
