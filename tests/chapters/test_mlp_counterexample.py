@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from cases import EXACT
+from cases import EXACT, ITERATIVE
 
 import oversmooth as osm
 from oversmooth_book.experiments.common import signs
@@ -232,3 +232,32 @@ def test_settings_are_counted():
     gnn = (table["network"] == "gnn") & (table["depth"] == 41)
     table.loc[gnn & (table["scale"] == 1), "learned"] = ["some", "none"]
     assert claims.settings_where_the_mlp_and_a_gnn_learn(table) == 1
+
+
+def test_flat_perceptrons_by_autograd_and_least_squares():
+    setting = replace(SETTING, depth=5, width=6, seeds=(3, 4))
+    table = experiment.flat_perceptrons(setting).set_index(["activation", "seed"])
+    data = setting.data()
+    X, Y = data.x, signs(data.y)
+    best = float(np.square(Y.numpy() - X.numpy() @ np.linalg.lstsq(X.numpy(), Y.numpy(), rcond=None)[0]).mean())
+    assert table["best"].to_numpy() == pytest.approx(best, rel=EXACT)
+    widths = [data.num_features, *[6] * 4, 1]
+    net = osm.Network(osm.Propagation.identity(len(X)), widths, "relu", seed=4)
+    net = osm.train_last_layer(net, X, Y, budget=3.0)
+    loss = (net(X) - Y).square().mean()
+    loss.backward()
+    assert table.loc[("relu", 4), "loss"] == pytest.approx(loss.item(), rel=EXACT)
+    largest = max(float(weight.grad.norm()) for weight in net.weights[:-1])
+    assert table.loc[("relu", 4), "gradient"] == pytest.approx(largest, rel=EXACT)
+    wide = experiment.flat_perceptrons(replace(setting, width=16)).query("activation == 'identity'")
+    assert (wide["gradient"] == 0).all() and np.allclose(wide["loss"], best, rtol=ITERATIVE)
+
+
+def test_flat_perceptrons_are_judged_by_activation():
+    rows = [("identity", 0.0, 0.45, 0.45), ("relu", 2e-6, 0.999, 0.45), ("gelu", 1e-3, 0.8, 0.45)]
+    table = pd.DataFrame(rows, columns=["activation", "gradient", "loss", "best"])
+    assert claims.largest_gradient_of_relu_and_gelu(table) == 1e-3  # M20 fails
+    assert claims.smallest_loss_of_relu_and_gelu(table) == 0.8  # M21 fails
+    assert claims.largest_gradient_of_linear_mlps(table) == 0
+    table.loc[0, "gradient"] = 1e-8
+    assert claims.largest_gradient_of_linear_mlps(table) == 1e-8  # M22 fails

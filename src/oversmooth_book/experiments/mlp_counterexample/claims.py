@@ -1,4 +1,4 @@
-"""The claims M1 to M18 and the numbers in the chapter's text, from its published tables."""
+"""The claims of the chapter, M1 and on, and the numbers in the chapter's text, from its published tables."""
 
 import numpy as np
 
@@ -80,6 +80,45 @@ def largest_gradient_of_the_mlp(generic_gradient):
 @number("counter_gnn_41", ".1e")
 def median_gradient_of_the_deep_gnn(generic_gradient):
     return _of(generic_gradient, network="gnn", depth=41)["median"].iloc[0]
+
+
+def _bent(flat_perceptrons):
+    return flat_perceptrons[flat_perceptrons["activation"] != "identity"]
+
+
+@claim("M20")
+def largest_gradient_of_relu_and_gelu(flat_perceptrons):
+    return _bent(flat_perceptrons)["gradient"].max()
+
+
+@claim("M21")
+def smallest_loss_of_relu_and_gelu(flat_perceptrons):
+    return _bent(flat_perceptrons)["loss"].min()
+
+
+@claim("M22")
+def largest_gradient_of_linear_mlps(flat_perceptrons):
+    return _of(flat_perceptrons, activation="identity")["gradient"].max()
+
+
+@number("counter_relu", ".0e")
+def largest_gradient_with_relu(flat_perceptrons):
+    return _of(flat_perceptrons, activation="relu")["gradient"].max()
+
+
+@number("counter_gelu", ".0e")
+def largest_gradient_with_gelu(flat_perceptrons):
+    return _of(flat_perceptrons, activation="gelu")["gradient"].max()
+
+
+@number("counter_linear_loss", ".2f")
+def largest_loss_of_linear_mlps(flat_perceptrons):
+    return _of(flat_perceptrons, activation="identity")["loss"].max()
+
+
+@number("counter_linear_best", ".2f")
+def loss_of_the_best_linear_map(flat_perceptrons):
+    return flat_perceptrons["best"].iloc[0]
 
 
 # The dial

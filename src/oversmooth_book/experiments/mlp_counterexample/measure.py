@@ -15,6 +15,8 @@ from oversmooth_book.experiments.common import Setting, clear_of_rounding, log_s
 REFERENCE = Setting()
 # The twin's gradient is a sum of numbers of size one: rounding may decide the digits of a smaller result (M3).
 ROUNDING = 1e-12
+# Three activations with which an MLP of norm 1 is flat, too: linear, and two whose slopes are mostly below 1.
+FLAT = ("identity", "relu", "gelu")
 DIAL = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -98,6 +100,23 @@ def trained_last_layers(setting, depths):
         P = one.propagation()
         for depth in depths:
             tables.append(_trained(replace(one, depth=depth), P).assign(network=name, rate=P.rate))
+    return pd.concat(tables, ignore_index=True)
+
+
+def flat_perceptrons(setting):
+    """Random MLPs, last layer trained: activation, seed, gradient (the largest of the layers k < L), loss, best.
+
+    best is the smallest loss of any linear map of the features; a gradient below 1e-9 of a linear MLP is rounding, 0.
+    """
+    X, Y = setting.data().x, signs(setting.data().y)
+    best = float((Y - X @ torch.linalg.lstsq(X, Y).solution).square().mean())
+    tables = []
+    for activation in FLAT:
+        one = replace(setting, kind="identity", activation=activation)
+        table = _trained(one, one.propagation())[["seed", "gradient", "loss"]]
+        if activation == "identity":
+            table["gradient"] = clear_of_rounding(table["gradient"])
+        tables.append(table.assign(activation=activation, best=best))
     return pd.concat(tables, ignore_index=True)
 
 

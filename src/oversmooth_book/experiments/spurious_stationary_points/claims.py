@@ -1,4 +1,4 @@
-"""The claims of the chapter and the numbers in the chapter's text, from its published tables."""
+"""The claims of the chapter, SP1 and on, and the numbers in the chapter's text, from its published tables."""
 
 import math
 
@@ -57,21 +57,40 @@ def _deepest(table, how):
     return rows.loc[rows["depth"].idxmax()]
 
 
-def _flat(random_networks):
-    """Those with hardly any gradient."""
-    return random_networks[random_networks["total"] < 1e-3]
+def _flat(random_networks, perceptrons=False):
+    """The graph networks, or the perceptrons, with hardly any gradient."""
+    kind = (random_networks["kind"] == "identity") == perceptrons
+    return random_networks[kind & (random_networks["total"] < 1e-3)]
 
 
-def _growth(plateaus, descent, least_depth):
-    """By which factor the plateau grows with each layer, from the depths that every seed left."""
-    rows = plateaus[((plateaus["rate"] == "sgd") == descent) & (plateaus["depth"] >= least_depth)]
-    steps = rows.groupby("depth").filter(lambda seeds: seeds["left"].all()).groupby("depth")["steps"].median()
-    return math.exp(log_slope(steps.index, steps))
+def _left_by_all(plateaus):
+    """Median plateaus of gradient descent, of the depths that every seed left: from graph to depth -> steps."""
+    descent = plateaus[plateaus["recipe"] == "sgd"]
+    left = descent.groupby("depth").filter(lambda seeds: seeds["left"].all())
+    return left.groupby(["graph_seed", "depth"])["steps"].median()
 
 
-def _adam_deepest(plateaus):
-    adam = plateaus[plateaus["rate"] != "sgd"]
-    return adam[adam["depth"] == adam["depth"].max()]
+def _growths(plateaus):
+    """By which factor the plateau of gradient descent grows with each layer, on each graph."""
+    medians = _left_by_all(plateaus)
+    steps = {graph: rows.droplevel(0) for graph, rows in medians.groupby("graph_seed")}
+    return {graph: math.exp(log_slope(rows.index, rows)) for graph, rows in steps.items()}
+
+
+def _adam(plateaus, deepest):
+    """Adam's plateaus at the largest or the smallest depth."""
+    adam = plateaus[plateaus["recipe"] != "sgd"]
+    return adam[adam["depth"] == (adam["depth"].max() if deepest else adam["depth"].min())]
+
+
+def _fall(falls, largest):
+    """The row of the largest or the smallest step size."""
+    return falls.loc[falls["step_size"].idxmax() if largest else falls["step_size"].idxmin()]
+
+
+def _falls_of(ways_down, model):
+    """The largest fall along the line, network by network."""
+    return ways_down[ways_down["model"] == model].groupby("graph_seed")["fall"].max()
 
 
 def _curvature(eigenvalues, model="gnn"):
@@ -96,8 +115,13 @@ def largest_gradient_of_the_deep_gnn(figure_one_end):
 
 
 @claim("SP3")
+@number("sp_fig_mlp_graphs", ".2f")
+def largest_loss_of_the_deep_mlp(perceptrons):
+    return perceptrons["share"].max()
+
+
 @number("sp_fig_mlp", ".2f")
-def largest_loss_of_the_deep_mlp(figure_one_end):
+def largest_loss_of_the_deep_mlp_of_the_figure(figure_one_end):
     return _end(figure_one_end, "mlp", deep=True)["share"].max()
 
 
@@ -170,14 +194,16 @@ def smallest_loss_without_gradient(random_networks):
 
 
 @claim("SP16")
-@number("sp_mean_left", ".4f")
+@number("sp_mean_left", ".3f")
 def largest_mean_error_left(first_check):
-    return first_check["mean_error"].max()
+    return first_check["left"].max()
 
 
 @claim("SP17")
-def mean_error_over_the_predicted_one(first_check):
-    return first_check["quotient"].max()
+@number("sp_tenth", ".2f")
+def time_to_a_tenth_of_the_mean_error(first_check):
+    times = first_check["tenth"]
+    return times.loc[times.map(math.log).abs().idxmax()]
 
 
 @claim("SP18")
@@ -186,13 +212,15 @@ def distance_of_the_last_loss_from_the_variance(first_check):
 
 
 @claim("SP19")
-def growth_of_the_plateau_times_the_rate(plateaus, graphs):
-    return _growth(plateaus, descent=True, least_depth=5) * _rate(graphs)
+def growth_of_the_plateau_times_the_rate(plateaus):
+    rates = plateaus[plateaus["recipe"] == "sgd"].groupby("graph_seed")["rate"].first()
+    growths = [growth * rates[graph] for graph, growth in _growths(plateaus).items()]
+    return max(growths, key=lambda growth: abs(math.log(growth)))
 
 
 @claim("SP20")
 def share_that_leaves_with_adam(plateaus):
-    return _adam_deepest(plateaus)["left"].mean()
+    return _adam(plateaus, deepest=True)["left"].mean()
 
 
 def _on_map(large_weights_map, recipe="Adam"):
@@ -264,9 +292,9 @@ def least_way_down_of_the_mlp(eigenvalues):
 
 
 @claim("SP26")
-@number("sp_plane_gnn", ".3f")
-def smallest_loss_around_the_gnn(planes):
-    return planes.loc[planes["model"] == "gnn", "loss"].min()
+@number("sp_down_gnn", ".0e")
+def largest_fall_along_the_gnn_s_way_down(ways_down):
+    return _falls_of(ways_down, "gnn").max()
 
 
 @claim("SP27")
@@ -289,6 +317,91 @@ def largest_gradient_of_the_hidden_layers(hidden_gradients):
     return _at(_trapped(hidden_gradients), 41)["gradient"].max()
 
 
+@claim("SP31")
+@number("sp_many_flat_mlp")
+def perceptrons_without_gradient(random_networks):
+    return len(_flat(random_networks, perceptrons=True))
+
+
+@claim("SP32")
+def share_of_the_deep_networks_without_gradient(random_networks):
+    ours = random_networks[(random_networks["kind"] != "identity") & (random_networks["scale"] == 1)]
+    return (_at(ours, ours["depth"].max())["total"] < 1e-3).mean()
+
+
+@claim("SP33")
+def share_that_falls_back_at_the_largest_step(falls):
+    row = _fall(falls, largest=True)
+    return row["fell"] / row["networks"]
+
+
+@claim("SP34")
+def networks_that_fall_back_at_the_smallest_step(falls):
+    row = _fall(falls, largest=False)
+    return row["fell"] + row["networks"] - row["ended"]
+
+
+@claim("SP35")
+def share_that_falls_back_just_where_the_curvature_says(falls):
+    return falls["agree"].sum() / falls["networks"].sum()
+
+
+@claim("SP36")
+@number("sp_down_mlp", ".2f")
+def least_fall_along_the_mlp_s_way_down(ways_down):
+    return _falls_of(ways_down, "mlp").min()
+
+
+@claim("SP37")
+def least_mean_of_the_last_layer_over_its_bound(mean_kept):
+    return (mean_kept["mean"] / mean_kept["bound"]).min(skipna=False)
+
+
+@number("sp_mean_layer", ".0f")
+def last_layer_at_which_the_mean_rules(mean_kept):
+    return mean_kept["layer"].max()
+
+
+@number("sp_mean_low", ".2f")
+def least_mean_of_the_last_layer(mean_kept):
+    return mean_kept["mean"].min()
+
+
+@number("sp_mean_bound", ".2f")
+def least_bound_on_the_mean(mean_kept):
+    return mean_kept["bound"].min()
+
+
+@number("sp_fall_networks")
+def networks_that_may_fall_back(falls):
+    return falls["networks"].max()
+
+
+@number("sp_fell_middle")
+def networks_that_fall_back_at_the_middle_step(falls):
+    return falls.sort_values("step_size")["fell"].iloc[1]
+
+
+@number("sp_fall_agree")
+def networks_for_which_the_rule_is_right(falls):
+    return falls["agree"].sum()
+
+
+@number("sp_fall_cases")
+def networks_and_steps_that_may_fall_back(falls):
+    return falls["networks"].sum()
+
+
+@number("sp_fall_high", ".0f")
+def largest_curvature_after_leaving(leaving_curvature):
+    return leaving_curvature["highest"].max()
+
+
+@number("sp_fall_low", ".0f")
+def smallest_curvature_after_leaving(leaving_curvature):
+    return leaving_curvature["highest"].min()
+
+
 @number("sp_rate", "g")
 def step_size_of_the_first_figure(recipes):
     return _recipe(recipes, "step size, figure one")
@@ -302,6 +415,11 @@ def budget_of_the_last_layer(recipes):
 @number("sp_sgd", "g")
 def step_size_of_gradient_descent(recipes):
     return _recipe(recipes, "step size, sgd")
+
+
+@number("sp_first", "g")
+def step_size_of_the_first_steps(recipes):
+    return _recipe(recipes, "step size, first steps")
 
 
 @number("sp_descent_steps", ".0f")
@@ -385,7 +503,7 @@ def gradient_on_the_karate_club(hidden_gradients):
 
 @number("sp_many")
 def random_networks_drawn(random_networks):
-    return len(random_networks)
+    return (random_networks["kind"] != "identity").sum()
 
 
 @number("sp_many_flat")
@@ -433,14 +551,14 @@ def ratio_after_training(layers):
     return _medians(layers, "backward_ratio", "gnn", "trained").min()
 
 
-@number("sp_mean_feature", ".2f")
-def norm_of_the_mean_feature(graphs):
-    return graphs.set_index("graph").loc["CSBM", "mean_feature"]
+@number("sp_mean_feature_low", ".2f")
+def smallest_mean_feature(first_check):
+    return first_check["mean_feature"].min()
 
 
-@number("sp_decay", ".3f")
-def predicted_decay_of_a_step(first_steps):
-    return first_steps.query("quantity == 'predicted' and step == 1")["median"].item()
+@number("sp_mean_feature_high", ".2f")
+def largest_mean_feature(first_check):
+    return first_check["mean_feature"].max()
 
 
 @number("sp_loss_move", ".0e")
@@ -450,32 +568,33 @@ def largest_move_of_the_loss(first_check):
 
 @number("sp_growth", ".2f")
 def growth_of_the_plateau_of_descent(plateaus):
-    return _growth(plateaus, descent=True, least_depth=5)
+    growths = sorted(_growths(plateaus).values())
+    return sum(growths) / len(growths)
 
 
-@number("sp_growth_adam", ".1f")
-def growth_of_the_plateau_of_adam(plateaus):
-    return _growth(plateaus, descent=False, least_depth=17)
+@number("sp_adam_shallow", ".0f")
+def longest_plateau_of_adam_at_the_smallest_depth(plateaus):
+    return _adam(plateaus, deepest=False)["steps"].max()
 
 
-@number("sp_inverse_rate", ".2f")
-def inverse_of_the_rate(graphs):
-    return 1 / _rate(graphs)
+@number("sp_label_low", ".2f")
+def smallest_rate_of_the_labels(plateaus):
+    return plateaus.query("recipe == 'sgd'")["rate"].min()
 
 
-@number("sp_inverse_square", ".2f")
-def inverse_square_of_the_rate(graphs):
-    return _rate(graphs) ** -2
+@number("sp_label_high", ".2f")
+def largest_rate_of_the_labels(plateaus):
+    return plateaus.query("recipe == 'sgd'")["rate"].max()
 
 
 @number("sp_adam_depth")
 def depth_that_adam_does_not_leave(plateaus):
-    return _adam_deepest(plateaus)["depth"].iloc[0]
+    return _adam(plateaus, deepest=True)["depth"].iloc[0]
 
 
 @number("sp_plateau_7", ".0f")
 def plateau_of_seven_layers(plateaus):
-    return plateaus.query("rate == 'sgd' and depth == 7")["steps"].median()
+    return plateaus.query("recipe == 'sgd' and depth == 7")["steps"].median()
 
 
 def _line(large_weights_lines, line):
@@ -536,8 +655,3 @@ def factor_of_the_downward_curvature(eigenvalues):
 @number("sp_rate_lambda", ".2f")
 def rate_of_the_block_model(graphs):
     return _rate(graphs)
-
-
-@number("sp_plane_mlp", ".2f")
-def loss_at_the_mlp(planes):
-    return planes.query("model == 'mlp' and first == 0 and second == 0")["loss"].item()

@@ -60,27 +60,29 @@ def three_numbers_figure(layers):
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
 
 
-def training_figure(first, plateaus, rate):
-    """The first steps, and the plateaus (``rate``: λ)."""
-    _, axes = panels(columns=2, height=3.7)
+def training_figure(first, plateaus, falls, rate):
+    """The first steps, the plateaus (``rate``: λ), and the share of networks that have left at three step sizes."""
+    _, axes = panels(columns=3, height=3.5)
     draw_first_steps(axes[0], first)
     draw_plateaus(axes[1], plateaus, rate)
-    _titled(axes, ["the mean goes first", "length of the plateau"])
+    draw_falls(axes[2], falls)
+    _titled(axes, ["the mean goes first", "length of the plateau", "too large a step"])
     for ax in axes:
         ax.legend(fontsize=8.5)
 
 
-def landscape_figure(planes, curved, values):
-    """The loss around both networks, around the GNN along its eigenvectors, and the eigenvalues."""
+def landscape_figure(downwards, planes, values):
+    """The ways down of both networks, the loss around them along their eigenvectors, and the eigenvalues."""
     figure, axes = panels(rows=2, columns=2, height=3.6)
     for ax, model in zip(axes[:2], MODELS, strict=True):
-        filled = draw_loss_plane(ax, planes[planes["model"] == model])
-    draw_loss_plane(axes[2], curved, ("most downwards", "most upwards"))
+        filled = draw_loss_plane(ax, planes[planes["model"] == model], ("most downwards", "most upwards"))
+    draw_ways_down(axes[2], downwards)
     draw_eigenvalues(axes[3], values)
     figure.colorbar(filled, ax=axes[1], label="loss", ticks=[0, 0.5, 1, 1.5, 2])
-    _titled(axes, ["GNN, random plane", "MLP, same plane", "GNN, its eigenvectors", "curvature against depth"])
+    _titled(axes, ["GNN, its eigenvectors", "MLP, its eigenvectors", "the way down", "curvature against depth"])
     axes[3].set_ylim(1e-8, 3e2)
     axes[3].legend(fontsize=7.5, loc="lower left")
+    axes[2].legend(fontsize=8.5, loc="center left")
 
 
 def _titled(axes, titles):
@@ -177,12 +179,17 @@ def draw_ways(ax, table, ylabel, log=True):
 
 
 def draw_gradient_loss(ax, table):
-    """Networks as points: whole gradient, and loss over label variance, from depth, total, share."""
-    depths = sorted(table["depth"].unique())
-    for k, depth in enumerate(depths):
-        rows, look = table[table["depth"] == depth], style(k)
+    """Networks as points: whole gradient, and loss over label variance, from kind, depth, total, share.
+
+    Graph networks have a colour for each depth, perceptrons (kind "identity") are black crosses at every depth.
+    """
+    perceptrons = table["kind"] == "identity"
+    for k, (depth, rows) in enumerate(table[~perceptrons].groupby("depth")):
+        look = style(k)
         points = {"color": look["color"], "marker": look["marker"], "alpha": 0.75, "linewidths": 0}
-        ax.scatter(rows["total"], rows["share"], s=26, label=f"depth {depth}", **points)
+        ax.scatter(rows["total"], rows["share"], s=26, label=f"GNN, depth {depth}", **points)
+    rows = table[perceptrons]
+    ax.scatter(rows["total"], rows["share"], s=18, marker="x", color="black", linewidths=0.9, label="MLP, same depths")
     ax.axhline(1, label="label variance", **THEORY)
     ax.set_xscale("log")
     ax.set(xlabel="norm of the whole gradient", ylabel="loss / label variance", ylim=(0, 1.08))
@@ -196,39 +203,46 @@ def draw_three_numbers(ax, table, quantity, ylabel):
 
 
 def draw_first_steps(ax, table):
-    """Loss, gradient and mean error over their start, and its prediction, from quantity, step, median, low, high."""
-    labels = {"loss": "loss", "gradient": "whole gradient", "mean_error": "mean error"}
-    for k, (name, label) in enumerate(labels.items()):
-        band(ax, table[table["quantity"] == name], "step", label=label, **style(k))
-    theory = table[table["quantity"] == "predicted"]
-    ax.plot(theory["step"], theory["median"], **THEORY, label="mean error, predicted")
+    """Loss, gradient and mean error over their start, a line a graph, and exp(−time): graph_seed, time, the three."""
+    labels = {"loss": ("loss", 1.2), "mean_error": ("mean error", 2.6), "gradient": ("whole gradient", 0.8)}
+    for k, (name, (label, width)) in enumerate(labels.items()):
+        for graph, rows in table.groupby("graph_seed"):
+            first = graph == table["graph_seed"].min()
+            line = {"color": style(k)["color"], "linewidth": width, "alpha": 0.8}
+            ax.plot(rows["time"], rows[name], label=label if first else None, **line)
+    time = np.linspace(0, table["time"].max(), 2)
+    ax.plot(time, np.exp(-time), **THEORY, label="mean error, predicted")
     ax.set_yscale("log")
-    low = 0.3 * table[table["quantity"] == "mean_error"]["median"].min()
-    ax.set(xlabel="step of gradient descent", ylabel="share of the start", ylim=(low, 3))
+    ax.set(xlabel="time in predicted units", ylabel="share of the start", ylim=(0.005, 3))
 
 
 def draw_plateaus(ax, table, rate):
-    """How long the plateau lasts, from rate (the recipe), depth, seed, steps, left; triangles: it outlasted the budget.
+    """How long the plateau of gradient descent lasts, from recipe, depth, steps, left; triangles outlasted the budget.
 
     ``rate``, λ, is for the slopes of λ^{-depth} and λ^{-2 depth}.
     """
-    names = {"sgd": "gradient descent", "adam, plateaus": "Adam"}
-    for k, (name, rows) in enumerate(table.groupby("rate", sort=False)):
-        look, left = style(k), rows[rows["left"]]
-        medians = left.groupby("depth")["steps"].median()
-        ax.plot(medians.index, medians, label=names[name], **look)
-        ax.plot(left["depth"], left["steps"], linestyle="none", marker=look["marker"], color=look["color"], alpha=0.4)
-        stuck = rows[~rows["left"]]
-        ax.plot(stuck["depth"], stuck["steps"], "^", color=look["color"], markersize=10, markerfacecolor="white")
-    base = table[(table["rate"] == "sgd") & (table["depth"] >= 5)]
-    first = base[base["depth"] == base["depth"].min()]
+    rows, look = table[table["recipe"] == "sgd"], style(0)
+    left, stuck = rows[rows["left"]], rows[~rows["left"]]
+    medians = left.groupby("depth")["steps"].median()
+    ax.plot(medians.index, medians, label="median", **look)
+    ax.plot(left["depth"], left["steps"], linestyle="none", marker=look["marker"], color=look["color"], alpha=0.4)
+    ax.plot(stuck["depth"], stuck["steps"], "^", color=look["color"], markersize=10, markerfacecolor="white")
+    depths = np.array([rows["depth"].min(), rows["depth"].max()])
+    start = rows.loc[rows["depth"] == depths[0], "steps"].median()
     for power, dashes in ((1, THEORY["linestyle"]), (2, (0, (1, 1)))):
-        depths = np.array([first["depth"].iloc[0], base["depth"].max()])
-        line = first["steps"].median() * rate ** (-power * (depths - depths[0]))
+        line = start * rate ** (-power * (depths - depths[0]))
         exponent = "-" if power == 1 else "-2"
         ax.plot(depths, line, **THEORY | {"linestyle": dashes}, label=rf"slope of $\lambda^{{{exponent}\,depth}}$")
     ax.set_yscale("log")
-    ax.set(xlabel="depth $L+1$", ylabel="steps until loss < 0.8")
+    ax.set(xlabel="depth $L+1$", ylabel="steps until loss stays < 0.8", xticks=sorted(rows["depth"].unique()))
+
+
+def draw_falls(ax, table):
+    """The share of the networks below 0.8 of the label variance against time ηt, from step_size, time, share."""
+    for k, (step_size, rows) in enumerate(table.groupby("step_size", sort=False)):
+        look = style(k) | {"marker": "none"}
+        ax.plot(rows["time"], rows["share"], label=rf"$\eta = {step_size:g}$", **look)
+    ax.set(xlabel=r"time $\eta\,t$", ylabel="share of networks with loss < 0.8", ylim=(-0.03, 1.03))
 
 
 def draw_loss_plane(ax, table, axes=("first direction", "second direction"), highest=2.0):
@@ -244,6 +258,18 @@ def draw_loss_plane(ax, table, axes=("first direction", "second direction"), hig
     ax.set(xlabel=axes[0], ylabel=axes[1])
     ax.grid(visible=False)
     return filled
+
+
+def draw_ways_down(ax, table):
+    """The share of the loss gained along the lowest eigenvector, from model, graph_seed, distance, fall; no rises."""
+    for model, rows in table[table["fall"] > 0].groupby("model", sort=False):
+        for graph, one in rows.groupby("graph_seed"):
+            first = graph == rows["graph_seed"].min()
+            look = style(model) | {"alpha": 0.8, "linewidth": 1.2, "markersize": 3.5}
+            ax.plot(one["distance"], one["fall"], label=MODELS[model] if first else None, **look)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set(xlabel="distance along the most downward direction", ylabel="share of the loss gained")
 
 
 def draw_eigenvalues(ax, table):

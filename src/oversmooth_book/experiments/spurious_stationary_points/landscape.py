@@ -11,6 +11,8 @@ from oversmooth_book.experiments.common import signs
 from oversmooth_book.experiments.spurious_stationary_points.measure import MODELS
 
 DEPTHS = (5, 9, 17, 25, 33, 41)
+# In the norm of all weights together, of which a network of depth 41 and width 16 has about 25.
+DISTANCES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3)
 
 
 def trained(setting):
@@ -22,36 +24,40 @@ def trained(setting):
     return osm.train_last_layer(network, data.x, signs(data.y), how="budget", budget=setting.budget)
 
 
-def random_plane(size, seed=0):
-    """Two orthonormal directions, uniformly distributed: (2, size)."""
-    draw = torch.randn(size, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return torch.linalg.qr(draw).Q.mT.contiguous()
+def curved_planes(setting, points, reach):
+    """The loss around graph network and perceptron along their extreme curvatures: first, second, loss, model.
 
-
-def planes(setting, points, reach):
-    """The loss around graph network and perceptron in the same random plane: first, second, loss, model.
-
-    ``points`` on a side, ``reach`` half a side, in the norm of all weights together. Only the last layers differ, for
-    each is trained on its own features.
+    first runs along the lowest eigenvector, second along the highest; ``reach`` is half a side along the one and along
+    the other, the same for both networks.
     """
     tables = []
     for model, kind in MODELS.items():
         one = replace(setting, kind=kind)
         network = trained(one)
-        directions = random_plane(sum(weight.numel() for weight in network.weights))
-        tables.append(_plane(one, network, directions, (reach, reach), points).assign(model=model))
+        ends = osm.curvature(network, one.data().x, one.objective())
+        directions = torch.stack([ends.lowest_direction, ends.highest_direction])
+        tables.append(_plane(one, network, directions, reach, points).assign(model=model))
     return pd.concat(tables, ignore_index=True)
 
 
-def curved_plane(setting, points, reach):
-    """The loss of the graph network along its extreme curvatures: first (lowest eigenvector), second (highest), loss.
+def ways_down(setting, graph_seeds, distances=DISTANCES):
+    """How far the loss falls along the most downward eigenvector: model, graph_seed, distance, fall.
 
-    ``reach`` is half a side along the one and along the other.
+    fall is the share of the loss that is gained at this distance, forwards or backwards, whichever is more; less than a
+    millionth of a millionth, or a rise, is 0.
     """
-    network = trained(setting)
-    ends = osm.curvature(network, setting.data().x, setting.objective())
-    directions = torch.stack([ends.lowest_direction, ends.highest_direction])
-    return _plane(setting, network, directions, reach, points)
+    tables = []
+    for model, kind in MODELS.items():
+        for seed in graph_seeds:
+            one = replace(setting, kind=kind, graph_seed=seed, seeds=(seed,))
+            network, x, loss = trained(one), one.data().x, one.objective()
+            low = osm.curvature(network, x, loss).lowest_direction
+            steps = [0.0, *distances, *[-distance for distance in distances]]
+            values = osm.loss_plane(network, x, loss, torch.stack([low, low]), steps, [0.0]).numpy().ravel()
+            fall = 1 - values[1:].reshape(2, -1).min(0) / values[0]
+            rows = {"model": model, "graph_seed": seed, "distance": distances, "fall": np.where(fall > 1e-12, fall, 0)}
+            tables.append(pd.DataFrame(rows))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _plane(setting, network, directions, reach, points):

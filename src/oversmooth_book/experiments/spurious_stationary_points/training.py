@@ -1,30 +1,38 @@
 """Training of the whole network: the chapter on stationary points."""
 
 import inspect
+import itertools
 import math
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments import common
 from oversmooth_book.experiments.common import signs
 from oversmooth_book.experiments.spurious_stationary_points.landscape import mean_kernel
 from oversmooth_book.experiments.spurious_stationary_points.measure import MODELS, label_variance
 
-# Step sizes are ours. Gradient descent: stable at every depth here (the largest curvature is below 10). Adam: that of
-# the first figure is small enough for the deep perceptron to train without jumps.
+# Step sizes are ours. Gradient descent: on the plateau of a deep network the largest curvature is below 10, where it
+# leaves it is not, and a step above 2 / curvature falls back (`fall_back`). Adam: that of the first figure is small
+# enough for the deep perceptron to train without jumps.
 RECIPES = {
     "figure one": {"optimizer": "adam", "step_size": 0.0002, "loss": "cross_entropy"},
-    "sgd": {"optimizer": "sgd", "step_size": 0.1},
+    "first steps": {"optimizer": "sgd", "step_size": 0.1},
+    "sgd": {"optimizer": "sgd", "step_size": 0.01},
     "adam, plateaus": {"optimizer": "adam", "step_size": 0.001},
 }
 ENTROPY = math.log(2)  # of two equal classes: the cross-entropy of the best constant prediction
 LEFT = 0.8  # a loss below this share of the label variance has left the plateau
 # The shallow ones leave at once; beyond the last ones the budget does not suffice.
-PLATEAU_DEPTHS = {"sgd": (3, 5, 7, 9, 11, 13, 15), "adam, plateaus": (9, 13, 17, 19, 21, 23, 25)}
+PLATEAU_DEPTHS = {"sgd": (5, 7, 9), "adam, plateaus": (9, 25)}
+PLATEAU_GRAPHS = {"sgd": "CSBM", "adam, plateaus": "CSBM 100"}  # the smaller one is for the budget
+PLATEAU_SEEDS = (10, 11)  # of the weights, on each graph; thresholds were set on seeds and graphs below 10
+LONGER = 5  # a budget in steps of Adam is so many times as many of gradient descent, which are cheaper to repeat
 CHUNK = 50  # gradient descent has no memory: it is run in pieces, until every seed has left
+TIME_UNITS = 4  # the first steps, in units of the average error's own time
+FALL_DEPTH, FALL_TIME, FALL_STEPS = 9, 12.0, (0.1, 0.02, 0.01)
 
 
 def fit(setting, network, record_every=1):
@@ -72,64 +80,170 @@ def layer_gradients(history, depth):
     return median.rename_axis(columns="layer").stack().rename("median").reset_index()
 
 
-def first_steps(setting, steps):
-    """Gradient descent from the start: step, seed, loss, and over their start mean_error, gradient, predicted.
+def several_perceptrons(setting, graph_seeds):
+    """The deep perceptron of `figure_one` on other graphs' features, one network each: graph_seed, share.
 
-    predicted is the mean error's decay, (1 − 2 η Σ_k ‖μ(F⁽ᵏ⁾)‖² ‖τ⁽ᵏ⁾‖²)^step with the `mean_kernel` at the start.
+    share is the loss at the end over the labels' entropy. All graphs have the same labels: one batch trains them all.
     """
-    setting = replace(setting, **RECIPES["sgd"], steps=steps)
-    kernel = mean_kernel(setting.trace()).numpy()
-    table = fit(setting, setting.network())[["step", "seed", "loss", "mean_error", "gradient"]].copy()
-    for name in ("mean_error", "gradient"):
-        table[name] /= table.groupby("seed")[name].transform("first")
-    table["predicted"] = (1 - 2 * setting.step_size * kernel[table["seed"]]) ** table["step"]
-    return table
+    one = replace(
+        setting, **RECIPES["figure one"], kind="identity", seeds=tuple(graph_seeds), graph_seed=graph_seeds[0]
+    )
+    graphs = [replace(one, graph_seed=seed).data() for seed in graph_seeds]
+    options = {"loss": one.loss, "optimizer": one.optimizer, "lr": one.step_size, "steps": one.steps}
+    features = torch.stack([data.x for data in graphs])
+    table = osm.fit(one.network(), features, graphs[0].y, **options, record_every=one.steps).table
+    end = table[table["step"] == one.steps].sort_values("seed")["loss"]
+    return pd.DataFrame({"graph_seed": list(graph_seeds), "share": end.to_numpy() / ENTROPY})
 
 
-def first_bands(table):
-    """`first_steps` over the seeds: step, median, low, high, quantity."""
-    return common.bands(table, ["step"], ["loss", "gradient", "mean_error", "predicted"])
+def first_steps(setting, graph_seeds):
+    """Gradient descent from the start, a network on each graph: graph_seed, time, loss, mean_error, gradient.
 
-
-def first_check(table, step=50):
-    """`first_steps` after some steps: seed, step, mean_error, predicted, quotient, moved, last.
-
-    quotient is mean_error over predicted; moved is the largest distance of the loss from 1, last the one at the end.
+    mean_error and gradient are over their start. A step of size η is −log(1 − 2 η K) units of time, K the `mean_kernel`
+    at the start: in these units the average error is predicted to be exp(−time).
     """
-    after = table[table["step"] == min(step, table["step"].max())].set_index("seed")
-    far = (table["loss"] - 1).abs().groupby(table["seed"])
-    rows = after[["step", "mean_error", "predicted"]].assign(quotient=after["mean_error"] / after["predicted"])
-    return rows.assign(moved=far.max(), last=far.last()).reset_index()
+    tables = []
+    for seed in graph_seeds:
+        one = replace(setting, **RECIPES["first steps"], graph_seed=seed, seeds=(seed,))
+        unit = -math.log1p(-2 * one.step_size * float(mean_kernel(one.trace())))
+        one = replace(one, steps=min(setting.steps, math.ceil(TIME_UNITS / unit)))
+        table = fit(one, one.network())[["step", "loss", "mean_error", "gradient"]]
+        for name in ("mean_error", "gradient"):
+            table[name] /= table[name].iloc[0]
+        tables.append(table.assign(graph_seed=seed, time=table.pop("step") * unit))
+    return pd.concat(tables, ignore_index=True)[["graph_seed", "time", "loss", "mean_error", "gradient"]]
 
 
-def plateaus(setting, depths=PLATEAU_DEPTHS):
-    """Updates until the loss is below `LEFT` of the label variance: rate (a recipe), depth, seed, steps, left.
+def first_check(table, graphs):
+    """`first_steps` graph by graph: graph_seed, tenth, left, moved, last, mean_feature.
 
-    From recipe -> depths, on a graph with balanced classes. Where the budget did not suffice, steps is the budget.
+    tenth is the time at which a tenth of the average error is left over the predicted one, log 10; left the average
+    error after three units; moved the largest distance of the loss from 1, last the one at the end.
     """
     rows = []
-    for recipe, some in depths.items():
-        for depth in some:
-            first = _escape(replace(setting, **RECIPES[recipe], depth=depth))
-            for seed, step in zip(setting.seeds, first, strict=True):
-                left = bool(np.isfinite(step))
-                row = {"rate": recipe, "depth": depth, "seed": seed}
-                rows.append(row | {"steps": step if left else setting.steps, "left": left})
+    for seed, one in table.groupby("graph_seed"):
+        error, far = np.log(one["mean_error"].to_numpy()), (one["loss"] - 1).abs()
+        # time against the logarithm of the error, which falls
+        tenth = np.interp(math.log(10), -error, one["time"]) if error.min() < -math.log(10) else np.inf
+        left = math.exp(np.interp(3, one["time"], error)) if one["time"].max() >= 3 else np.inf
+        row = {"graph_seed": seed, "tenth": tenth / math.log(10), "left": left}
+        rows.append(row | {"moved": far.max(), "last": far.iloc[-1]})
+    return pd.DataFrame(rows).merge(graphs)
+
+
+def mean_features(setting, graph_seeds):
+    """The norm of μ(X⁽⁰⁾) on several graphs: graph_seed, mean_feature."""
+    settings = [replace(setting, graph_seed=seed) for seed in graph_seeds]
+    norms = [float(osm.mean(one.data().x, one.propagation()).norm()) for one in settings]
+    return pd.DataFrame({"graph_seed": list(graph_seeds), "mean_feature": norms})
+
+
+def plateaus(setting, graph_seeds, depths=PLATEAU_DEPTHS):
+    """Updates until the loss stays below `LEFT`: recipe, depth, graph_seed, seed, steps, left, rate (`label_rate`).
+
+    From recipe -> depths, on graphs with balanced classes (label variance 1). Left is who stays below for as long again
+    as it took; of the others steps is the budget.
+    """
+    rows = []
+    for recipe, graph_seed in itertools.product(depths, graph_seeds):
+        shared = {"graph": PLATEAU_GRAPHS[recipe], "graph_seed": graph_seed, "seeds": PLATEAU_SEEDS}
+        for depth in depths[recipe]:
+            one = replace(setting, **RECIPES[recipe], **shared, depth=depth)
+            losses = _losses(one)
+            row = {"recipe": recipe, "depth": depth, "graph_seed": graph_seed, "rate": label_rate(one)}
+            for seed, step in zip(one.seeds, leaving(losses), strict=True):
+                left = bool(2 * step <= len(losses))
+                rows.append(row | {"seed": seed, "steps": step if left else _limit(one), "left": left})
     return pd.DataFrame(rows)
 
 
-def _escape(setting):
-    """The first step of each seed with a loss below `LEFT`, or infinity."""
-    network = setting.network()
-    chunk = CHUNK if setting.optimizer == "sgd" else setting.steps
-    first = np.full(len(setting.seeds), np.inf)
-    for done in range(0, setting.steps, chunk):
-        table = fit(replace(setting, steps=min(chunk, setting.steps - done)), network)
-        out = table[table["loss"] < LEFT].groupby("seed")["step"].min() + done
-        first[out.index] = np.minimum(first[out.index], out)
-        if np.isfinite(first).all():
+def label_rate(setting):
+    """The size of the eigenvalue whose mode carries most of the labels ±1, P symmetric.
+
+    λ itself often belongs to a mode that lives on a single node of few neighbours and knows nothing of the labels.
+    """
+    labels = signs(setting.data().y)
+    values, modes = torch.linalg.eigh(setting.propagation().to_dense())
+    return float(values[(modes.mT @ (labels - labels.mean())).abs().argmax()].abs())
+
+
+def leaving(losses):
+    """The step from which on each seed's loss, (steps, seeds), stays below `LEFT`; their number if it does not."""
+    above = losses >= LEFT
+    return np.where(above.any(0), len(losses) - above[::-1].argmax(0), 0)
+
+
+def _limit(setting):
+    return setting.steps * (LONGER if setting.optimizer == "sgd" else 1)
+
+
+def _losses(setting):
+    """The loss at every step, (steps, seeds), until each seed has stayed below `LEFT` for as long as it took."""
+    network, pieces, limit = setting.network(), [], _limit(setting)
+    chunk = CHUNK if setting.optimizer == "sgd" else limit
+    for done in range(0, limit, chunk):
+        table = fit(replace(setting, steps=min(chunk, limit - done)), network)
+        # a piece begins where the last one ended
+        pieces.append(table.pivot(index="step", columns="seed", values="loss").to_numpy()[bool(pieces) :])
+        losses = np.concatenate(pieces)
+        if 2 * leaving(losses).max() <= len(losses):
             break
-    return first
+    return losses
+
+
+def fall_back(setting, graph_seeds):
+    """Gradient descent with three step sizes for the same time ηt: step_size, time, graph_seed, seed, loss, below.
+
+    A row at every 0.1 of time; below is 1 where the loss is below `LEFT`. And a table of the largest curvature where
+    the smallest step size ends: graph_seed, seed, highest.
+    """
+    tables, curvatures = [], []
+    for step_size in FALL_STEPS:
+        for graph in graph_seeds:
+            keys = {"step_size": step_size, "graph_seed": graph}
+            one = replace(setting, optimizer="sgd", depth=FALL_DEPTH, seeds=PLATEAU_SEEDS, **keys)
+            one = replace(one, steps=round(min(FALL_TIME, setting.steps / 25) / step_size))
+            network = one.network()
+            table = fit(one, network, record_every=round(0.1 / step_size))[["step", "seed", "loss"]]
+            tables.append(table.assign(time=table.pop("step") * step_size, **keys))
+            if step_size == min(FALL_STEPS):
+                sharpness = _sharpness(one, network)
+                curvatures += [{"graph_seed": graph, "seed": k, "highest": highest} for k, highest in sharpness]
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(below=(table["loss"] < LEFT).astype(int)), pd.DataFrame(curvatures)
+
+
+def _sharpness(setting, networks):
+    """The largest curvature of each network of a batch."""
+    data = setting.data()
+    for k, _ in enumerate(setting.seeds):
+        single = osm.Network(networks.propagation, networks.widths, setting.activation)
+        with torch.no_grad():
+            for weight, batch in zip(single.weights, networks.weights, strict=True):
+                weight.copy_(batch[k])
+        yield k, osm.curvature(single, data.x, setting.objective()).highest
+
+
+def fall_bands(table):
+    """The share of the networks of `fall_back` below `LEFT`: step_size, time, share."""
+    return table.groupby(["step_size", "time"], sort=False)["below"].mean().rename("share").reset_index()
+
+
+def falls(table, curvatures):
+    """`fall_back` by step size: step_size, networks, dipped, fell, ended, agree; all but the first are counts.
+
+    dipped: below `LEFT` once; fell: above it later; ended: below it at the end; agree: fell just where the curvature
+    exceeds 2 over the step size, from which on gradient descent is unstable.
+    """
+    rows, keys = [], ["graph_seed", "seed"]
+    highest = curvatures.set_index(keys)["highest"]
+    for step_size, one in table.groupby("step_size", sort=False):
+        below = one.pivot(index="time", columns=keys, values="below").sort_index()
+        fell = (below.diff() < 0).any()
+        expected = highest.loc[fell.index] > 2 / step_size
+        row = {"step_size": step_size, "networks": below.shape[1], "dipped": below.max().sum(), "fell": fell.sum()}
+        rows.append(row | {"ended": below.iloc[-1].sum(), "agree": (fell == expected).sum()})
+    return pd.DataFrame(rows)
 
 
 def trains(setting):
