@@ -65,7 +65,7 @@ def test_phase(ax):
     edge = pd.DataFrame({"rate": [0.6, 1.0], "scale": [4.0, 1.0]})
     mesh = figures.draw_phase(ax, table, edge)
     assert np.array_equal(mesh.get_array(), np.outer([0.5, 1, 4, 6], [0.2, 0.6, 1.0]))
-    assert np.array_equal(drawn(ax)["tanh: contraction ends"], series([0.6, 1.0], [4, 1]))
+    assert np.array_equal(drawn(ax)[r"tanh: $\lambda g(s) = 1$"], series([0.6, 1.0], [4, 1]))
     rate, scale = drawn(ax)[r"$\lambda s = 1$"]
     assert rate * scale == pytest.approx(np.ones(len(rate)))
     figures.draw_rate_scale([ax], mesh)

@@ -1,4 +1,4 @@
-"""The claims F1 to F8 and the numbers in the chapter's text, from its published tables."""
+"""The claims F1 to F9 and the numbers in the chapter's text, from its published tables."""
 
 from oversmooth_book.values import claim, number
 

@@ -16,7 +16,7 @@ FACTORS = {
 }
 LIES_ON_ANOTHER = "Glorot, tanh"  # its backward signal, on that of the orthogonal network
 SIGNALS = {"deviation": r"$\sigma(\tilde B^{(k)})$", "norm": r"$\Vert\tilde B^{(k)}\Vert$"}
-ERRORS = {"deviation": "deviation, share of that at the output", "ratio": "deviation over norm"}
+ERRORS = {"deviation": "deviation, share of output", "ratio": "deviation over norm"}
 RUNS = {"loss": "loss / label entropy", "mean_error": r"$\Vert\mu(\tilde B^{(L)})\Vert$", "gradient": "gradient"}
 # Graph -> depths of the runs that are drawn, limits of the loss.
 SHOWN = {"Cora": ((8, 64), (0, 1.15)), "tolokers": ((8, 32), (0.85, 1.3))}
