@@ -11,7 +11,7 @@ HEADINGS = {
     "slope": "backward\nlinear",
     "mean_error": "mean error\nvanishes",
     "gradient": "hidden\ngradient\nvanishes",
-    "loss": "loss after\ntraining",
+    "loss": "least loss\nin training",
 }
 
 
@@ -24,7 +24,7 @@ SCORES = {
 
 
 def losses_figure(losses):
-    """A panel for each family: the final loss against depth; columns remedy, depth, median, low, high, family."""
+    """A panel for each family, the least loss against depth: columns remedy, depth, median, low, high, family."""
     _, axes = panels(columns=3, height=3.6, sharey=True)
     depths = sorted(losses["depth"].unique())
     for ax, (family, rows) in zip(axes, losses.groupby("family", sort=False), strict=True):
@@ -124,24 +124,23 @@ def draw_remedy_chain(ax, table):
 
 
 def _short(value):
-    """Two digits between a hundredth and a thousand, else a power of ten."""
+    """One digit, as many as other kernels leave, between a hundredth and a thousand, else a power of ten."""
     if value == 0 or 0.01 <= abs(value) < 1000:
-        return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
+        return f"{float(f'{value:.1g}'):g}"
     return rf"$10^{{{np.log10(abs(value)):.0f}}}$"
 
 
 def draw_remedy_scores(ax, table, chance, xlabel):
-    """Mean score of every remedy on one graph, a marker for each depth: columns remedy, depth, mean, low, high."""
+    """Score of every remedy on one graph, a marker for each depth: columns remedy, depth, median, low, high."""
     remedies = list(table["remedy"].unique())
     depths = sorted(table["depth"].unique())
     for k, depth in enumerate(depths):
         rows = table[table["depth"] == depth].set_index("remedy").loc[remedies]
         height = np.arange(len(remedies)) + 0.22 * (k - (len(depths) - 1) / 2)
-        errors = (rows["mean"] - rows["low"], rows["high"] - rows["mean"])
+        errors = (rows["median"] - rows["low"], rows["high"] - rows["median"])
         look = style(k) | {"linestyle": "none", "capsize": 2.5, "elinewidth": 1.4}
-        ax.errorbar(rows["mean"], height, xerr=errors, label=f"depth {depth}", **look)
+        ax.errorbar(rows["median"], height, xerr=errors, label=f"depth {depth}", **look)
     ax.axvline(chance, **THEORY, label="constant output")
     ax.set_yticks(np.arange(len(remedies)), remedies)
     ax.invert_yaxis()
-    # With two or three seeds an interval may leave the range that a score can have.
-    ax.set(xlabel=xlabel, xlim=(min(chance, table["mean"].min()) - 0.1, 1.01))
+    ax.set(xlabel=xlabel, xlim=(min(chance, table["low"].min()) - 0.05, 1.01))

@@ -1,7 +1,6 @@
 """From one row a network to the tables that are drawn and judged."""
 
 import pandas as pd
-from scipy import stats
 
 from oversmooth_book.experiments.common import clear_of_rounding, over_seeds
 from oversmooth_book.experiments.remedies.measure import FAMILIES
@@ -14,7 +13,7 @@ CENTRED = ("BatchNorm", "PairNorm", "mean subtraction")  # norms that subtract t
 
 
 def best_rate(*runs):
-    """Of every network in `measure.compare` the run, among its step sizes, that ended with the least training loss."""
+    """Of every network in `measure.compare` the run, among its step sizes, with the least training loss."""
     keys, table = ["graph", "remedy", "depth", "seed"], pd.concat(runs, ignore_index=True)
     return table.loc[table.groupby(keys, sort=False)["loss"].idxmin()].reset_index(drop=True)
 
@@ -33,7 +32,7 @@ def by_family(table):
 
 
 def losses(runs):
-    """The final loss over the seeds, by family: remedy, depth, median, low, high, family."""
+    """The least loss on the way over the seeds, by family: remedy, depth, median, low, high, family."""
     return by_family(over_seeds(runs, ["remedy", "depth"], "loss"))
 
 
@@ -85,16 +84,15 @@ def centred_means(profiles):
     return pd.DataFrame({"mean": clear_of_rounding(means)}, index=means.index).reset_index()
 
 
-def intervals(table, value="score", by=("graph", "remedy", "depth"), confidence=0.95):
-    """The mean over the seeds, two at least, and its t-interval: ``by``, mean, low, high, seeds."""
-    groups = table.groupby(list(by), sort=False)[value]
-    found = groups.agg(mean="mean", spread="std", seeds="count").reset_index()
-    half = stats.t.ppf((1 + confidence) / 2, found["seeds"] - 1) * found["spread"] / found["seeds"] ** 0.5
-    found["low"], found["high"] = found["mean"] - half, found["mean"] + half
-    return found[[*by, "mean", "low", "high", "seeds"]]
+def ranges(runs, value="score", by=("graph", "remedy", "depth")):
+    """One quantity over the seeds: ``by``, median, low, high, seeds (how many)."""
+    by = list(by)
+    counts = runs.groupby(by, sort=False)[value].count().to_numpy()
+    return over_seeds(runs, by, value).assign(seeds=counts)
 
 
-def real_losses(runs):
-    """`intervals` of the loss, and the seeds' largest: graph, remedy, depth, mean, low, high, seeds, largest."""
-    largest = runs.groupby(["graph", "remedy", "depth"], sort=False)["loss"].max().to_numpy()
-    return intervals(runs, "loss").assign(largest=largest)
+def learned(budgets):
+    """How many networks of `measure.budgets` have learned: depth, lr, steps, networks, learned."""
+    counted = budgets.assign(learned=(budgets["loss"] < LEARNED).astype(int))
+    groups = counted.groupby(["depth", "lr", "steps"], sort=False)["learned"]
+    return groups.agg(networks="count", learned="sum").reset_index()
