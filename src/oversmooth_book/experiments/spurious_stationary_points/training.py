@@ -29,7 +29,7 @@ LEFT = 0.8  # a loss below this share of the label variance has left the plateau
 PLATEAU_DEPTHS = {"sgd": (5, 7, 9), "adam, plateaus": (9, 25)}
 PLATEAU_GRAPHS = {"sgd": "CSBM", "adam, plateaus": "CSBM 100"}  # the smaller one is for the budget
 PLATEAU_SEEDS = (10, 11)  # of the weights, on each graph; thresholds were set on seeds and graphs below 10
-LONGER = 5  # a budget in steps of Adam is so many times as many of gradient descent, which are cheaper to repeat
+LONGER = 8  # a budget in steps of Adam is so many times as many of gradient descent, which are cheaper to repeat
 CHUNK = 50  # gradient descent has no memory: it is run in pieces, until every seed has left
 TIME_UNITS = 4  # the first steps, in units of the average error's own time
 FALL_DEPTH, FALL_TIME, FALL_STEPS = 9, 12.0, (0.1, 0.02, 0.01)
@@ -186,7 +186,8 @@ def _losses(setting):
         # a piece begins where the last one ended
         pieces.append(table.pivot(index="step", columns="seed", values="loss").to_numpy()[bool(pieces) :])
         losses = np.concatenate(pieces)
-        if 2 * leaving(losses).max() <= len(losses):
+        twice = 2 * leaving(losses)
+        if ((twice <= len(losses)) | (twice > limit + 1)).all():  # settled, or too late for this budget
             break
     return losses
 
