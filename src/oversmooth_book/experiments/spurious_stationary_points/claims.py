@@ -114,7 +114,7 @@ def largest_gradient_of_the_deep_gnn(figure_one_end):
     return _end(figure_one_end, "gnn", deep=True)["gradient"].max()
 
 
-@claim("SP3")
+@claim("SP48")
 @number("sp_fig_mlp_graphs", ".2f")
 def largest_loss_of_the_deep_mlp(perceptrons):
     return perceptrons["share"].max()
@@ -193,32 +193,32 @@ def smallest_loss_without_gradient(random_networks):
     return _flat(random_networks)["share"].min()
 
 
-@claim("SP16")
+@claim("SP49")
 @number("sp_mean_left", ".3f")
 def largest_mean_error_left(first_check):
     return first_check["left"].max()
 
 
-@claim("SP17")
+@claim("SP50")
 @number("sp_tenth", ".2f")
 def time_to_a_tenth_of_the_mean_error(first_check):
     times = first_check["tenth"]
     return times.loc[times.map(math.log).abs().idxmax()]
 
 
-@claim("SP18")
+@claim("SP51")
 def distance_of_the_last_loss_from_the_variance(first_check):
     return first_check["last"].max()
 
 
-@claim("SP19")
+@claim("SP52")
 def growth_of_the_plateau_times_the_rate(plateaus):
     rates = plateaus[plateaus["recipe"] == "sgd"].groupby("graph_seed")["rate"].first()
     growths = [growth * rates[graph] for graph, growth in _growths(plateaus).items()]
     return max(growths, key=lambda growth: abs(math.log(growth)))
 
 
-@claim("SP20")
+@claim("SP53")
 def share_that_leaves_with_adam(plateaus):
     return _adam(plateaus, deepest=True)["left"].mean()
 
@@ -291,7 +291,7 @@ def least_way_down_of_the_mlp(eigenvalues):
     return _curvature(eigenvalues, "mlp")["lowest"].min()
 
 
-@claim("SP26")
+@claim("SP54")
 @number("sp_down_gnn", ".0e")
 def largest_fall_along_the_gnn_s_way_down(ways_down):
     return _falls_of(ways_down, "gnn").max()
