@@ -25,9 +25,8 @@ def farthest_loss_of_the_plain_network(losses):
 
 
 @claim("RM2")
-def remedies_of_which_a_draw_does_not_train(losses):
-    # Of a chaotic network's loss no digit is the same on two machines, but it stays far below one half.
-    return (_deepest(losses).loc[list(TRAIN), "high"].groupby(level=0).max() >= 0.5).sum()
+def largest_loss_of_those_that_train(losses):
+    return _deepest(losses).loc[list(TRAIN), "high"].max()
 
 
 @claim("RM3")
