@@ -1,4 +1,4 @@
-"""The claims DF1 to DF30 and the numbers in the chapter's text, from its published tables."""
+"""The claims DF1 to DF31 and the numbers in the chapter's text, from its published tables."""
 
 import math
 

@@ -19,7 +19,7 @@ FAMILIES = {
     "norms": ("BatchNorm", "PairNorm", "mean subtraction", "LayerNorm"),
     "weights and edges": ("orthogonal", "large weights", "DropEdge", "no graph"),
 }
-# Where errors grow on their way back, in deep networks, rounding decides at which loss a run ends: more draws.
+# Where errors grow on their way back, in deep networks, rounding decides which loss a run meets: more draws.
 CHAOTIC, MANY, DEEP = ("BatchNorm", "PairNorm", "no graph"), 8, 16
 ALL = ("plain", *(remedy for family in FAMILIES.values() for remedy in family))
 
