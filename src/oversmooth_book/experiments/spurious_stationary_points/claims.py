@@ -299,8 +299,9 @@ def networks_that_fall_back_at_the_smallest_step(falls):
 
 
 @claim("SP35")
-def share_that_falls_back_just_where_the_curvature_says(falls):
-    return falls["agree"].sum() / falls["networks"].sum()
+@number("sp_fall_low", ".0f")
+def smallest_curvature_after_leaving(leaving_curvature):
+    return leaving_curvature["highest"].min()
 
 
 @claim("SP36")
@@ -327,36 +328,6 @@ def least_mean_of_the_last_layer(mean_kept):
 @number("sp_mean_bound", ".2f")
 def least_bound_on_the_mean(mean_kept):
     return mean_kept["bound"].min()
-
-
-@number("sp_fall_networks")
-def networks_that_may_fall_back(falls):
-    return falls["networks"].max()
-
-
-@number("sp_fell_middle")
-def networks_that_fall_back_at_the_middle_step(falls):
-    return falls.sort_values("step_size")["fell"].iloc[1]
-
-
-@number("sp_fall_agree")
-def networks_for_which_the_rule_is_right(falls):
-    return falls["agree"].sum()
-
-
-@number("sp_fall_cases")
-def networks_and_steps_that_may_fall_back(falls):
-    return falls["networks"].sum()
-
-
-@number("sp_fall_high", ".0f")
-def largest_curvature_after_leaving(leaving_curvature):
-    return leaving_curvature["highest"].max()
-
-
-@number("sp_fall_low", ".0f")
-def smallest_curvature_after_leaving(leaving_curvature):
-    return leaving_curvature["highest"].min()
 
 
 @number("sp_rate", "g")
