@@ -261,9 +261,6 @@ def test_falls_are_counted_network_by_network():
     assert found.set_index("step_size").loc[0.1].tolist() == [4, 3, 2, 2]
     assert found.set_index("step_size").loc[0.01].tolist() == [4, 4, 0, 4]
     assert claims.share_that_falls_back_at_the_largest_step(found) == 0.5  # SP33 fails: three quarters are needed
-    assert claims.networks_that_fall_back_at_the_smallest_step(found) == 0
-    found.loc[found["step_size"] == 0.01, ["fell", "ended"]] = [1, 3]
-    assert claims.networks_that_fall_back_at_the_smallest_step(found) == 2  # SP34 fails
     curvatures = pd.DataFrame({"graph_seed": [13, 12], "highest": [50.0, 19.0]})
     assert claims.smallest_curvature_after_leaving(curvatures) == 19  # SP35 fails: more than 20 is needed
     shares = training.fall_bands(table).query("step_size == 0.1")
@@ -278,9 +275,9 @@ def test_the_fall_back_is_measured_at_equal_times(monkeypatch):
     assert (counts == 5).all()  # times 0 to 0.4
     one = replace(SETTING, depth=3, seeds=training.PLATEAU_SEEDS)
     network = one.network()
-    training.fit(replace(one, optimizer="sgd", step_size=0.005, steps=80), network)
+    training.fit(replace(one, optimizer="sgd", step_size=0.01, steps=40), network)
     losses = one.objective()(network(one.data().x))
-    end = table[(table["step_size"] == 0.005) & np.isclose(table["time"], 0.4)].sort_values("seed")["loss"]
+    end = table[(table["step_size"] == 0.01) & np.isclose(table["time"], 0.4)].sort_values("seed")["loss"]
     assert np.allclose(end, losses.detach(), rtol=EXACT)
     single = osm.Network(network.propagation, network.widths, seed=0)
     with torch.no_grad():

@@ -82,11 +82,6 @@ def _adam(plateaus, deepest):
     return adam[adam["depth"] == (adam["depth"].max() if deepest else adam["depth"].min())]
 
 
-def _fall(falls, largest):
-    """The row of the largest or the smallest step size."""
-    return falls.loc[falls["step_size"].idxmax() if largest else falls["step_size"].idxmin()]
-
-
 def _falls_of(ways_down, model):
     """The largest fall along the line, network by network."""
     return ways_down[ways_down["model"] == model].groupby("graph_seed")["fall"].max()
@@ -288,14 +283,8 @@ def share_of_the_deep_networks_without_gradient(random_networks):
 
 @claim("SP33")
 def share_that_falls_back_at_the_largest_step(falls):
-    row = _fall(falls, largest=True)
+    row = falls.loc[falls["step_size"].idxmax()]
     return row["fell"] / row["networks"]
-
-
-@claim("SP34")
-def networks_that_fall_back_at_the_smallest_step(falls):
-    row = _fall(falls, largest=False)
-    return row["fell"] + row["networks"] - row["ended"]
 
 
 @claim("SP35")

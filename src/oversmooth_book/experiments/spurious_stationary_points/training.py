@@ -33,7 +33,7 @@ PLATEAU_SEEDS = (10, 11)  # of the weights, on each graph; thresholds were set o
 LONGER = 8  # a budget in steps of Adam is so many times as many of gradient descent, which are cheaper to repeat
 CHUNK = 50  # gradient descent has no memory: it is run in pieces, until every seed has left
 TIME_UNITS = 4  # the first steps, in units of the average error's own time
-FALL_DEPTH, FALL_TIME, FALL_STEPS = 9, 12.0, (0.1, 0.02, 0.005)
+FALL_DEPTH, FALL_TIME, FALL_STEPS = 9, 12.0, (0.1, 0.02, 0.01)
 
 
 def fit(setting, network, record_every=1):
