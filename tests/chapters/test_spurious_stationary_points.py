@@ -257,15 +257,12 @@ def test_falls_are_counted_network_by_network():
     rows = [(0.1, k, g, 0, b) for g, history in histories.items() for k, b in enumerate(history)]
     rows += [(0.01, k, g, 0, min(k, 1)) for g in histories for k in range(4)]
     table = pd.DataFrame(rows, columns=["step_size", "time", "graph_seed", "seed", "below"])
-    curvatures = pd.DataFrame({"graph_seed": [13, 12, 11, 10], "seed": 0, "highest": [50.0, 50.0, 10.0, 10.0]})
-    found = training.falls(table, curvatures)
-    assert found.set_index("step_size").loc[0.1].tolist() == [4, 3, 2, 2, 2]
-    assert found.set_index("step_size").loc[0.01].tolist() == [4, 4, 0, 4, 4]
+    found = training.falls(table)
+    assert found.set_index("step_size").loc[0.1].tolist() == [4, 3, 2, 2]
+    assert found.set_index("step_size").loc[0.01].tolist() == [4, 4, 0, 4]
     assert claims.share_that_falls_back_at_the_largest_step(found) == 0.5  # SP33 fails: three quarters are needed
-    assert claims.networks_that_fall_back_at_the_smallest_step(found) == 0
-    found.loc[found["step_size"] == 0.01, ["fell", "ended"]] = [1, 3]
-    assert claims.networks_that_fall_back_at_the_smallest_step(found) == 2  # SP34 fails
-    assert claims.share_that_falls_back_just_where_the_curvature_says(found) == 6 / 8  # SP35 fails
+    curvatures = pd.DataFrame({"graph_seed": [13, 12], "highest": [50.0, 19.0]})
+    assert claims.smallest_curvature_after_leaving(curvatures) == 19  # SP35 fails: more than 20 is needed
     shares = training.fall_bands(table).query("step_size == 0.1")
     assert shares["share"].tolist() == [0, 0.75, 0.25, 0.5]
 

@@ -83,11 +83,6 @@ def _adam(plateaus, deepest):
     return adam[adam["depth"] == (adam["depth"].max() if deepest else adam["depth"].min())]
 
 
-def _fall(falls, largest):
-    """The row of the largest or the smallest step size."""
-    return falls.loc[falls["step_size"].idxmax() if largest else falls["step_size"].idxmin()]
-
-
 def _falls_of(ways_down, model):
     """The largest fall along the line, network by network."""
     return ways_down[ways_down["model"] == model].groupby("graph_seed")["fall"].max()
@@ -331,19 +326,14 @@ def share_of_the_deep_networks_without_gradient(random_networks):
 
 @claim("SP33")
 def share_that_falls_back_at_the_largest_step(falls):
-    row = _fall(falls, largest=True)
+    row = falls.loc[falls["step_size"].idxmax()]
     return row["fell"] / row["networks"]
 
 
-@claim("SP34")
-def networks_that_fall_back_at_the_smallest_step(falls):
-    row = _fall(falls, largest=False)
-    return row["fell"] + row["networks"] - row["ended"]
-
-
 @claim("SP35")
-def share_that_falls_back_just_where_the_curvature_says(falls):
-    return falls["agree"].sum() / falls["networks"].sum()
+@number("sp_fall_low", ".0f")
+def smallest_curvature_after_leaving(leaving_curvature):
+    return leaving_curvature["highest"].min()
 
 
 @claim("SP36")
@@ -370,36 +360,6 @@ def least_mean_of_the_last_layer(mean_kept):
 @number("sp_mean_bound", ".2f")
 def least_bound_on_the_mean(mean_kept):
     return mean_kept["bound"].min()
-
-
-@number("sp_fall_networks")
-def networks_that_may_fall_back(falls):
-    return falls["networks"].max()
-
-
-@number("sp_fell_middle")
-def networks_that_fall_back_at_the_middle_step(falls):
-    return falls.sort_values("step_size")["fell"].iloc[1]
-
-
-@number("sp_fall_agree")
-def networks_for_which_the_rule_is_right(falls):
-    return falls["agree"].sum()
-
-
-@number("sp_fall_cases")
-def networks_and_steps_that_may_fall_back(falls):
-    return falls["networks"].sum()
-
-
-@number("sp_fall_high", ".0f")
-def largest_curvature_after_leaving(leaving_curvature):
-    return leaving_curvature["highest"].max()
-
-
-@number("sp_fall_low", ".0f")
-def smallest_curvature_after_leaving(leaving_curvature):
-    return leaving_curvature["highest"].min()
 
 
 @number("sp_rate", "g")

@@ -230,20 +230,16 @@ def fall_bands(table):
     return table.groupby(["step_size", "time"], sort=False)["below"].mean().rename("share").reset_index()
 
 
-def falls(table, curvatures):
-    """`fall_back` by step size: step_size, networks, dipped, fell, ended, agree; all but the first are counts.
+def falls(table):
+    """`fall_back` by step size: step_size, networks, dipped, fell, ended; all but the first are counts.
 
-    dipped: below `LEFT` once; fell: above it later; ended: below it at the end; agree: fell just where the curvature
-    exceeds 2 over the step size, from which on gradient descent is unstable.
+    dipped: below `LEFT` once; fell: above it later; ended: below it at the end.
     """
     rows, keys = [], ["graph_seed", "seed"]
-    highest = curvatures.set_index(keys)["highest"]
     for step_size, one in table.groupby("step_size", sort=False):
         below = one.pivot(index="time", columns=keys, values="below").sort_index()
-        fell = (below.diff() < 0).any()
-        expected = highest.loc[fell.index] > 2 / step_size
-        row = {"step_size": step_size, "networks": below.shape[1], "dipped": below.max().sum(), "fell": fell.sum()}
-        rows.append(row | {"ended": below.iloc[-1].sum(), "agree": (fell == expected).sum()})
+        row = {"step_size": step_size, "networks": below.shape[1], "dipped": below.max().sum()}
+        rows.append(row | {"fell": (below.diff() < 0).any().sum(), "ended": below.iloc[-1].sum()})
     return pd.DataFrame(rows)
 
 
