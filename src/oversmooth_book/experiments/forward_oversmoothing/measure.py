@@ -136,7 +136,7 @@ def fitted_slopes(setting, graph_seeds):
     for seed in graph_seeds:
         one = replace(setting, graph_seed=seed, activation="identity")
         X, P = one.data().x, one.propagation()
-        table = profile(one, P, X - X.mean(0))
+        table = profile(one, P, X - osm.mean(X, P))
         expected = np.log(P.rate * setting.weight_scale)
         late = _slope(table.query("layer >= @setting.depth // 2"))
         early = _slope(table.query("15 <= layer <= 30"))
