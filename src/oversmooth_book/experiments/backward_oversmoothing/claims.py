@@ -1,4 +1,4 @@
-"""The claims BW1 to BW23 and the numbers in the chapter's text, from its published tables."""
+"""The claims BW1 to BW24 and the numbers in the chapter's text, from its published tables."""
 
 import numpy as np
 import pandas as pd
@@ -72,9 +72,10 @@ def largest_rise_with_the_first_quarter_frozen(rises):
     return rises.loc[rises["frozen"] == "first quarter", "rise"].max()
 
 
-@claim("BW10")
-def smallest_rise_with_the_others_frozen(rises):
-    return rises.loc[rises["frozen"] == "all but the first quarter", "rise"].min()
+@claim("BW24")
+def least_share_of_the_rise_that_is_left_with_the_others_frozen(rises):
+    rise = rises.pivot(index=["network", "seed"], columns="frozen", values="rise")
+    return (rise["all but the first quarter"] / rise["nothing"]).min()
 
 
 @claim("BW11")
