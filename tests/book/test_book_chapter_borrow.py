@@ -23,10 +23,8 @@ def started(book, tmp_path, monkeypatch):
     """A book with a started chapter, on a machine without any raw file; the run's folder."""
     add_chapter(book, "graphs")
     rows = [("G1", "[Cora]"), ("G2", "[Cora, tolokers]"), ("G3", "[karate]")]
-    text = "".join(
-        CLAIM.format(id=name, chapter="graphs", comparison=">", threshold=0.5, profile="quick") + f"  needs: {needs}\n"
-        for name, needs in rows
-    )
+    claim = {"chapter": "graphs", "kind": "finding", "comparison": ">", "threshold": 0.5, "profile": "quick"}
+    text = "".join(CLAIM.format(id=name, **claim) + f"  needs: {needs}\n" for name, needs in rows)
     with (book.chapters / "claims.yml").open("a", encoding="utf-8") as file:
         file.write(text)
     monkeypatch.setenv(ROOT_VARIABLE, str(book.root))

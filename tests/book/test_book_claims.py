@@ -172,7 +172,9 @@ def test_a_slip_is_told_once_with_row_field_need_and_what_came(book):
     assert check(book) == ["claims.yml: row 2 (T2): digits: needs a whole number from 0 to 6, got 'thre'"]
     write_claims(book, {"profile": "quick\n  digts: 2"})
     (problem,) = check(book)
-    assert problem.startswith("claims.yml: row 1 (T1): has the unknown field digts; known: id, chapter, statement")
+    assert problem.startswith(
+        "claims.yml: row 1 (T1): has the unknown field digts; known: id, chapter, kind, statement"
+    )
 
 
 def test_a_claim_may_need_graphs_and_have_no_digit(book):
@@ -189,7 +191,7 @@ def test_the_same_id_twice(book):
 
 def test_a_missing_field_is_named(book):
     (book.chapters / "claims.yml").write_text("- {id: T1, chapter: tiny}\n")
-    with pytest.raises(BookError, match="lacks statement, paper, quantity"):
+    with pytest.raises(BookError, match="lacks kind, statement, paper, quantity"):
         read_claims(book.chapters / "claims.yml")
 
 

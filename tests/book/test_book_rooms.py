@@ -7,7 +7,10 @@ from miniature import REPOSITORY
 
 SOURCE = REPOSITORY / "src" / "oversmooth_book"
 # From the ground up; a room may use those below it. What notebooks call lies between the book and what runs it.
-FLOORS = ("book", "values", "chapter", "borrowing", "run", "check", "show", "sphinx", "publish", "cli")
+FLOORS = (
+    *("book", "values", "chapter", "borrowing", "experiments", "run"),
+    *("attack", "check", "show", "sphinx", "publish", "cli"),
+)
 FILES = [path for path in sorted(SOURCE.rglob("*.py")) if path.relative_to(SOURCE).parts[0] in (*FLOORS, "cli.py")]
 
 

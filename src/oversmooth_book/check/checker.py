@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from oversmooth_book.attack.robustness import read_robustness
+from oversmooth_book.attack.variations import domain_faults
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FAIL, Claim, read_values
 from oversmooth_book.book.errors import BookError
@@ -56,11 +57,7 @@ def _complaint(read: Callable) -> list[str]:
 
 
 def _domain_faults(claim: Claim) -> list[str]:
-    if claim.domain is None:
-        return []
-    from oversmooth_book.attack.variations import domain_faults  # loads torch, which few books' checks need
-
-    return [f"claims.yml: {claim.id}: {fault}" for fault in domain_faults(claim.domain)]
+    return [f"claims.yml: {claim.id}: {fault}" for fault in domain_faults(claim.domain or {})]
 
 
 def published_failures(book: Book) -> list[str]:
