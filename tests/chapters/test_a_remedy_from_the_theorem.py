@@ -29,7 +29,7 @@ def walk(depth, *seeds):
 
 def pretend(monkeypatch, name, data):
     """A graph of that name; P is kept by name, so that each test needs its own."""
-    monkeypatch.setattr(common, "graph", lambda graph, seed=0: {name: data}[graph])
+    monkeypatch.setattr(common, "graph", lambda graph, *drawn: {name: data}[graph])
 
 
 @pytest.mark.parametrize("kind", ["metropolis", "random_walk"])

@@ -40,7 +40,7 @@ def islands():
 
 def pretend(monkeypatch, name, data):
     """A graph of that name for `Setting`; its P is kept by name, so that each test needs its own."""
-    monkeypatch.setattr(common, "graph", lambda graph, seed=0: {name: data}[graph])
+    monkeypatch.setattr(common, "graph", lambda graph, *drawn: {name: data}[graph])
 
 
 def dense_curve(P, X, layers):

@@ -25,7 +25,7 @@ def small_block_models():
     with pytest.MonkeyPatch.context() as patch:
         drawn = common.graph
         graphs = {"CSBM": osm.csbm(num_nodes=40, p_in=0.3, p_out=0.1, num_features=3, seed=1)}
-        patch.setattr(common, "graph", lambda name, seed=0: graphs[name] if name in graphs else drawn(name, seed))
+        patch.setattr(common, "graph", lambda name, *how: graphs[name] if name in graphs else drawn(name, *how))
         common.propagation.cache_clear()
         yield
     common.propagation.cache_clear()
@@ -220,7 +220,7 @@ def test_the_rate_of_the_labels_is_that_of_their_mode(monkeypatch):
     edges = [[k, (k + 1) % 8] for k in range(8)] + [[(k + 1) % 8, k] for k in range(8)]
     labels = [1, 1, 1, 1, 0, 0, 0, 0]
     data = Data(torch.zeros(8, 1), torch.tensor(edges).T, y=torch.tensor(labels))
-    monkeypatch.setattr(common, "graph", lambda name, seed=0: data)
+    monkeypatch.setattr(common, "graph", lambda name, *how: data)
     common.propagation.cache_clear()
     found = training.label_rate(Setting())
     common.propagation.cache_clear()
@@ -305,7 +305,7 @@ def test_growth_of_an_exponential_leaves_out_unfinished_depths():
 def test_first_steps_start_at_one_and_the_first_is_as_predicted(monkeypatch):
     """On a graph whose features oversmooth within the depth; later the means move, and with them the true decay."""
     smooth = osm.csbm(num_nodes=60, p_in=0.6, p_out=0.5, num_features=3)
-    monkeypatch.setattr(common, "graph", lambda name, seed=0: smooth)
+    monkeypatch.setattr(common, "graph", lambda name, *how: smooth)
     common.propagation.cache_clear()
     table = training.first_steps(Setting(depth=8, steps=20), [0, 1])
     check = training.first_check(table, training.mean_features(Setting(), [0, 1]))
@@ -319,7 +319,7 @@ def test_first_steps_start_at_one_and_the_first_is_as_predicted(monkeypatch):
 
 def test_several_perceptrons_are_trained_as_each_alone(monkeypatch):
     graphs = {seed: osm.csbm(num_nodes=40, p_in=0.3, p_out=0.1, num_features=3, seed=seed) for seed in (3, 4)}
-    monkeypatch.setattr(common, "graph", lambda name, seed=0: graphs[seed])
+    monkeypatch.setattr(common, "graph", lambda name, seed, *how: graphs[seed])
     common.propagation.cache_clear()
     table = training.several_perceptrons(replace(SETTING, steps=5), [3, 4])
     one = replace(SETTING, **training.RECIPES["figure one"], graph_seed=4, seeds=(4,), kind="identity", steps=5)
