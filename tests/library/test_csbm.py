@@ -102,3 +102,14 @@ def test_csbm_costs_edges_not_pairs():
 def test_csbm_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         graphs.csbm(**arguments)
+
+
+def test_classes_have_the_shares_that_were_asked_for():
+    labels = graphs.csbm(num_nodes=400, shares=(0.1, 0.9)).y
+    assert labels.bincount().tolist() == [40, 360] and (labels.diff() >= 0).all()
+    assert graphs.csbm(num_nodes=10, num_classes=3, shares=(0.2, 0.3, 0.5)).y.bincount().tolist() == [2, 3, 5]
+    plain, equal = graphs.csbm(seed=3), graphs.csbm(seed=3, shares=(0.5, 0.5))
+    assert torch.equal(plain.x, equal.x) and torch.equal(plain.edge_index, equal.edge_index)
+    for shares in ((1.0,), (0.5, 0.6), (0.0, 1.0)):
+        with pytest.raises(ValueError, match="2 positive numbers that sum to 1 are needed"):
+            graphs.csbm(shares=shares)
