@@ -337,12 +337,6 @@ def largest_rate_of_the_block_models(predicted_rates):
     return predicted_rates["rate"].max()
 
 
-@number("bw_elu_two")
-def layers_that_the_prediction_is_off_for_elu_at_scale_two(positions):
-    rows = positions.query("network == 'elu' and weight_scale == 2")
-    return int((rows["measured"] - rows["predicted"]).abs().max())
-
-
 @number("bw_least_off", ".0f")
 def percent_between_the_smallest_ratio_and_the_predicted_one(positions):
     rows = positions.query("network == 'tanh' or weight_scale < 2")
