@@ -9,7 +9,7 @@ import msgspec
 import oversmooth as osm
 from oversmooth_book.attack.recipes import Recipe, recipe_of
 from oversmooth_book.attack.robustness import Robustness, Trial, holds, read_robustness, weak, write_robustness
-from oversmooth_book.attack.variations import UNCHANGED, Variation, admits, read_variations
+from oversmooth_book.attack.variations import Variation, admits, read_variations
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FINDING, Claim
 from oversmooth_book.book.errors import BookError
@@ -102,7 +102,7 @@ def _measure(book, chapter, recipe, claims, variations, profile, jobs, cluster) 
             Trial(name, admits(claim.domain, setting), values[name, claim.id], holds(claim, values[name, claim.id]))
             for name, setting in settings.items()
         ]
-        if not next((trial.inside for trial in trials if trial.variation == UNCHANGED), True):
+        if not trials[0].inside:  # the unchanged setting
             raise BookError(f"{claim.id}: its domain does not admit the setting in which it is published")
         found[claim.id] = Robustness(claim, tuple(trials))
     return found

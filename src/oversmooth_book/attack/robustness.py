@@ -5,14 +5,14 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from oversmooth_book.book.claims import PASS, Claim
+from oversmooth_book.book.claims import FAIL, PASS, Claim
 from oversmooth_book.book.errors import BookError
 
 FILE = "robustness.csv"
 COLUMNS = ["claim", "variation", "inside", "value", "verdict"]
 # A finding that holds in a smaller share of the variations that its own domain admits is not published.
 ENOUGH = 0.9
-# So many variations under which a finding fails are named; a page lists them all.
+# So many variations under which a finding fails are named; the table has them all.
 NAMED = 3
 
 
@@ -58,13 +58,14 @@ class Robustness:
 
     def named(self, trials: list[Trial]) -> str:
         """Some trials with their values."""
-        parts = [f"{trial.variation} ({self.shown(trial.value)})" for trial in trials[:NAMED]]
+        parts = [f"{trial.variation} ({_shown(trial.value)})" for trial in trials[:NAMED]]
         more = f" and {len(trials) - NAMED} more" if len(trials) > NAMED else ""
         return ", ".join(parts) + more
 
-    def shown(self, value: float) -> str:
-        """A value as the ledger shows it, with two digits: the next machine's may differ in the third."""
-        return f"{value:.2g}" if math.isfinite(value) else "no value"
+
+def _shown(value: float) -> str:
+    """A value with two digits: the next machine's may differ in the third."""
+    return f"{value:.2g}" if math.isfinite(value) else "no value"
 
 
 def read_robustness(folder: Path, claims: dict[str, Claim]) -> dict[str, Robustness]:
@@ -121,7 +122,7 @@ def write_robustness(folder: Path, found: dict[str, Robustness]) -> None:
         for claim_id, robustness in found.items():
             for trial in robustness.trials:
                 value = f"{trial.value:.6g}" if math.isfinite(trial.value) else ""
-                verdict = "PASS" if trial.holds else "FAIL"
+                verdict = PASS if trial.holds else FAIL
                 table.writerow([claim_id, trial.variation, trial.inside, value, verdict])
     part.replace(folder / FILE)
 

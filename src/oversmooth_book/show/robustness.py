@@ -8,6 +8,7 @@ from oversmooth_book.attack.robustness import Robustness
 from oversmooth_book.attack.variations import in_words
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FINDING
+from oversmooth_book.check.spread import ends
 from oversmooth_book.show.ledger import robustness_of
 from oversmooth_book.show.pages import link
 
@@ -66,9 +67,13 @@ def draw_robustness(book: Book, folder: Path) -> None:
         book: the book.
         folder: where the images go; made if there is anything to draw.
     """
+    import matplotlib.pyplot as plt
+
     for chapter, found in by_chapter(robustness_of(book)).items():
         folder.mkdir(parents=True, exist_ok=True)
-        specification_curves(found).savefig(folder / f"{chapter}.png")
+        figure = specification_curves(found)
+        figure.savefig(folder / f"{chapter}.png")
+        plt.close(figure)
 
 
 def specification_curves(attacked: list[Robustness]):
@@ -96,8 +101,6 @@ def specification_curves(attacked: list[Robustness]):
 def _curve(ax, found: Robustness) -> None:
     from oversmooth.drawing.theme import PALETTE
 
-    threshold = found.claim.threshold
-    ends = threshold if isinstance(threshold, list) else [threshold]
     trials = sorted((trial for trial in found.trials if math.isfinite(trial.value)), key=lambda trial: trial.value)
     for inside, holds, style in (
         (True, True, {"color": PALETTE[0], "marker": "o"}),
@@ -108,9 +111,10 @@ def _curve(ax, found: Robustness) -> None:
         points = [(rank, t.value) for rank, t in enumerate(trials) if (t.inside, t.holds) == (inside, holds)]
         if points:
             ax.scatter(*zip(*points, strict=True), s=14, zorder=3, **style)
-    for end in ends:
+    thresholds = ends(found.claim)
+    for end in thresholds:
         ax.axhline(end, linestyle="--", color="0.3", linewidth=1)
-    values = [trial.value for trial in trials] + ends
+    values = [trial.value for trial in trials] + thresholds
     if min(values) > 0 and max(values) > WIDE * min(values):
         ax.set_yscale("log")
     ax.set(title=found.claim.id, xlabel="variations, sorted", xticks=[])
