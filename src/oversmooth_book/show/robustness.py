@@ -4,7 +4,8 @@ import math
 from itertools import zip_longest
 from pathlib import Path
 
-from oversmooth_book.attack.robustness import Robustness
+from oversmooth_book.attack.attacker import FIRST_SEED, SEEDS
+from oversmooth_book.attack.robustness import FILE, Robustness
 from oversmooth_book.attack.variations import in_words
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FINDING
@@ -39,6 +40,7 @@ def robustness_sections(book: Book) -> str:
     for chapter, found in by_chapter(attacked).items():
         alt = f"{len(found)} small charts, one a finding: its values under all variations, sorted, and its threshold."
         parts += [f"## {{doc}}`{chapter}`", f":::{{figure}} /{FOLDER}/{chapter}.png\n:alt: {alt}\n:::"]
+        parts.append(_provenance(book, chapter))
         parts += [_entry(robustness) for robustness in found]
     return "\n\n".join(parts)
 
@@ -49,6 +51,14 @@ def by_chapter(attacked: dict[str, Robustness]) -> dict[str, list[Robustness]]:
     for robustness in attacked.values():
         found.setdefault(robustness.claim.chapter, []).append(robustness)
     return found
+
+
+def _provenance(book: Book, chapter: str) -> str:
+    table = (book.published(chapter) / FILE).relative_to(book.root).as_posix()
+    return (
+        f":::{{div}} provenance\nNetworks of seeds {FIRST_SEED} to {FIRST_SEED + SEEDS['published'] - 1}, measured by "
+        f"`python -m oversmooth_book attack`. Drawn from {{download}}`{FILE} </{table}>`.\n:::"
+    )
 
 
 def _entry(found: Robustness) -> str:
