@@ -56,7 +56,7 @@ def measuring_modules(modules: dict[str, Path]) -> dict[str, Path]:
 
 
 def _draws_or_rounds(name: str) -> bool:
-    return name.startswith(NO_NUMBERS) or name.endswith((".figures", "_figure"))
+    return name.startswith(NO_NUMBERS) or name.endswith(".figures")
 
 
 def module_file(source: Path, name: str) -> Path | None:

@@ -42,7 +42,7 @@ def outcomes(setting, curves):
     """
     recorded = sorted(set(curves["step"]))
     half, tables = replace(setting, steps=int(recorded[len(recorded) // 2])), [curves]
-    several = replace(half, seeds=tuple(range(max(8, len(half.seeds)))))
+    several = replace(half, seeds=tuple(range(half.seeds[0], half.seeds[0] + max(8, len(half.seeds)))))
     for name in pair(setting):
         for depth in DEPTHS:
             for scale in SCALES:

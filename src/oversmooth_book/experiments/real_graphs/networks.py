@@ -62,12 +62,12 @@ def orthogonal_network(setting, graphs):
     """
     tables = []
     for name in graphs:
-        one = replace(setting, graph=name, seeds=(0,), **NETWORKS["orthogonal, identity"])
+        one = replace(setting, graph=name, seeds=setting.seeds[:1], **NETWORKS["orthogonal, identity"])
         X, P = one.data().x, one.propagation()
         if X.shape[1] > one.width:
             X = read_in(one)[0]
         # another seed than the one that the features were read in with
-        net = network(replace(one, width=X.shape[1], seeds=(1,)))
+        net = network(replace(one, width=X.shape[1], seeds=(one.seeds[0] + 1,)))
         measured = torch.cat([osm.deviation(layer, P) for layer in _forward(net, X[None])])
         predicted = quadrature_deviation(P, X, range(setting.depth + 1))
         columns = {"measured": (measured / measured[0]).numpy(), "predicted": (predicted / predicted[0]).numpy()}
