@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from oversmooth.moments import backward_moments, feature_moments, profile_table
+from oversmooth.moments import backward_moments, entrywise_norm, feature_moments, profile_table
 from oversmooth.network import Network, require_network
 from oversmooth.signals import advance, backward_pass, last_step, output_error
 
@@ -110,5 +110,5 @@ def streamed_profile(
     _, error = output_error(loss, output)
     for B, gradient in backward_pass(network, states, error):
         backward.append(backward_moments(B, P))
-        gradients.append(torch.linalg.matrix_norm(gradient))
+        gradients.append(entrywise_norm(gradient, seeds=gradient.dim() - 2))
     return profile_table(forward, backward[::-1], gradients[::-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -17,25 +18,38 @@ _BLOCK = 2**18  # entries of a block of rows: what a cache holds
 class Moments(NamedTuple):
     """How far a signal is from constant, and how large that constant is, as squares: tensors or floats.
 
-    Mean and departure are orthogonal, so that Σ π_i ‖X_i‖² = σ(X)² + ‖μ(X)‖².
+    Mean and departure are orthogonal, so that Σ π_i ‖X_i‖² = σ(X)² + ‖μ(X)‖². Squares of a signal beyond 1e±154 leave
+    float64 (1e±19: float32); the signal is then measured in another unit.
 
     Attributes:
-        spread: σ².
-        centre: ‖μ‖².
+        spread: σ², in units of ``scale``².
+        centre: ‖μ‖², in the same units.
+        scale: the unit, 1 but for such signals.
     """
 
     spread: torch.Tensor | float
     centre: torch.Tensor | float
+    scale: torch.Tensor | float = 1.0
 
     @property
     def deviation(self):
         """σ."""
-        return _root(self.spread)
+        return self.scale * _root(self.spread)
+
+    @property
+    def mean_norm(self):
+        """‖μ‖."""
+        return self.scale * _root(self.centre)
 
     @property
     def norm(self):
         """(σ² + ‖μ‖²)^{1/2}."""
-        return _root(self.spread + self.centre)
+        return self.scale * _root(self.spread + self.centre)
+
+    @property
+    def energy(self):
+        """σ², infinite where that is beyond the dtype."""
+        return self.scale * (self.scale * self.spread)
 
     @property
     def ratio(self):
@@ -108,8 +122,52 @@ def moments(x: torch.Tensor, measure: tuple[torch.Tensor, torch.Tensor, torch.Te
         spare: see `feature_moments`.
 
     Returns:
-        The `Moments`, each a scalar or (seeds,); in float64 where float32 would underflow.
+        The `Moments`, each a scalar or (seeds,); in float64, and another unit, where squares leave the dtype.
     """
+    found = _in_own_unit(x, measure, spare)
+    # Squares that vanish would pass for a smooth signal, and infinite ones for a diverged one.
+    least = torch.finfo(x.dtype).tiny / torch.finfo(x.dtype).eps
+    if all(least <= total < math.inf for total in (found.spread + found.centre).detach().reshape(-1).tolist()):
+        return found
+    scale = power_of_two(x.detach().to(wide(x)).abs().amax((-1, -2))) if x.numel() else x.new_ones(())
+    found = _in_own_unit(x.to(wide(x)) / scale[..., None, None], [part.to(wide(x)) for part in measure], {})
+    return found._replace(scale=scale)
+
+
+def power_of_two(size: torch.Tensor) -> torch.Tensor:
+    """The unit in which numbers of this size lie from 1 to 2, exact to divide by; 1 for 0 and for what is not finite.
+
+    Args:
+        size: any shape.
+
+    Returns:
+        The same shape.
+    """
+    unit = torch.ldexp(torch.ones_like(size), torch.frexp(size).exponent - 1)
+    return torch.where((size > 0) & torch.isfinite(size), unit, 1.0)
+
+
+def entrywise_norm(values: torch.Tensor, seeds: int = 0) -> torch.Tensor:
+    """The root of the sum of squares over all axes but the first ``seeds``, of numbers of any size.
+
+    Args:
+        values: any shape.
+        seeds: how many leading axes to keep, 0 or 1.
+
+    Returns:
+        A scalar, or (seeds,).
+    """
+    axes, limits = tuple(range(seeds, values.dim())), torch.finfo(values.dtype)
+    found = torch.linalg.vector_norm(values, dim=axes)
+    low, high = (limits.tiny / limits.eps) ** 0.5, limits.max**0.5
+    if all(low <= size < high for size in found.detach().reshape(-1).tolist()) or not values.numel():
+        return found
+    scale = power_of_two(values.detach().abs().amax(axes, keepdim=True))
+    return scale.reshape(found.shape) * torch.linalg.vector_norm(values / scale, dim=axes)
+
+
+def _in_own_unit(x, measure, spare):
+    """`moments` where squares stay within the dtype."""
     # First pass, the mean μ. The second one sums the departures from it and not Σ a_i ‖x_i‖² − ‖μ‖², of which nothing
     # but rounding would be left where the signal is smooth.
     m, c, a = measure
@@ -126,11 +184,7 @@ def moments(x: torch.Tensor, measure: tuple[torch.Tensor, torch.Tensor, torch.Te
         rows.append(torch.linalg.vector_norm(departure, dim=-1))
     rows = rows[0] if len(rows) == 1 else torch.cat(rows, -1)
     # Σ_i a_i ‖x_i − c_i μ‖². vecdot: a matrix product with one column costs as much as a pass over X.
-    found = Moments(torch.linalg.vecdot(rows.square(), a[:, 0]), centre.square().sum((-1, -2)))
-    # Squares of float32 vanish below 1e-22, and a vanished signal would pass for a smooth one.
-    if x.dtype == wide(x) or differentiated or not bool((found.spread + found.centre < 1e-30).any()):
-        return found
-    return moments(x.to(wide(x)), [part.to(wide(x)) for part in measure], {})
+    return Moments(torch.linalg.vecdot(rows.square(), a[:, 0]), centre.square().sum((-1, -2)))
 
 
 def wide(x):
@@ -184,12 +238,9 @@ def profile_table(features: list[Moments], backward: list[Moments], gradients: l
     gradient = torch.stack(gradients)
     for name, layers in (("feature", features), ("backward", backward)):
         # features that all seeds share have one measure for all
-        spread, centre = (
-            torch.stack([value.expand_as(gradient[0]) for value in values]) for values in zip(*layers, strict=True)
-        )
-        found = Moments(spread, centre)
+        found = Moments(*(_stacked(values, gradient[0]) for values in zip(*layers, strict=True)))
         columns |= {f"{name}_{measure}": getattr(found, measure) for measure in ("deviation", "norm", "ratio")}
-    columns["backward_mean"] = found.centre.sqrt()  # of the second, the backward one
+    columns["backward_mean"] = found.mean_norm  # of the second, the backward one
     columns["gradient"] = gradient
     depth, *seeds = gradient.shape
     layer = torch.arange(depth).repeat_interleave(seeds[0]) if seeds else torch.arange(depth)
@@ -197,3 +248,8 @@ def profile_table(features: list[Moments], backward: list[Moments], gradients: l
     if seeds:
         table["seed"] = torch.arange(seeds[0]).repeat(depth).numpy()
     return pd.DataFrame(table | {name: value.reshape(-1).cpu().numpy() for name, value in columns.items()})
+
+
+def _stacked(values, one):
+    """Numbers of all layers below each other, each spread over the seeds of ``one``."""
+    return torch.stack([torch.as_tensor(value, device=one.device).expand_as(one) for value in values])

@@ -11,7 +11,7 @@ from numbers import Integral
 import torch
 from torch import nn
 
-from oversmooth._validation import require, require_signal
+from oversmooth._validation import came, require, require_dtype, require_signal
 from oversmooth.activations import Activation, find_activation
 from oversmooth.propagation.averaging import Averaging
 
@@ -55,6 +55,8 @@ class Network(nn.Module):
     ):
         super().__init__()
         widths, seeds = list(widths), list(seed) if isinstance(seed, Iterable) else [seed]
+        require(isinstance(propagation, Averaging), f"propagation is {came(propagation)}; a Propagation is needed")
+        require_dtype(dtype)
         _check_recipe(widths, seeds, init, weight_scale)
         self.propagation = propagation
         self.activation = find_activation(activation)

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from oversmooth._validation import came, require, require_signal
+from oversmooth._validation import is_finite, require, require_edges, require_signal
 from oversmooth.moments import (
     backward_measure,
     backward_moments,
+    entrywise_norm,
     feature_measure,
     feature_moments,
     moments,
+    power_of_two,
     profile_table,
     weighted_mean,
 )
@@ -51,7 +53,7 @@ def mean(features: torch.Tensor, propagation: Weighting | None = None) -> torch.
     Source: the book's page *Notation*.
     """
     _check("features", features, propagation)
-    return weighted_mean(features, feature_measure(features, propagation))
+    return _representable("features", weighted_mean(features, feature_measure(features, propagation)), features)
 
 
 def deviation(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
@@ -75,7 +77,7 @@ def deviation(features: torch.Tensor, propagation: Weighting | None = None) -> t
     Source: the book's page *Notation*.
     """
     _check("features", features, propagation)
-    return feature_moments(features, propagation).deviation.to(features.dtype)
+    return _representable("features", feature_moments(features, propagation).deviation, features)
 
 
 def energy(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
@@ -103,7 +105,7 @@ def energy(features: torch.Tensor, propagation: Weighting | None = None) -> torc
     Source: the paper's setting; the book's page *Notation*.
     """
     _check("features", features, propagation)
-    return feature_moments(features, propagation).spread.to(features.dtype)
+    return _representable("features", feature_moments(features, propagation).energy, features)
 
 
 def relative_deviation(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
@@ -157,7 +159,7 @@ def backward_mean(backward: torch.Tensor, propagation: Weighting | None = None) 
     Source: the book's page *Notation*.
     """
     _check("backward", backward, propagation)
-    return weighted_mean(backward, backward_measure(backward, propagation))
+    return _representable("backward", weighted_mean(backward, backward_measure(backward, propagation)), backward)
 
 
 def backward_deviation(backward: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
@@ -185,7 +187,7 @@ def backward_deviation(backward: torch.Tensor, propagation: Weighting | None = N
     Source: the book's page *Notation*.
     """
     _check("backward", backward, propagation)
-    return backward_moments(backward, propagation).deviation.to(backward.dtype)
+    return _representable("backward", backward_moments(backward, propagation).deviation, backward)
 
 
 def dirichlet_energy(features: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
@@ -212,7 +214,9 @@ def dirichlet_energy(features: torch.Tensor, edge_index: torch.Tensor) -> torch.
     Source: Rusch, Bronstein and Mishra (2023), whose definition this is.
     """
     x, source, target = _edges(features, edge_index)
-    return _squared_differences(x, source, target) / len(x)
+    scale = _unit(x)
+    energy = _squared_differences(x if scale is None else x / scale, source, target) / len(x)
+    return energy if scale is None else _representable("features", scale * (scale * energy), features)
 
 
 def mean_average_distance(features: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
@@ -243,6 +247,8 @@ def mean_average_distance(features: torch.Tensor, edge_index: torch.Tensor) -> t
     Source: Rusch, Bronstein and Mishra (2023); first in Chen et al. (2020), with another normalisation.
     """
     x, source, target = _edges(features, edge_index)
+    if _unit(x) is not None:  # row by row, since a direction has no size
+        x = x / power_of_two(x.detach().abs().amax(1, keepdim=True))
     norm = x.norm(dim=1, keepdim=True)
     unit = x / torch.where(norm > 0, norm, 1.0)
     zero = norm[:, 0] == 0
@@ -270,7 +276,8 @@ def effective_rank(features: torch.Tensor) -> torch.Tensor:
     Source: Roy and Vetterli (2007).
     """
     require_signal("features", features)
-    singular = _singular_values(features)
+    size = features.detach().abs().amax((-1, -2), keepdim=True)
+    singular = _singular_values(features / power_of_two(size))  # which changes no share, and squares stay in range
     total = singular.sum(-1, keepdim=True)
     share = singular / torch.where(total > 0, total, 1.0)
     entropy = torch.special.entr(share).sum(-1)
@@ -311,12 +318,28 @@ def layer_profile(signals: Signals) -> pd.DataFrame:
     return profile_table(
         [moments(x, feature, spare) for x in X],
         [moments(b, backward, spare) for b in B],
-        [torch.linalg.matrix_norm(gradient) for gradient in signals.gradients],
+        [entrywise_norm(gradient, seeds=gradient.dim() - 2) for gradient in signals.gradients],
     )
 
 
 def _check(name, signal, propagation):
     require_signal(name, signal, None if propagation is None else propagation.num_nodes)
+
+
+def _representable(name, value, signal):
+    """A measure in the signal's dtype, unless that cannot hold it."""
+    value = value.to(signal.dtype)
+    require(is_finite(value), f"{name} is so large that this measure exceeds {signal.dtype}: divide it by a constant")
+    return value
+
+
+def _unit(x):
+    """What to divide a signal by before its rows are squared; None where all squares stay within the dtype."""
+    norms, limits = torch.linalg.vector_norm(x.detach(), dim=1), torch.finfo(x.dtype)
+    low, high = (limits.tiny / limits.eps) ** 0.5, (limits.max * limits.eps) ** 0.5
+    if low < float(norms.amin()) and float(norms.amax()) < high:
+        return None
+    return power_of_two(x.detach().abs().amax())
 
 
 def _singular_values(x):
@@ -361,30 +384,18 @@ def _squared_differences(x, source, target):
 
 def _inner_products(x, source, target):
     """Σ x_s · x_t over the edges (s, t), by a product sampled at the edges."""
-    if bool((source[1:] < source[:-1]).any()):
-        order = torch.argsort(source)
-        source, target = source[order], target[order]
-    pattern = csr_tensor(
-        torch.bincount(source, minlength=len(x)).cumsum(0), target, x.new_zeros(target.numel()), len(x)
-    )
-    return torch.sparse.sampled_addmm(pattern, x, x.T).values().sum()
+    nodes, times = len(x), None
+    key = source * nodes + target
+    if bool((key[1:] <= key[:-1]).any()):  # not in order, or an edge that stands there again
+        key, times = torch.unique(key, return_counts=True)
+        source, target = key // nodes, key % nodes
+    pattern = csr_tensor(torch.bincount(source, minlength=nodes).cumsum(0), target, x.new_zeros(len(key)), nodes)
+    products = torch.sparse.sampled_addmm(pattern, x, x.T).values()
+    return products.sum() if times is None else (products * times).sum()
 
 
 def _edges(features, edge_index):
     require_signal("features", features)
     require(features.dim() == 2, f"features has shape {tuple(features.shape)}; (nodes, features) is needed")
-    require(
-        isinstance(edge_index, torch.Tensor) and edge_index.dim() == 2 and edge_index.shape[0] == 2,
-        f"edge_index is {came(edge_index)}; a tensor (2, edges) is needed",
-    )
-    require(
-        not (edge_index.is_floating_point() or edge_index.is_complex() or edge_index.dtype == torch.bool),
-        f"edge_index has dtype {edge_index.dtype}; integers are needed",
-    )
-    if edge_index.numel():
-        low, high = int(edge_index.min()), int(edge_index.max())
-        require(
-            low >= 0 and high < len(features),
-            f"edge_index names nodes {low} to {high}, features has {len(features)} rows",
-        )
+    require_edges(edge_index, len(features), "features")
     return features, edge_index[0], edge_index[1]

@@ -12,12 +12,14 @@ from oversmooth._validation import require
 def to_scipy(matrix):
     """Any dense or sparse matrix of torch, numpy or scipy as scipy CSR in float64."""
     if isinstance(matrix, torch.Tensor):
+        require(not matrix.is_complex(), f"matrix has dtype {matrix.dtype}; real numbers are needed")
         matrix = matrix.detach().cpu()
         if matrix.layout != torch.strided:
             coo = matrix.to_sparse_coo().coalesce()
             entries = coo.values().double().numpy(), tuple(coo.indices().numpy())
             return sparse.coo_array(entries, shape=tuple(coo.shape)).tocsr()
         matrix = matrix.double().numpy()
+    require(not np.iscomplexobj(matrix), "matrix is complex; real numbers are needed")
     if sparse.issparse(matrix):
         return sparse.csr_array(matrix, dtype=np.float64, copy=True)
     matrix = np.asarray(matrix, dtype=np.float64)

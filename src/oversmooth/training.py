@@ -12,7 +12,7 @@ import torch
 from oversmooth._validation import require
 from oversmooth.checkpointing import checkpointed_pass
 from oversmooth.losses import check_mask, make_objective
-from oversmooth.moments import backward_moments, feature_moments
+from oversmooth.moments import backward_moments, entrywise_norm, feature_moments
 from oversmooth.network import Network, stack, unstack
 from oversmooth.signals import backward_pass, forward_pass
 
@@ -186,7 +186,7 @@ class _Run:
     def norms(self, gradients):
         """‖∂𝓛/∂W⁽ᵏ⁾‖_F, and of the bias: (layers,) or (layers, seeds)."""
         own = self.diverged.dim()
-        return torch.stack([torch.linalg.vector_norm(g, dim=tuple(range(own, g.dim()))) for g in gradients])
+        return torch.stack([entrywise_norm(g, seeds=own) for g in gradients])
 
     def measure(self, moments, features):
         """Append σ(X⁽ᵏ⁾)² and ‖μ(X⁽ᵏ⁾)‖² of one layer."""
@@ -196,7 +196,7 @@ class _Run:
         """The numbers of one row of `History.table`, each a scalar or (seeds,)."""
         P, network = self.network.propagation, self.network
         norms = self.norms(gradients)
-        row = {"loss": value, "mean_error": backward_moments(error, P).centre.sqrt()}
+        row = {"loss": value, "mean_error": backward_moments(error, P).mean_norm}
         row["accuracy"] = self.objective.accuracy(output)
         if self.test_mask is not None:
             row["test_accuracy"] = self.objective.accuracy(output, self.test_mask)

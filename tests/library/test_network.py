@@ -161,7 +161,7 @@ def make(**changes):
         (lambda: make(widths=[1, 2])(signal(7, 3)), "features have 3 columns, the first layer takes 1"),
         (lambda: make()(signal(7, 3)[:, 0]), r"shape \(7,\)"),
         (lambda: make()(signal(7, 3).float()), "features are torch.float32, the weights torch.float64"),
-        (lambda: make()(signal(7, 3).long()), "dtype torch.int64; a floating dtype"),
+        (lambda: make()(signal(7, 3).long()), "dtype torch.int64; float32 or float64"),
         (lambda: make()(signal(7, 3).numpy()), "a ndarray"),
         (lambda: make()(signal(7, 3) / 0), "non-finite"),
         (lambda: make()(signal(7, 3).index_fill(0, torch.tensor([2]), float("nan"))), "non-finite"),

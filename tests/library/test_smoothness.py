@@ -327,7 +327,7 @@ def test_signals_are_checked(measure):
 def test_edges_are_checked(measure):
     X = signal(34, 2)
     for x, edges, message in (
-        (X, KARATE + 1, "names nodes 1 to 34, features has 34 rows"),
+        (X, KARATE + 1, "names nodes 1 to 34; features has 34, which are 0 to 33"),
         (X, KARATE - 1, "names nodes -1"),
         (X, KARATE[0], r"a tensor \(2, edges\) is needed"),
         (X, KARATE.T, r"shape \(156, 2\)"),

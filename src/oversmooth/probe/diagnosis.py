@@ -118,7 +118,7 @@ def _numbers(layers, backward, output):
         "gradient": _share(layers["gradient"].min(), largest),
     }
     if output is not None and output.error is not None:
-        numbers["output_deviation"] = _share(float(output.deviation), float(output.error))
+        numbers["output_deviation"] = _share(output.deviation, output.error)
     return {name: float(value) for name, value in numbers.items()}
 
 

@@ -112,13 +112,13 @@ class Probe:
         for record in records:
             layer = depths[record.run] = depths.get(record.run, -1) + 1
             name, module = self._layers[record.layer]
-            feature, backward = _floats(record.feature), _floats(record.backward)
+            feature, backward = record.feature, record.backward or Moments(math.nan, math.nan)
             rows.append(
                 {"pass": record.run, "layer": layer, "depth": 0, "name": name, "type": type(module).__name__}
                 | {"norm": record.norm, "nodes": record.nodes}
                 | _measures("feature", feature)
                 | _measures("backward", backward)
-                | {"backward_mean": backward.centre**0.5, "gradient": _norm(record)}
+                | {"backward_mean": backward.mean_norm, "gradient": _norm(record)}
             )
         for row in rows:
             row["depth"] = depths[row["pass"]] + 1
@@ -145,9 +145,8 @@ class Probe:
             any(record.backward is not None for record in records),
             "no backward pass was measured: call loss.backward() inside the block",
         )
-        last = self._recorder.outputs.get(max(self._recorder.outputs, default=0))
         broken = {int(layer) for layer, record in zip(table["layer"], records, strict=True) if not record.is_finite()}
-        return diagnose(table, last, targets, mask, max(record.epsilon for record in records), broken)
+        return diagnose(table, self._recorder.output, targets, mask, max(record.epsilon for record in records), broken)
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
         """Draw the ratios and the norms over the layers: see `draw_probe_ratios` and `draw_probe_norms`.
@@ -257,13 +256,9 @@ def _outermost(modules):
     return [name for name in names if not any(name.startswith(f"{other}.") for other in names)]
 
 
-def _floats(moments):
-    return Moments(math.nan, math.nan) if moments is None else Moments(*map(float, moments))
-
-
 def _measures(kind, moments):
     return {f"{kind}_{measure}": getattr(moments, measure) for measure in ("deviation", "norm", "ratio")}
 
 
 def _norm(record):
-    return sum(float(square) for square in record.squares.values()) ** 0.5 if record.squares else math.nan
+    return math.hypot(*record.gradients.values()) if record.gradients else math.nan

@@ -1,5 +1,6 @@
 """What a probe does while it is on: hooks that measure every signal the moment it passes and keep numbers only."""
 
+import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,14 +9,16 @@ from functools import partial
 import torch
 
 from oversmooth._validation import require
-from oversmooth.moments import Moments, backward_moments, feature_moments, wide
+from oversmooth.moments import Moments, backward_moments, entrywise_norm, feature_moments, wide
 from oversmooth.probe.norms import edge_arguments, infer_norm, node_weights
 from oversmooth.propagation.averaging import Weighting
 
 
 @dataclass
 class Record:
-    """One call of one layer: σ² and ‖μ‖² of what came in and of the error that came back, as tensors of no dimension.
+    """One call of one layer: σ² and ‖μ‖² of what came in and of the error that came back, as floats.
+
+    Tensors, however small, would hold on to the memory between which they lie: gigabytes in a thousand passes.
 
     Attributes:
         layer: index of the layer among those watched.
@@ -26,7 +29,7 @@ class Record:
         feature: the `Moments` of X.
         epsilon: machine epsilon of the features' dtype.
         backward: the `Moments` of B, or None.
-        squares: index of a parameter -> squared norm of its gradient.
+        gradients: index of a parameter -> norm of its gradient.
         waiting: ran without gradients, as a checkpoint does before it runs again during the backward pass.
     """
 
@@ -38,13 +41,12 @@ class Record:
     feature: Moments
     epsilon: float
     backward: Moments | None = None
-    squares: dict = field(default_factory=dict)
+    gradients: dict = field(default_factory=dict)
     waiting: bool = False
 
     def is_finite(self):
         """Whether all that was measured is finite."""
-        values = (*self.feature, *(self.backward or ()), *self.squares.values())
-        return all(bool(torch.isfinite(value)) for value in values)
+        return all(map(math.isfinite, (*self.feature, *(self.backward or ()), *self.gradients.values())))
 
 
 @dataclass
@@ -52,8 +54,8 @@ class Output:
     """What the model gave in one pass: Ŷ (a copy), σ(Ŷ), and the output error's size √m ‖∂𝓛/∂Ŷ‖ over its m rows."""
 
     value: torch.Tensor
-    deviation: torch.Tensor
-    error: torch.Tensor | None = None
+    deviation: float
+    error: float | None = None
 
 
 @dataclass
@@ -88,12 +90,12 @@ class Recorder:
 
     Attributes:
         records: a `Record` for each call.
-        outputs: pass -> `Output`.
+        output: the `Output` of the last pass, None before.
         layers: the watched layers.
     """
 
     def __init__(self, model, layers, norm, kept):
-        self.records, self.outputs, self.runs = [], {}, 0
+        self.records, self.output, self.runs = [], None, 0
         self.layers = [_watched(name, module, norm) for name, module in layers]
         self._kept, self._spare, self._inside, self._backward_seen = kept, {}, False, True
         self._handles = [model.register_forward_pre_hook(self._enter_model)]
@@ -189,7 +191,7 @@ class Recorder:
             return None
         value = signal.detach().clone()
         deviation = self._measure(feature_moments, value, None).deviation
-        entry = self.outputs[max(self.runs - 1, 0)] = Output(value, deviation)
+        entry = self.output = Output(value, deviation)
         if not signal.requires_grad or not isinstance(output, torch.Tensor):
             return None
         return self._watch(output, signal, partial(self._output_arrived, entry))
@@ -213,8 +215,8 @@ class Recorder:
     def _output_arrived(self, entry, gradient):
         with torch.no_grad():
             rows = _rows(gradient.detach())
-            used = rows.ne(0).any(-1).sum()
-            entry.error = used.sqrt() * torch.linalg.vector_norm(rows, dtype=wide(rows))
+            used = int(rows.ne(0).any(-1).sum())
+            entry.error = used**0.5 * _size(rows)
 
     def _parameter_arrived(self, layer, index, gradient):
         # Comes once, after the errors of all calls; gradients accumulated before this backward pass are not in it.
@@ -222,9 +224,9 @@ class Recorder:
         with torch.no_grad():
             gradient = gradient.detach()
             values = gradient.coalesce().values() if gradient.is_sparse else gradient
-            square = torch.linalg.vector_norm(values, dtype=wide(values)).square()
+            norm = _size(values)
         for record in layer.pending:
-            record.squares[index] = square
+            record.gradients[index] = norm
 
     def _measure(self, moments, signal, weights):
         """The `Moments` of a signal of any shape (…, n, d); the mean over leading dimensions."""
@@ -232,8 +234,7 @@ class Recorder:
             signal = _rows(signal.detach())
             signal = signal.to(_working(signal))
             spare = self._spare.setdefault((signal.dtype, signal.device), {})
-            found = moments(signal, weights, spare)
-            return found if signal.dim() == 2 else Moments(found.spread.mean(), found.centre.mean())
+            return _pooled(moments(signal, weights, spare))
 
     def _moments_of_input(self, layer, X, weights):
         """Those of X; once for an input that is the same in every pass."""
@@ -260,6 +261,21 @@ class Recorder:
             kept = (_reference(edges), _reference(edge_weight), versions, weights)
             self._kept.weights[slot] = kept
         return kept[3]
+
+
+def _size(values):
+    """The norm of all entries of a tensor, a float."""
+    return float(entrywise_norm(values.to(wide(values))))
+
+
+def _pooled(found):
+    """The mean over leading dimensions of `Moments`, as floats, in the largest of their units."""
+    if found.spread.dim() == 0:
+        return Moments(*map(float, found))
+    scale = torch.as_tensor(found.scale, dtype=found.spread.dtype, device=found.spread.device)
+    unit = scale.max()
+    spread, centre = ((value * (scale / unit).square()).mean() for value in found[:2])
+    return Moments(float(spread), float(centre), float(unit))
 
 
 def _watched(name, module, norm):

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sparse
 import torch
 
-from oversmooth._validation import require
+from oversmooth._validation import require, require_edges
 
 
 class Weights(NamedTuple):
@@ -37,21 +37,9 @@ def adjacency_matrix(edge_index, num_nodes):
     )
     require(edge_index is not None, "edge_index is None; the graph has no edges to propagate along")
     edges = torch.as_tensor(edge_index).detach().cpu()
-    require(
-        edges.dim() == 2 and edges.shape[0] == 2,
-        f"edge_index has shape {tuple(edges.shape)}; (2, edges) is needed",
-    )
-    require(
-        not edges.is_floating_point() or edges.numel() == 0,
-        f"edge_index has dtype {edges.dtype}; integers are needed",
-    )
+    # Without edges a dtype says nothing: torch.tensor([[], []]) is floating.
+    require_edges(edges if edges.numel() else edges.long(), num_nodes, "the graph")
     edges = edges.to(torch.int64).numpy()
-    if edges.size:
-        low, high = int(edges.min()), int(edges.max())
-        require(
-            low >= 0 and high < num_nodes,
-            f"edge_index names nodes {low} to {high}; with num_nodes = {num_nodes} they go from 0 to {num_nodes - 1}",
-        )
     source, target = edges[:, edges[0] != edges[1]].astype(np.int32)
     adjacency = sparse.coo_array((np.ones(source.size), (source, target)), shape=(num_nodes, num_nodes)).tocsr()
     adjacency.data[:] = 1.0  # repeated edges were summed

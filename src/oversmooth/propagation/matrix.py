@@ -16,7 +16,7 @@ import scipy.sparse as sparse
 import torch
 from scipy.sparse.csgraph import connected_components
 
-from oversmooth._validation import came, require
+from oversmooth._validation import require, require_dense, require_dtype
 from oversmooth.propagation.eigenmodes import deflation
 from oversmooth.propagation.kinds import BUILDERS, adjacency_matrix, require_kind
 from oversmooth.propagation.spectrum import contraction, stationary_distribution
@@ -95,6 +95,7 @@ class Propagation:
         Source: the book's page *Notation*.
         """
         require_kind(kind)
+        require_dtype(dtype)
         require(
             kind == "deflated" or (base is None and modes == 1),
             f"base and modes are options of kind='deflated'; with kind={kind!r} leave them out",
@@ -255,15 +256,11 @@ class Propagation:
         return similar
 
     def _product(self, signal, transposed):
-        require(
-            isinstance(signal, torch.Tensor) and signal.dim() in (2, 3),
-            f"a signal is a tensor (n, d) or (seeds, n, d); this one is {came(signal)}",
-        )
+        require_dense("the signal", signal)
         require(
             signal.shape[-2] == self.num_nodes,
             f"the signal has {signal.shape[-2]} rows, the graph has {self.num_nodes} nodes",
         )
-        require(signal.is_floating_point(), f"the signal has dtype {signal.dtype}; a floating dtype is needed")
         if self.kind == "identity":
             return signal
         matrix, adjoint = self._as_tensors(signal.dtype, signal.device)
