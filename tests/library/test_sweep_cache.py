@@ -47,6 +47,40 @@ def test_only_new_cells_are_computed(tmp_path):
     assert sorted(lines(tmp_path / "log"))[1:4:2] == ["1 1", "2 0"] and len(lines(tmp_path / "log")) == 8
 
 
+def test_a_file_answers_for_its_own_cell_only(tmp_path):
+    run, cache = functools.partial(counted, str(tmp_path / "log")), tmp_path / "cache"
+    osm.sweep(run, {"value": [1]}, [0], cache=cache)
+    (first,) = cache.iterdir()
+    osm.sweep(run, {"value": [2]}, [0], cache=cache)
+    (second,) = set(cache.iterdir()) - {first}
+    second.write_bytes(first.read_bytes())
+    with pytest.warns(UserWarning, match=r"another cell's: this cell is computed anew"):
+        assert osm.sweep(run, {"value": [2]}, [0], cache=cache)["v"].tolist() == [2]
+    assert osm.sweep(run, {"value": [2]}, [0], cache=cache)["v"].tolist() == [2]
+    assert lines(tmp_path / "log") == ["1 0", "2 0", "2 0"]
+
+
+def test_a_cell_may_hold_nan(tmp_path):
+    run = functools.partial(counted, str(tmp_path / "log"))
+    for _ in range(2):
+        osm.sweep(run, {"value": [math.nan]}, [0], cache=tmp_path / "cache")
+    assert len(lines(tmp_path / "log")) == 1
+
+
+def test_a_cache_that_cannot_be_written_costs_no_result(tmp_path):
+    run, cache = functools.partial(counted, str(tmp_path / "log")), tmp_path / "cache"
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"cache is .*file', where no folder can be: File exists"):
+        osm.sweep(run, {"value": [1]}, [0], cache=tmp_path / "file")
+    osm.sweep(run, {"value": [1]}, [0], cache=cache)
+    (kept,) = cache.iterdir()
+    kept.unlink()
+    kept.mkdir()
+    with pytest.warns(UserWarning, match=r"is damaged.*|cannot be written .*: this cell is not kept") as told:
+        assert osm.sweep(run, {"value": [1]}, [0], cache=cache)["v"].tolist() == [1]
+    assert len(told) == 2
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -65,7 +99,7 @@ def test_a_damaged_file_is_told_and_computed_anew(tmp_path, damage):
     sound = file.read_text()
     assert damage(sound) != sound
     file.write_text(damage(sound))
-    with pytest.warns(UserWarning, match="is damaged or was edited: this cell is computed anew"):
+    with pytest.warns(UserWarning, match="is damaged, edited or another cell's: this cell is computed anew"):
         got = osm.sweep(run, {"value": [1]}, [0], cache=cache)
     assert got["v"].tolist() == [1] and len(lines(tmp_path / "log")) == 2 and file.read_text() == sound
 
