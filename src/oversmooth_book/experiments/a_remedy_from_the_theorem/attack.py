@@ -25,7 +25,10 @@ def amplitude_metropolis(setting):
 
 def _amplitudes(setting, kind):
     one = measure.replace(setting, kind=kind, depth=measure.REFERENCE.depth, seeds=setting.seeds[:UNTRAINED])
-    return measure.amplitude_bands(measure.amplitudes(one))
+    table = measure.amplitudes(one)
+    # A mode lost to rounding counts as not quite lost, so that there is a row for it.
+    table["amplitude"] = table["amplitude"].clip(lower=1.01 * measure.ROUNDING)
+    return measure.amplitude_bands(table)
 
 
 def trap_gradient(setting):
