@@ -145,8 +145,8 @@ def test_the_quick_attack_of_three_findings(tmp_path):
 def test_what_cannot_be_attacked_is_refused():
     with pytest.raises(BookError, match="no findings: F1, X9"):
         attack(find_book(), ["F1", "X9"], "quick")
-    with pytest.raises(BookError, match="EX4 cannot be attacked: a domain"):
-        attack(find_book(), ["EX4"], "quick")
+    with pytest.raises(BookError, match="RM10 cannot be attacked: a domain"):
+        attack(find_book(), ["RM10"], "quick")
 
 
 def test_the_sentence_names_where_a_finding_fails():

@@ -87,7 +87,7 @@ def test_filter_is_its_polynomial_of_the_spectrum(base):
 
 def test_a_problem_has_its_share_of_labels_in_every_class():
     for classes, share in ((2, 0.1), (3, 0.02), (4, 0.5)):
-        data, labelled, test = training.problem(classes, share, 1)
+        data, labelled, test = training.problem(training.REFERENCE, classes, share, 1)
         assert not (labelled & test).any()
         for c in range(classes):
             size = int((data.y == c).sum())
@@ -96,9 +96,17 @@ def test_a_problem_has_its_share_of_labels_in_every_class():
         assert abs(int(test.sum()) - rest / 2) <= classes
 
 
+def test_a_problem_of_two_classes_is_the_settings():
+    plain, blocks = training.problem(training.REFERENCE, 2, 0.1, 3)[0], osm.largest_component(osm.csbm(seed=3))
+    assert torch.equal(plain.x, blocks.x) and torch.equal(plain.edge_index, blocks.edge_index)
+    varied = dataclasses.replace(training.REFERENCE, graph="CSBM 50", graph_seed=2, feature_scale=3.0)
+    other, blocks = training.problem(varied, 2, 0.1, 1)[0], osm.largest_component(common.block_model(50, 3))
+    assert torch.equal(other.x, 3 * blocks.x) and torch.equal(other.edge_index, blocks.edge_index)
+
+
 def test_a_batch_is_autograds_adam():
     rows = training.batch(budget(5, seeds=(0, 1)), "deflated, random walk", 4, seed=0)
-    data, labelled, test = training.problem(2, 0.1, 0)
+    data, labelled, test = training.problem(training.REFERENCE, 2, 0.1, 0)
     Q = osm.Propagation.from_data(data, kind="deflated", base="random_walk")
     for row in rows:
         net = osm.Network(Q, [8, 16, 16, 16, 2], output_bias=True, seed=row["network"])
@@ -163,7 +171,7 @@ def test_a_variation_reaches_every_network():
     """Width, activation, scale, initial weights and optimiser are the setting's."""
     changes = {"width": 5, "activation": "elu", "weight_scale": 1.3, "init": "glorot", "optimizer": "sgd"}
     (row,) = training.batch(budget(2, **changes), "plain", 3, seed=0)
-    data, labelled, test = training.problem(2, 0.1, 0)
+    data, labelled, test = training.problem(training.REFERENCE, 2, 0.1, 0)
     P = osm.Propagation.from_data(data)
     net = osm.Network(P, [8, 5, 5, 2], "elu", 1.3, output_bias=True, init="glorot")
     options = {"mask": labelled, "test_mask": test, "optimizer": "sgd", "lr": 0.001, "steps": 2}

@@ -41,6 +41,14 @@ def test_every_seed_draws_a_graph_and_halves_it():
     assert graphs.problem(replace(case(9, 1), kind="random_walk"))[1].kind == "random_walk"
 
 
+def test_a_variation_reaches_the_graph():
+    plain, blocks = graphs.problem(case(4, 1))[0], osm.largest_component(osm.csbm(seed=1))
+    assert torch.equal(plain.x, blocks.x) and torch.equal(plain.edge_index, blocks.edge_index)
+    other = graphs.problem(case(4, 1, graph="CSBM 50", graph_seed=2, feature_shift=1.0))[0]
+    blocks = osm.largest_component(common.block_model(50, 3))
+    assert torch.equal(other.x, blocks.x + 1) and torch.equal(other.edge_index, blocks.edge_index)
+
+
 def test_reducing_features_leaves_the_graph_of_the_other_chapters_alone(monkeypatch):
     wide = osm.csbm(30, p_in=0.5, p_out=0.3, num_features=70, seed=1)
     wide.train_mask = wide.test_mask = torch.arange(30) % 2 == 0

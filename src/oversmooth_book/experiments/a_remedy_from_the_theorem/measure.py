@@ -58,7 +58,7 @@ def _ratios(net, x, signals):
 def network(setting, operator, output_bias):
     """Untrained networks with one output on an operator, one for each seed."""
     widths = [setting.data().num_features, *[setting.width] * (setting.depth - 1), 1]
-    options = {"seed": list(setting.seeds), "output_bias": output_bias}
+    options = {"seed": list(setting.seeds), "init": setting.init, "output_bias": output_bias}
     return osm.Network(operator, widths, setting.activation, setting.weight_scale, **options)
 
 

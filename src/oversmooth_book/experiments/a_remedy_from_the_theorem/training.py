@@ -16,7 +16,7 @@ from oversmooth_book.experiments import common
 from oversmooth_book.experiments.a_remedy_from_the_theorem.operators import Filter, Rotation
 from oversmooth_book.experiments.common import Setting, accuracy, descend, label_entropy, over_seeds
 
-# Classes -> block model, of mean degree 16 to 19.
+# Classes -> block model, of mean degree 16 to 19; of two, the one of the book.
 BLOCKS = {2: {}, 3: {"num_classes": 3, "p_in": 0.1, "p_out": 0.02}, 4: {"num_classes": 4, "p_in": 0.12, "p_out": 0.02}}
 SHARES = (0.02, 0.1)  # of the labels
 # Name -> kind of P, and whether it is deflated.
@@ -41,10 +41,14 @@ METHODS = {
 }
 
 
-@functools.cache
-def problem(classes, share, seed):
-    """A block model of 2 to 4 classes and a share of its labels: data, labelled, test (masks); ``seed`` of both."""
-    data = osm.largest_component(osm.csbm(**BLOCKS[classes], seed=seed))
+def problem(setting, classes, share, seed):
+    """A block model of 2 to 4 classes and a share of its labels: data, labelled, test (masks); ``seed`` of both.
+
+    Of two classes it is the setting's, counted from its own seed.
+    """
+    own = replace(setting, graph_seed=setting.graph_seed + seed)
+    data = own.data() if classes == 2 else osm.csbm(**BLOCKS[classes], seed=seed)
+    data = osm.largest_component(data)
     return data, *labelled_and_test(data.y, share, seed)
 
 
@@ -106,7 +110,7 @@ def fitted(setting, P, data, labelled, test, longer=1):
 
 def batch(setting, name, depth, modes=1, classes=2, share=0.1, *, seed):
     """`fitted` on one block model: ``seed`` of the graph, ``setting.seeds`` of the weights."""
-    data, labelled, test = problem(classes, share, seed)
+    data, labelled, test = problem(setting, classes, share, seed)
     return fitted(replace(setting, depth=depth), operator(name, data, modes), data, labelled, test)
 
 
@@ -154,7 +158,7 @@ def one(setting, method, depth, lr, share=0.1, *, seed):
 
     ``seed``: of the graph and of the weights.
     """
-    data, labelled, test = problem(2, share, seed)
+    data, labelled, test = problem(setting, 2, share, seed)
     name, remedy = METHODS[method]
     remedy = dataclasses.replace(osm.REMEDIES[remedy], init=setting.init)
     sizes = {"features": data.num_features, "classes": 2, "depth": depth, "width": setting.width}
@@ -169,13 +173,13 @@ def one(setting, method, depth, lr, share=0.1, *, seed):
         return {"loss": loss().item(), **{name: accuracy(output[mask], data.y[mask]) for name, mask in nodes.items()}}
 
 
-def comparison(setting, depths, rates, jobs=2):
+def comparison(setting, depths, rates, jobs=2, methods=tuple(METHODS)):
     """Every remedy under one budget: method, depth, lr, seed, loss, accuracy, validation.
 
     Of the step sizes the one that the method's validation nodes prefer. ``setting.seeds``: of graph and weights.
     """
     keys = ["method", "depth"]
-    grid = {"method": list(METHODS), "depth": list(depths), "lr": list(rates)}
+    grid = {"method": list(methods), "depth": list(depths), "lr": list(rates)}
     table = osm.sweep(functools.partial(one, setting), grid, setting.seeds, jobs)
     mean = table.groupby([*keys, "lr"], sort=False)["validation"].mean().reset_index()
     best = mean.loc[mean.groupby(keys, sort=False)["validation"].idxmax(), [*keys, "lr"]]

@@ -117,14 +117,15 @@ def profiles(setting, data, cases):
     return pd.concat(tables, ignore_index=True)
 
 
-def verdicts(setting, num_nodes, cases=tuple(CASES)):
+def verdicts(setting, num_nodes, cases=tuple(CASES), draw=graph):
     """What the probe says, on a graph and weights drawn for each seed: case, seed, planted, verdict, blind.
 
     The verdict compares the loss with the best constant prediction's; blind is the one without targets.
+    ``draw``: seed and num_nodes -> graph.
     """
     rows = []
     for seed in setting.seeds:
-        data, one = graph(seed, num_nodes), replace(setting, seeds=(seed,))
+        data, one = draw(seed, num_nodes), replace(setting, seeds=(seed,))
         for case in cases:
             probe = probed(plant(case, data, one), data)
             said = {"verdict": probe.diagnosis(data.y).verdict, "blind": probe.diagnosis().verdict}

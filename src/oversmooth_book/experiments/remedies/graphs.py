@@ -1,7 +1,8 @@
 """The three graphs of the chapter, who is trained and who is tested."""
 
 import copy
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 
 import torch
 
@@ -9,19 +10,16 @@ import oversmooth as osm
 from oversmooth_book.experiments import common
 
 
+@lru_cache(maxsize=16)  # asked for in every step of a training
 def problem(setting):
     """The graph of a setting's first seed: data, P, training mask, test mask; the largest component.
 
-    "CSBM": a draw for each seed, half of the nodes trained. "Cora": the published split, features reduced to their 64
-    leading principal components. "minesweeper": a published split for each seed.
+    "CSBM": a draw for each seed, counted from the setting's, half of the nodes trained. "Cora": the published split,
+    features reduced to their 64 leading principal components. "minesweeper": a published split for each seed.
     """
-    return _problem(setting.graph, setting.kind, setting.seeds[0])
-
-
-@cache
-def _problem(graph, kind, seed):
-    if graph == "CSBM":
-        data = osm.largest_component(common.graph(graph, seed))
+    graph, kind, seed = setting.graph, setting.kind, setting.seeds[0]
+    if graph.split()[0] == "CSBM":
+        data = osm.largest_component(replace(setting, graph_seed=setting.graph_seed + seed).data())
         train = torch.randperm(data.num_nodes, generator=torch.Generator().manual_seed(seed)) % 2 == 0
         return data, osm.Propagation.from_data(data, kind), train, ~train
     data = _reduced(graph)

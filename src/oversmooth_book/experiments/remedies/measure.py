@@ -77,22 +77,30 @@ def probed(setting, model):
     return probe.table().assign(slope=[*(float(osm.relative_deviation(slope, P)) for slope in slopes), float("nan")])
 
 
-def outcome(setting, remedy):
-    """One network twice, its output layer trained (the chain) and all layers trained: a dictionary.
+def links(setting, remedy):
+    """The links of the chain in one network whose output layer alone is trained: a dictionary.
 
-    Output layer trained: forward (relative deviation of what the output layer reads), slope (median over the hidden
-    layers of the slopes' relative deviation), mean_error ‖μ(B̃⁽ᴸ⁾)‖, gradient (largest of a hidden layer), output_loss.
-    All trained: loss, the least on the way. Losses are shares of the entropy of the training labels. score: at that
-    loss, on the test nodes, area under the ROC curve for minesweeper, else accuracy.
+    forward (relative deviation of what the output layer reads), slope (median over the hidden layers of the slopes'
+    relative deviation), mean_error ‖μ(B̃⁽ᴸ⁾)‖, gradient (largest of a hidden layer), output_loss (as in `outcome`).
     """
-    data, _, train, test = problem(setting)
-    entropy = label_entropy(data.y[train])
+    data, _, train, _ = problem(setting)
     model = build(setting, remedy)
     train_output(setting, model)
     table = probed(setting, model)
     hidden, last = table.iloc[:-1], table.iloc[-1]
     row = {"forward": last["feature_ratio"], "slope": hidden["slope"].median(), "mean_error": last["backward_mean"]}
-    row |= {"gradient": hidden["gradient"].max(), "output_loss": float(loss(setting, model).detach()) / entropy}
+    share = float(loss(setting, model).detach()) / label_entropy(data.y[train])
+    return row | {"gradient": hidden["gradient"].max(), "output_loss": share}
+
+
+def outcome(setting, remedy):
+    """One network twice, its output layer trained (its `links`) and all layers trained: a dictionary.
+
+    All trained: loss, the least on the way. Losses are shares of the entropy of the training labels. score: at that
+    loss, on the test nodes, area under the ROC curve for minesweeper, else accuracy.
+    """
+    data, _, train, test = problem(setting)
+    entropy, row = label_entropy(data.y[train]), links(setting, remedy)
     model = build(setting, remedy).train()
     descend(model.parameters(), lambda: loss(setting, model), setting.steps, setting.step_size)
     model.eval()
@@ -162,9 +170,9 @@ def profile(setting, remedy):
     return pd.concat(tables, ignore_index=True)
 
 
-def profiles(setting, jobs=2):
+def profiles(setting, jobs=2, remedies=ALL):
     """`profile` for every remedy and seed: remedy, seed, and its columns."""
-    return osm.sweep(partial(_profile, setting), {"remedy": list(ALL)}, setting.seeds, jobs=jobs)
+    return osm.sweep(partial(_profile, setting), {"remedy": list(remedies)}, setting.seeds, jobs=jobs)
 
 
 def _profile(setting, remedy, seed):
