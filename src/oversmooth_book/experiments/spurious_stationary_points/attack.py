@@ -67,7 +67,7 @@ def perceptrons(setting):
 
 
 def first_check(setting):
-    """The average error in the first steps of gradient descent, on two graphs; their seeds are those of weights, too."""
+    """The average error in the first steps of gradient descent, on two graphs, whose seeds the weights share."""
     one = _small(setting)
     draws = [one.graph_seed + seed for seed in one.seeds]
     return training.first_check(training.first_steps(one, draws), training.mean_features(one, draws))
