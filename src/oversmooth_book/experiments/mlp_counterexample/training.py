@@ -59,10 +59,10 @@ def who_learned(curves, step):
     return words.reset_index()
 
 
-def dial_training(setting):
+def dial_training(setting, dial=DIAL):
     """The loss after training all layers with P_t = (1−t) I + t P under Adam: t, seed, loss."""
     one = replace(setting, **RULES["Adam"])
-    table = pd.concat([_train(one, mixture(one, t), one.steps).assign(t=t) for t in DIAL], ignore_index=True)
+    table = pd.concat([_train(one, mixture(one, t), one.steps).assign(t=t) for t in dial], ignore_index=True)
     return table.loc[table["step"] == one.steps, ["t", "seed", "loss"]].reset_index(drop=True)
 
 
