@@ -56,8 +56,8 @@ def by_chapter(attacked: dict[str, Robustness]) -> dict[str, list[Robustness]]:
 
 def _provenance(chapter: str) -> str:
     return (
-        f":::{{div}} provenance\nNetworks of seeds {FIRST_SEED} to {FIRST_SEED + SEEDS['published'] - 1}, or fewer where "
-        "training is dear, measured by `python -m oversmooth_book attack`. "
+        f":::{{div}} provenance\nNetworks of seeds {FIRST_SEED} to {FIRST_SEED + SEEDS['published'] - 1}, fewer where "
+        "training is dear; measured by `python -m oversmooth_book attack`. "
         f"Drawn from {{download}}`{FILE} </{FOLDER}/{chapter}/{FILE}>`.\n:::"
     )
 
