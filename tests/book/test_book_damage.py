@@ -140,6 +140,8 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     """A few bytes changed, lost, doubled or put in; often ones that mean something to a parser."""
     content = bytearray(content)
     for _ in range(chance.randint(1, 4)):
+        if not content:
+            break
         place, length = chance.randrange(len(content)), chance.choice([1, 1, 2, 8, 200])
         new = chance.choice(
             [b"", b"\x00", b"\xff", b"[", b"{", b"]}", b"'", b'"', b": ", b"- ", b"!!int ", b"1e999", b"\n"]
