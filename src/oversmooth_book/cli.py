@@ -1,11 +1,12 @@
 """The command line: run, fetch, build, compare, recheck, check, attack, replicas, publish, release."""
 
 import argparse
+import math
 import os
 import sys
 
 from oversmooth_book.book.book import find_book
-from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.errors import BookError, in_words
 from oversmooth_book.book.profiles import PROFILES
 from oversmooth_book.check.spread import ENOUGH
 
@@ -22,8 +23,8 @@ def main(arguments=None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except BookError as error:
-        print(f"oversmooth-book: {error}", file=sys.stderr)
+    except (BookError, OSError) as error:
+        print(f"oversmooth-book: {error if isinstance(error, BookError) else in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("oversmooth-book: interrupted; nothing half-done is left", file=sys.stderr)
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a Dask scheduler, tcp://host:port, whose workers compute the chapters' sweeps",
     )
     run.add_argument("--force", action="store_true", help="run even what is up to date")
-    run.add_argument("--timeout", type=float, metavar="SECONDS", help="for one chapter")
+    run.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="for one chapter")
     run.set_defaults(command=_run)
 
     fetch = commands.add_parser("fetch", help="download the public graphs, and check those that are here")
@@ -93,6 +94,13 @@ def _count(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"needs at least 1, got {number}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"needs a number of seconds above 0, got {text}")
     return number
 
 

@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from miniature import REPOSITORY, call
 
 from oversmooth_book.book.book import Book
+from oversmooth_book.show.pdf import is_root
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +67,7 @@ def browser():
         pytest.skip("no Chromium here: install it, or name it in CHROMIUM")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        chromium = driver.chromium.launch(executable_path=path, chromium_sandbox=not is_root())
         yield chromium
         chromium.close()
 

@@ -1,4 +1,4 @@
-"""Every chapter has the same anatomy, as CONTRIBUTING.md tells it."""
+"""Every chapter has the same anatomy, as CONTRIBUTING.md tells it; `check` holds its cells to their length."""
 
 import re
 
@@ -15,10 +15,6 @@ BOOK = Book(REPOSITORY)
 def cells(request):
     """The code cells of a chapter."""
     return [cell for cell in read_notebook(BOOK.notebook(request.param)).cells if cell.cell_type == "code"]
-
-
-def test_no_cell_is_longer_than_a_screen(cells):
-    assert max(len(cell.source.splitlines()) for cell in cells) <= 25
 
 
 def test_one_cell_says_it_in_the_librarys_own_words(cells):

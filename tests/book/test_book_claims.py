@@ -149,7 +149,7 @@ def test_reads_every_comparison(book):
         ({"comparison": "between", "threshold": 2}, ["two numbers"]),
         ({"profile": "fast"}, ["profile: needs one of quick, published, full, got 'fast'"]),
         ({"id": "F 1"}, ["letters and digits"]),
-        ({"chapter": "''"}, ["chapter: needs text"]),
+        ({"chapter": "''"}, ["chapter: needs a chapter's name"]),
         ({"profile": "quick\n  colour: red"}, ["unknown field colour"]),
         ({"digits": 9}, ["digits", "0 to 6", "9"]),
         ({"digits": 0}, ["T1", "digits is 0", "'why'"]),

@@ -1,8 +1,11 @@
 """Real kills: whatever dies, nothing good is lost, nothing is half-written, and nothing computes on for ever."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from miniature import add_chapter, call, command, processes, snapshot, wait_until, write_chapter
@@ -141,6 +144,32 @@ def test_a_kernel_that_dies_before_its_first_reply_gets_one_more_chance(book, tm
     assert flag.exists()
     assert answer.returncode == 0, answer.stdout
     assert "tiny: done in" in answer.stdout
+
+
+def test_a_swap_never_leaves_the_disk_without_the_old_or_the_new(tmp_path, monkeypatch):
+    """Killed at any of its steps, the last good content can be recovered."""
+    steps = [(Path, "rename"), (shutil, "rmtree")]
+    for last in range(4):
+        folder = tmp_path / str(last)
+        for name in ("runs/x", "new"):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "file").write_text(name)
+        done = []
+
+        def dying(step, *arguments, done=done, last=last, **options):
+            if len(done) == last:
+                raise KeyboardInterrupt
+            done.append(step)
+            return step(*arguments, **options)
+
+        with monkeypatch.context() as killed:
+            for owner, name in steps:
+                step = getattr(owner, name)
+                killed.setattr(owner, name, lambda *a, step=step, **o: dying(step, *a, **o))
+            with contextlib.suppress(KeyboardInterrupt):
+                replace_folder(folder / "new", folder / "runs" / "x")
+        recover_folders(folder / "runs")
+        assert (folder / "runs" / "x" / "file").read_text() in ("runs/x", "new")
 
 
 def test_a_swap_can_be_finished_from_every_moment(tmp_path):

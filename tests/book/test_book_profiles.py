@@ -28,7 +28,7 @@ def test_quick_and_full_override_published(book):
         ("{quick: {a: 1}}", ["tiny", "lacks published"]),
         ("{published: {a: 1}, fast: {a: 2}}", ["unknown field fast", "published, quick, full"]),
         ("{published: {a: 1}, quick: {b: 2}}", ["quick sets 'b'", "published has a"]),
-        ("{published: {a: {x: 1}}}", ["published a needs a number"]),
+        ("{published: {a: {x: 1}}}", ["published a needs a finite number"]),
         ("{published: {a: 1, b: 1, c: 1, d: 1, e: 1, f: 1}}", ["6 parameters", "at most 5"]),
         ("{published: {}, needs: [Cora]}", ["unknown field needs"]),
         ("[1]", ["needs a mapping"]),

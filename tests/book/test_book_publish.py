@@ -128,8 +128,10 @@ def test_refuses_a_stale_run(good):
     assert "not published: tiny:" in said and "changed: the modules it imports from src/: run it first" in said
 
 
-def test_refuses_a_failed_claim(good):
-    write_claims(good, {"threshold": 0.8})
+@pytest.mark.parametrize("profile", ["quick", "published"])
+def test_refuses_a_failed_claim_whatever_profile_decides_it(good, profile):
+    """A claim that a quick run can decide is decided by a published run, too."""
+    write_claims(good, {"threshold": 0.8, "profile": profile})
     commit_all(good)
     assert call(good, "run").returncode == 0
     said = refusal(good)

@@ -115,6 +115,16 @@ def test_runs_again_when_outputs_were_altered(good):
     assert reason(good) == "its record is damaged"
 
 
+def test_a_table_that_no_run_wrote_makes_it_run_again(good):
+    (good.run("published", "tiny") / "tables" / "extra.csv").write_text("a\n1\n")
+    assert reason(good) == "its outputs were altered: tables/extra.csv"
+
+
+def test_the_checksums_of_raw_files_are_inputs(good):
+    (good.root / "src" / "raw_sha256.txt").write_text("0  x\n")
+    assert reason(good) == f"changed: {CODE}"
+
+
 def test_the_command_line_says_why(good):
     assert "tiny: up to date" in call(good, "run").stdout
     CHANGES[CODE](good)

@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.errors import BookError, brief
 from oversmooth_book.book.graphs import check_graphs
 from oversmooth_book.book.profiles import PROFILES, satisfies
-from oversmooth_book.book.schema import Names, Row, Text, parse
+from oversmooth_book.book.schema import Names, Row, Text, parse, require_plain
 from oversmooth_book.book.strict_yaml import read_rows
 
 PASS, FAIL, NOT_RUN = "PASS", "FAIL", "NOT RUN"
@@ -42,7 +42,7 @@ class Claim(Row):
     """
 
     id: Annotated[str, Meta(pattern=r"^[^\W\d]\w*\Z", description="letters and digits, such as F2")]
-    chapter: Text
+    chapter: Annotated[str, Meta(pattern=r"^[^\W\d]\w{0,99}\Z", description="a chapter's name")]
     kind: Annotated[Literal[CHECK, FINDING], Meta(description=f"{CHECK} or {FINDING}")]
     statement: Text
     paper: Text
@@ -67,7 +67,9 @@ class Claim(Row):
         finite = numbers and all(abs(end) <= sys.float_info.max for end in ends)
         if not finite or len(ends) != 1 + two or ends != sorted(ends):
             wanted = "two numbers, the smaller first" if two else "a number"
-            raise ValueError(f"threshold: for {self.comparison!r} needs {wanted}, got {self.threshold!r}")
+            raise ValueError(f"threshold: for {self.comparison!r} needs {wanted}, got {brief(self.threshold)}")
+        for name in ("statement", "paper", "quantity", "why"):
+            require_plain(name, getattr(self, name) or "")
         if self.kind == CHECK and self.domain is not None:
             raise ValueError("domain: a check holds everywhere; findings have domains")
         if self.digits == 0 and not self.why:
@@ -165,7 +167,7 @@ def read_claims(path: Path) -> dict[str, Claim]:
     """
     claims = {}
     for where, row in read_rows(path, "claim"):
-        where += f" ({row['id']})" if isinstance(row, dict) and "id" in row else ""
+        where += f" ({str(row['id'])[:20]})" if isinstance(row, dict) and isinstance(row.get("id"), str) else ""
         claim = parse(where, row, Claim)
         check_graphs(where, claim.needs)
         if claim.id in claims:

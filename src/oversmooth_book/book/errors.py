@@ -1,5 +1,39 @@
-"""The one error that the machinery raises for its users."""
+"""The one error that the machinery raises for its users, and how an error shows what came."""
+
+import errno
+
+LONGEST = 80
+_ADVICE = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EROFS: "the book writes into _build/ and, to publish, into chapters/ and data/: make its folder writable",
+    errno.EACCES: "give yourself access to it",
+    errno.EPERM: "give yourself access to it",
+    errno.EEXIST: "a folder belongs there: remove the file",
+    errno.ENOTDIR: "a folder belongs there: remove the file",
+    errno.EISDIR: "a file belongs there: remove the folder",
+}
 
 
 class BookError(Exception):
     """Something a reader or author can mend; its text says what, where and how."""
+
+
+def brief(value) -> str:
+    """A value as an error shows it: one line, not too long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write out integers of thousands of digits
+        return f"an integer of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def first_line(error: Exception) -> str:
+    """What an error says in its first line; its name if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def in_words(error: OSError) -> str:
+    """What the system refused, where, and what to do: a full disk, a folder that is not ours, a file in its place."""
+    place = f" ({error.filename})" if error.filename else ""
+    advice = _ADVICE.get(error.errno, "look at that place")
+    return f"{error.strerror or first_line(error)}{place}: {advice}, and call again; what was finished is kept"

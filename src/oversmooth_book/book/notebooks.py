@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.errors import BookError, first_line
 from oversmooth_book.book.profiles import MOST_PARAMETERS, is_literal
 
 MOST_CODE_CELLS, MOST_LINES, MOST_COLUMNS = 30, 25, 120
@@ -29,11 +29,25 @@ def read_notebook(path: Path):
     import nbformat
 
     try:
-        return nbformat.read(path, as_version=4)
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)  # reading only logs what is wrong
+        _require_figures(notebook)
+        return notebook
     except FileNotFoundError:
         raise BookError(f"{path.name} is missing: profiles.yml names this chapter") from None
     except Exception as error:
-        raise BookError(f"{path.name} is not a readable notebook: {str(error).splitlines()[0]}") from error
+        raise BookError(f"{path.name} is not a readable notebook: {first_line(error)}") from error
+
+
+def _require_figures(notebook) -> None:
+    for number, cell in enumerate(notebook.cells, start=1):
+        shown = cell.metadata.get("mystnb", {})
+        parts = [shown, *(shown.get(part, {}) for part in ("figure", "image"))] if isinstance(shown, dict) else [shown]
+        if not all(isinstance(part, dict) for part in parts):
+            raise ValueError(f"cell {number}: metadata mystnb, and figure and image in it, need mappings")
+        strange = [key for part in parts[1:] for key, value in part.items() if not isinstance(value, str | int | bool)]
+        if strange:
+            raise ValueError(f"cell {number}: metadata mystnb: {', '.join(map(str, strange))} needs text")
 
 
 def write_notebook(notebook, path: Path) -> None:
@@ -75,8 +89,8 @@ def parameters_cell(notebook, name: str):
 def _assignments(cell, name: str) -> list[tuple[str, ast.expr]]:
     try:
         statements = ast.parse(cell.source).body
-    except SyntaxError as error:
-        raise BookError(f"{name}: the parameters cell does not parse: {error}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise BookError(f"{name}: the parameters cell does not parse: {first_line(error)}") from None
     found = []
     for statement in statements:
         plain = isinstance(statement, ast.Assign) and len(statement.targets) == 1

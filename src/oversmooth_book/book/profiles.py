@@ -1,11 +1,12 @@
 """profiles.yml: the parameters of every chapter in every profile."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.errors import BookError, brief
 from oversmooth_book.book.schema import Row, parse
 from oversmooth_book.book.strict_yaml import read_yaml
 
@@ -34,7 +35,8 @@ class Parts(Row):
                     has = ", ".join(map(str, published)) or "no parameter"
                     raise ValueError(f"{profile} sets {name!r}, which 'published' does not; published has {has}")
                 if not is_literal(value):
-                    raise ValueError(f"{profile} {name} needs a number, text, or a list of them, got {value!r}")
+                    wanted = "a finite number, text, or a list of them"
+                    raise ValueError(f"{profile} {name} needs {wanted}, got {brief(value)}")
         if len(published) > MOST_PARAMETERS:
             raise ValueError(f"{len(published)} parameters; a chapter has at most {MOST_PARAMETERS}")
 
@@ -87,7 +89,7 @@ def read_profiles(path: Path) -> dict[str, ChapterProfile]:
 
 
 def is_literal(value) -> bool:
-    """Whether a value can stand in a parameters cell: a number, text, truth value, None, or a list of them."""
+    """Whether a value can stand in a parameters cell: a finite number, text, truth value, None, or a list of them."""
     if isinstance(value, list):
         return all(is_literal(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float, str))
+    return value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value))

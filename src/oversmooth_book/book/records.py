@@ -6,9 +6,10 @@ import json
 import os
 import platform
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 import msgspec
+from msgspec import Meta
 
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.fingerprints import INPUTS, file_hash
@@ -41,7 +42,7 @@ class Outputs(TypedDict):
 class Record(TypedDict):
     """What a reader of records relies on; a record may hold more."""
 
-    chapter: str
+    chapter: Annotated[str, Meta(max_length=100)]
     profile: str
     parameters: dict
     seeds: dict
@@ -50,7 +51,7 @@ class Record(TypedDict):
     dirty: bool
     machine: Machine
     fingerprints: Fingerprints
-    seconds: float
+    seconds: Annotated[float, Meta(ge=0, le=1e9)]
     outputs: Outputs
     # Records of full runs may be older than this part: they lacked no graph, or were not published.
     missing: NotRequired[list[str]]

@@ -9,7 +9,7 @@ from typing import Annotated, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.errors import BookError, brief
 
 Text = Annotated[str, Meta(pattern=r"\S", description="text")]
 Names = Annotated[tuple[Text, ...], Meta(description="a list of names")]
@@ -43,7 +43,7 @@ def _sentence(complaint: str, value, kind: type[Row]) -> str:
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     known = ", ".join(fields)
     if not isinstance(value, dict):
-        return f"needs a mapping with {known}, got {value!r}"
+        return f"needs a mapping with {known}, got {brief(value)}"
     missing = [name for name, field in fields.items() if field.required and name not in value]
     unknown = [str(name) for name in value if name not in fields]
     if missing or unknown:
@@ -57,4 +57,21 @@ def _sentence(complaint: str, value, kind: type[Row]) -> str:
     words = get_type_hints(kind, include_extras=True)[fields[name].name].__metadata__[0].description
     # YAML 1.1 takes a number without a point for text.
     hint = " (write 1.0e-5, not 1e-5, in YAML)" if isinstance(came, str) and re.match(r"-?\d+e", came) else ""
-    return f"{name}: needs {words}, got {came!r}{hint}"
+    return f"{name}: needs {words}, got {brief(came)}{hint}"
+
+
+def require_plain(name: str, text: str) -> None:
+    """Check that a text that goes into the pages brings no HTML and no file with it.
+
+    Args:
+        name: of the field.
+        text: Markdown with mathematics.
+
+    Raises:
+        ValueError: it does.
+    """
+    words = re.sub(r"\$[^$]*\$|`[^`]*`", "", text)
+    if re.search(r"<[A-Za-z/!?]", words):
+        raise ValueError(f"{name}: holds HTML; Markdown, and mathematics between dollar signs, are what pages show")
+    if re.search(r"\{[\w:-]+\}`[^`]*(\.\.|[\\/]{2}|</)", text):
+        raise ValueError(f"{name}: a role names a file; links go to claims, chapters and labels")

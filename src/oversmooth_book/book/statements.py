@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from oversmooth_book.book.claims import Claim
 from oversmooth_book.book.errors import BookError
-from oversmooth_book.book.schema import Names, Row, Text, parse
+from oversmooth_book.book.schema import Names, Row, Text, parse, require_plain
 from oversmooth_book.book.strict_yaml import read_rows
 
 
@@ -23,6 +23,9 @@ class Statement(Row):
     chapters: Names = ()
     figures: Names = ()
     tests: Names = ()
+
+    def __post_init__(self):
+        require_plain("text", self.text)
 
     def others(self, claims: Mapping[str, Claim]) -> list[Claim]:
         """The claims that name this statement in their ``paper`` field and do not stand in the list."""

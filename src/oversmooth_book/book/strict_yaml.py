@@ -6,7 +6,7 @@ Strict: no key twice (YAML would silently take the last), no aliases (a file of 
 import functools
 from pathlib import Path
 
-from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.errors import BookError, first_line
 
 
 def read_yaml(path: Path):
@@ -27,12 +27,14 @@ def read_yaml(path: Path):
         return yaml.load(path.read_text(encoding="utf-8"), _loader())
     except FileNotFoundError:
         raise BookError(f"{path.name} is missing: expected in {path.parent.name}/") from None
+    except OSError as error:
+        raise BookError(f"{path.name} cannot be read: {error.strerror}") from None
     except RecursionError:
         raise BookError(f"{path.name}: not readable as YAML (lists within lists, too deep)") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+    except Exception as error:  # not only PyYAML's own: `!!bool x` ends in a KeyError, `!!int ''` in an IndexError
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
-        what = getattr(error, "problem", None) or (str(error).splitlines() or [type(error).__name__])[0]
+        what = getattr(error, "problem", None) or first_line(error)
         raise BookError(f"{path.name}{where}: not readable as YAML ({what})") from None
 
 

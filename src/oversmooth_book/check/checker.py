@@ -7,7 +7,8 @@ from oversmooth_book.attack.robustness import read_robustness
 from oversmooth_book.attack.variations import domain_faults
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FAIL, Claim, read_values
-from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.errors import BookError, first_line
+from oversmooth_book.book.links import outside_files, stray_links
 from oversmooth_book.book.notebooks import code_fingerprint, faults, output_fingerprint, parameters, read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import outputs_differ, read_record
@@ -43,8 +44,17 @@ def check(book: Book) -> list[str]:
             lambda name=name: read_robustness(book.published(name), book.claims)
         )
     for page in sorted(book.chapters.glob("*.md")):
-        problems += [f"{page.name}: typed number {number}" for number in typed_numbers(page.read_text("utf-8"))]
-    return problems
+        problems += _page_faults(page)
+    return problems + stray_links(book)
+
+
+def _page_faults(page: Path) -> list[str]:
+    try:
+        text = page.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"{page.name}: not readable as UTF-8 text ({first_line(error)})"]
+    outside = [f"{page.name}: names {path}, outside of the book" for path in outside_files(text)]
+    return [f"{page.name}: typed number {number}" for number in typed_numbers(text)] + outside
 
 
 def _complaint(read: Callable) -> list[str]:

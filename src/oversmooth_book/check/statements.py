@@ -3,7 +3,7 @@
 import ast
 
 from oversmooth_book.book.book import Book
-from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.errors import BookError, brief, first_line
 from oversmooth_book.book.figures import is_figure
 from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.book.statements import statement_numbers
@@ -49,9 +49,12 @@ def _figures(book: Book) -> set[str]:
 def _missing_test(book: Book, test: str) -> str:
     """Why ``file::function`` cannot be found, empty if it is there."""
     file, _, function = test.partition("::")
-    path = (book.root / file).resolve()
-    if not path.is_relative_to(book.root.resolve()) or not path.is_file():
-        return f"the test {test!r} names no file of the repository (tests/test_x.py::test_y)"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    try:
+        path = (book.root / file).resolve()
+        if not path.is_relative_to(book.root.resolve()) or not path.is_file():
+            return f"the test {brief(test)} names no file of the repository (tests/test_x.py::test_y)"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError, RecursionError) as error:
+        return f"the test {brief(test)} is in no readable Python file ({first_line(error)})"
     known = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     return "" if function in known else f"{file} has no test {function!r}"

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -59,12 +60,18 @@ def pack(folder: Path, archive: Path, name: str, seconds: int) -> None:
         archive: the ``.tar.gz`` to write, whole or not at all.
         name: the folder's name in the archive, which also holds ``SHA256SUMS`` over all other files.
         seconds: the time that every file gets, in seconds since 1970.
+
+    Raises:
+        BookError: a file whose name checksums cannot hold.
     """
     files = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name not in NOT_READ
     }
+    odd = [file for file in files if re.search(r"[\\\x00-\x1f]", file) or file == SUMS]
+    if odd:  # sha256sum would read another name than was meant
+        raise BookError(f"not packed: the file name {odd[0]!r}; rename it")
     lines = [f"{hashlib.sha256(content).hexdigest()}  {file}\n" for file, content in sorted(files.items())]
     files[SUMS] = "".join(lines).encode()
     part = archive.with_name(f".{archive.name}.part")

@@ -186,7 +186,10 @@ class Execution:
                 f"{name}: its process was killed (status {self.process.returncode}), often for lack of "
                 f"memory: try --jobs 1{self._keep()}"
             )
-        failure = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            failure = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:  # the disk was full when it was written
+            failure = {"cell": None, "error": "its process could not say why: see that there is room on the disk"}
         where = "" if failure["cell"] is None else f" in {self._cell_name(failure['cell'])}"
         remedy = "; often memory: try --jobs 1" if "DeadKernel" in failure["error"] else ""
         raise BookError(f"{name}: failed{where}: {failure['error']}{remedy}{self._keep()}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import NOT_RUN, read_values
 from oversmooth_book.book.commits import code_version
-from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.errors import BookError, in_words
 from oversmooth_book.book.fingerprints import changes, fingerprints
 from oversmooth_book.book.graphs import FETCH, fetch_missing
 from oversmooth_book.book.layout import recover_folders
@@ -164,7 +164,7 @@ class _Pool:
         try:
             execution = Execution(self.book, chapter, self.profile, record, self.threads, self.cluster)
             active.append(execution)
-        except BookError as error:
+        except (BookError, OSError) as error:
             self._fail(chapter.name, error)
 
     def _ended(self, execution: Execution) -> bool:
@@ -174,13 +174,14 @@ class _Pool:
                 return False
             self.report.ran[name] = execution.finish()
             self.say(f"{name}: done in {self.report.ran[name]:.0f} s")
-        except BookError as error:
+        except (BookError, OSError) as error:
             self._fail(name, error)
         return True
 
-    def _fail(self, name: str, error: BookError) -> None:
-        self.report.failed[name] = str(error)
-        self.say(f"FAILED {error}")
+    def _fail(self, name: str, error: BookError | OSError) -> None:
+        words = str(error) if isinstance(error, BookError) else f"{name}: {in_words(error)}"
+        self.report.failed[name] = words
+        self.say(f"FAILED {words}")
 
 
 def check_cluster(address: str) -> None:

@@ -11,6 +11,7 @@ from oversmooth_book.book.book import ROOT_VARIABLE, Book
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.fingerprints import fingerprints
 from oversmooth_book.book.layout import recover_folders, replace_folder, with_home
+from oversmooth_book.book.links import stray_links
 from oversmooth_book.book.notebooks import faults, read_notebook, write_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import outputs_differ, read_record
@@ -83,6 +84,9 @@ def _check_full(book: Book, chapter: ChapterProfile) -> None:
 
 def _stage(book: Book, source: Path, pages: dict[str, Page]) -> None:
     """Copy the authors' pages and the runs' notebooks into ``source``, with everything the build adds."""
+    links = stray_links(book)
+    if links:
+        raise BookError(f"not built: {'; '.join(links)}")
     shutil.rmtree(source, ignore_errors=True)
     (source / "chapters").mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml"):

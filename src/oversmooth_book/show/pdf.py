@@ -182,12 +182,17 @@ def _flat(outline):
             yield entry
 
 
+def is_root() -> bool:
+    """Whether the user is root, for whom Chromium refuses to start in its sandbox."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def _print(joined: Path, target: Path) -> None:
     """Chromium's print, once every formula and image stands."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=chromium(), chromium_sandbox=not is_root())
         page = browser.new_page()
         page.set_default_timeout(300_000)
         page.goto(joined.as_uri(), wait_until="load")

@@ -1,6 +1,7 @@
 """The page of the attack: for every finding the specification curve, in words and as a figure."""
 
 import math
+import shutil
 from itertools import zip_longest
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def robustness_sections(book: Book) -> str:
     for chapter, found in by_chapter(attacked).items():
         alt = f"{len(found)} small charts, one a finding: its values under all variations, sorted, and its threshold."
         parts += [f"## {{doc}}`{chapter}`", f":::{{figure}} /{FOLDER}/{chapter}.png\n:alt: {alt}\n:::"]
-        parts.append(_provenance(book, chapter))
+        parts.append(_provenance(chapter))
         parts += [_entry(robustness) for robustness in found]
     return "\n\n".join(parts)
 
@@ -53,11 +54,11 @@ def by_chapter(attacked: dict[str, Robustness]) -> dict[str, list[Robustness]]:
     return found
 
 
-def _provenance(book: Book, chapter: str) -> str:
-    table = (book.published(chapter) / FILE).relative_to(book.root).as_posix()
+def _provenance(chapter: str) -> str:
     return (
-        f":::{{div}} provenance\nNetworks of seeds {FIRST_SEED} to {FIRST_SEED + SEEDS['published'] - 1}, measured by "
-        f"`python -m oversmooth_book attack`. Drawn from {{download}}`{FILE} </{table}>`.\n:::"
+        f":::{{div}} provenance\nNetworks of seeds {FIRST_SEED} to {FIRST_SEED + SEEDS['published'] - 1}, fewer where "
+        "training is dear; measured by `python -m oversmooth_book attack`. "
+        f"Drawn from {{download}}`{FILE} </{FOLDER}/{chapter}/{FILE}>`.\n:::"
     )
 
 
@@ -71,16 +72,17 @@ def _entry(found: Robustness) -> str:
 
 
 def draw_robustness(book: Book, folder: Path) -> None:
-    """One image for each chapter that was attacked.
+    """One image for each chapter that was attacked, and the table behind it.
 
     Args:
         book: the book.
-        folder: where the images go; made if there is anything to draw.
+        folder: where they go; made if there is anything to draw.
     """
     import matplotlib.pyplot as plt
 
     for chapter, found in by_chapter(robustness_of(book)).items():
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / chapter).mkdir(parents=True, exist_ok=True)
+        shutil.copy(book.published(chapter) / FILE, folder / chapter / FILE)
         figure = specification_curves(found)
         figure.savefig(folder / f"{chapter}.png")
         plt.close(figure)

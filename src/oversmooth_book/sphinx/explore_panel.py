@@ -99,7 +99,7 @@ def panel(grid: dict, folder: str) -> str:
 
 
 def _options(names) -> str:
-    return "".join(f'<option value="{name}">{html.escape(_word(name))}</option>' for name in names)
+    return "".join(f'<option value="{html.escape(name)}">{html.escape(_word(name))}</option>' for name in names)
 
 
 def _word(name: str) -> str:
