@@ -390,6 +390,12 @@ def test_linear_networks_are_predicted_by_averaging_alone():
     assert (positions.parts(setting)["roughened"] == 0).all()
 
 
+def test_an_error_that_is_smooth_to_rounding_is_smoothest_nowhere():
+    setting = Setting(depth=81, weight_scale=2.0, seeds=(10, 11))
+    table = positions.positions(setting, [{}, {"weight_scale": 1.0}], ["elu"])
+    assert table["weight_scale"].tolist() == [1.0, 1.0] and (table["least"] > positions.ROUNDING).all()
+
+
 def test_smoothing_rates_of_a_linear_network():
     """Its features lose λ a layer, at any scale; the smallest ratio of its errors is that at the input."""
     setting = Setting(activation="identity", depth=41, seeds=(0, 1))

@@ -175,7 +175,7 @@ def test_any_sequence_of_averages_contracts_both_ways():
                 (backward_moments, B, P.T @ B, after, before),
             ):
                 spread, centre, _ = moments(one, left)
-                spread_after, centre_after = moments(other, right)
+                spread_after, centre_after, _ = moments(other, right)
                 assert float(centre_after) == pytest.approx(float(centre), abs=EXACT)
                 assert float(spread_after.sqrt()) <= rate * float(spread.sqrt()) + EXACT
 

@@ -21,13 +21,16 @@ VARIATIONS = (
     {"depth": 121, "width": 8},
     *({"graph_seed": seed} for seed in (11, 12)),
 )
+# A smallest ratio below it is rounding, and no layer is the smoothest.
+ROUNDING = 1e-13
 VARIED = ("width", "feature_scale", "weight_scale", "depth", "graph_seed")
 
 
 def positions(setting, variations=VARIATIONS, activations=("tanh", "elu")):
     """Layers of the smallest ratio: network, `VARIED`, seed, measured, predicted, valley, least, least_predicted.
 
-    valley: the lower of the ratios at both ends over the smallest, which is ``least``.
+    valley: the lower of the ratios at both ends over the smallest, which is ``least``. Networks that smooth their error
+    down to `ROUNDING` are left out.
     """
     tables = []
     for activation in activations:
@@ -44,7 +47,8 @@ def positions(setting, variations=VARIATIONS, activations=("tanh", "elu")):
                 columns |= {"valley": np.minimum(ratio[0], ratio[-1]) / ratio.min(0), "least": ratio.min(0)}
                 columns["least_predicted"] = expected.min(0)
                 tables.append(pd.DataFrame(keys | columns))
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    return table[table["least"] > ROUNDING].reset_index(drop=True)
 
 
 def parts(setting):
