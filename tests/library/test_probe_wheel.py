@@ -18,6 +18,7 @@ import oversmooth as osm
 for absent in ("matplotlib", "seaborn", "sklearn", "papermill", "jupyter_book", "oversmooth_book"):
     assert importlib.util.find_spec(absent) is None, absent
 data = osm.csbm(60, p_in=0.5, p_out=0.3)
+torch.manual_seed(0)
 model = torch_geometric.nn.GCN(8, 4, 3, out_channels=2).double()
 with osm.Probe(model) as probe:
     torch.nn.functional.cross_entropy(model(data.x, data.edge_index), data.y).backward()
