@@ -32,3 +32,11 @@ def test_no_network_is_one_on_which_thresholds_were_set(cells):
     first = [int(seed) for code in measuring for seed in re.findall(r"seeds?=(?:tuple\(range)?\(\[?(\d+)", code)]
     assert all(seed >= 10 for seed in first)
     assert not [code for code in measuring if re.search(r"seeds?=tuple\(range\(num_", code)]
+
+
+@pytest.mark.parametrize("name", BOOK.profiles)
+def test_the_committed_page_prints_its_claims_as_they_are_worded(name):
+    cells = [cell for cell in read_notebook(BOOK.notebook(name)).cells if cell.cell_type == "code"]
+    printed = "\n".join(output.get("data", {}).get("text/markdown", "") for cell in cells for output in cell.outputs)
+    claims = BOOK.claims_of(BOOK.profiles[name])
+    assert [claim.id for claim in claims if f"- **{claim.id}** {claim.statement.strip()}" not in printed] == []
