@@ -14,6 +14,7 @@ and measures it, or as much of it as the findings read::
 import importlib
 import importlib.util
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -53,7 +54,7 @@ class Recipe:
             setting: the varied setting.
 
         Returns:
-            Claim id to value.
+            Claim id to value, NaN where there is none.
         """
         measured, found = {}, {}
         for claim_id in claim_ids:
@@ -61,7 +62,11 @@ class Recipe:
             for name in tables_read(function):
                 if name not in measured:
                     measured[name] = self.tables[name](setting)
-            found[claim_id] = float(function(**{name: measured[name].copy() for name in tables_read(function)}))
+            tables = {name: measured[name].copy() for name in tables_read(function)}
+            try:
+                found[claim_id] = float(function(**tables))
+            except (ValueError, IndexError, KeyError):  # such as a crossing of curves that do not cross: it fails
+                found[claim_id] = math.nan
         return found
 
 
