@@ -126,12 +126,24 @@ def moments(x: torch.Tensor, measure: tuple[torch.Tensor, torch.Tensor, torch.Te
     """
     found = _in_own_unit(x, measure, spare)
     # Squares that vanish would pass for a smooth signal, and infinite ones for a diverged one.
-    least = torch.finfo(x.dtype).tiny / torch.finfo(x.dtype).eps
-    if all(least <= total < math.inf for total in (found.spread + found.centre).detach().reshape(-1).tolist()):
+    if squares_fit(found.spread + found.centre):
         return found
     scale = power_of_two(x.detach().to(wide(x)).abs().amax((-1, -2))) if x.numel() else x.new_ones(())
     found = _in_own_unit(x.to(wide(x)) / scale[..., None, None], [part.to(wide(x)) for part in measure], {})
     return found._replace(scale=scale)
+
+
+def squares_fit(sums: torch.Tensor) -> bool:
+    """Whether sums of squares lost nothing to their dtype: none is infinite, NaN or too small for its digits.
+
+    Args:
+        sums: any shape, not empty.
+
+    Returns:
+        A bool; false for 0, too, which may be what is left of tiny squares.
+    """
+    limits, (low, high) = torch.finfo(sums.dtype), torch.aminmax(sums.detach())
+    return limits.tiny / limits.eps <= float(low) and float(high) < math.inf
 
 
 def power_of_two(size: torch.Tensor) -> torch.Tensor:
@@ -157,10 +169,9 @@ def entrywise_norm(values: torch.Tensor, seeds: int = 0) -> torch.Tensor:
     Returns:
         A scalar, or (seeds,).
     """
-    axes, limits = tuple(range(seeds, values.dim())), torch.finfo(values.dtype)
+    axes = tuple(range(seeds, values.dim()))
     found = torch.linalg.vector_norm(values, dim=axes)
-    low, high = (limits.tiny / limits.eps) ** 0.5, limits.max**0.5
-    if all(low <= size < high for size in found.detach().reshape(-1).tolist()) or not values.numel():
+    if not values.numel() or squares_fit(found.square()):
         return found
     scale = power_of_two(values.detach().abs().amax(axes, keepdim=True))
     return scale.reshape(found.shape) * torch.linalg.vector_norm(values / scale, dim=axes)

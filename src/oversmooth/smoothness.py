@@ -20,6 +20,7 @@ from oversmooth.moments import (
     moments,
     power_of_two,
     profile_table,
+    squares_fit,
     weighted_mean,
 )
 from oversmooth.propagation.averaging import Weighting
@@ -214,9 +215,12 @@ def dirichlet_energy(features: torch.Tensor, edge_index: torch.Tensor) -> torch.
     Source: Rusch, Bronstein and Mishra (2023), whose definition this is.
     """
     x, source, target = _edges(features, edge_index)
-    scale = _unit(x)
-    energy = _squared_differences(x if scale is None else x / scale, source, target) / len(x)
-    return energy if scale is None else _representable("features", scale * (scale * energy), features)
+    energy = _squared_differences(x, source, target) / len(x)
+    if squares_fit(energy):
+        return energy
+    scale = power_of_two(x.detach().abs().amax())
+    energy = _squared_differences(x / scale, source, target) / len(x)
+    return _representable("features", scale * (scale * energy), features)
 
 
 def mean_average_distance(features: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
@@ -247,9 +251,10 @@ def mean_average_distance(features: torch.Tensor, edge_index: torch.Tensor) -> t
     Source: Rusch, Bronstein and Mishra (2023); first in Chen et al. (2020), with another normalisation.
     """
     x, source, target = _edges(features, edge_index)
-    if _unit(x) is not None:  # row by row, since a direction has no size
-        x = x / power_of_two(x.detach().abs().amax(1, keepdim=True))
     norm = x.norm(dim=1, keepdim=True)
+    if not squares_fit(norm.square()):  # row by row, since a direction has no size
+        x = x / power_of_two(x.detach().abs().amax(1, keepdim=True))
+        norm = x.norm(dim=1, keepdim=True)
     unit = x / torch.where(norm > 0, norm, 1.0)
     zero = norm[:, 0] == 0
     one_zero = (zero[source] ^ zero[target]).sum()  # half a squared distance there, and one by convention
@@ -331,15 +336,6 @@ def _representable(name, value, signal):
     value = value.to(signal.dtype)
     require(is_finite(value), f"{name} is so large that this measure exceeds {signal.dtype}: divide it by a constant")
     return value
-
-
-def _unit(x):
-    """What to divide a signal by before its rows are squared; None where all squares stay within the dtype."""
-    norms, limits = torch.linalg.vector_norm(x.detach(), dim=1), torch.finfo(x.dtype)
-    low, high = (limits.tiny / limits.eps) ** 0.5, (limits.max * limits.eps) ** 0.5
-    if low < float(norms.amin()) and float(norms.amax()) < high:
-        return None
-    return power_of_two(x.detach().abs().amax())
 
 
 def _singular_values(x):

@@ -6,7 +6,7 @@ import os
 import sys
 
 from oversmooth_book.book.book import find_book
-from oversmooth_book.book.errors import BookError, in_words
+from oversmooth_book.book.errors import BookError, told
 from oversmooth_book.book.profiles import PROFILES
 from oversmooth_book.check.spread import ENOUGH
 
@@ -24,7 +24,7 @@ def main(arguments=None) -> int:
     try:
         return options.command(options)
     except (BookError, OSError) as error:
-        print(f"oversmooth-book: {error if isinstance(error, BookError) else in_words(error)}", file=sys.stderr)
+        print(f"oversmooth-book: {told(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("oversmooth-book: interrupted; nothing half-done is left", file=sys.stderr)

@@ -32,8 +32,10 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def in_words(error: OSError) -> str:
-    """What the system refused, where, and what to do: a full disk, a folder that is not ours, a file in its place."""
+def told(error: BookError | OSError) -> str:
+    """An error as a reader is told it; of what the system refused (a full disk, say) also where, and what to do."""
+    if isinstance(error, BookError):
+        return str(error)
     place = f" ({error.filename})" if error.filename else ""
     advice = _ADVICE.get(error.errno, "look at that place")
     return f"{error.strerror or first_line(error)}{place}: {advice}, and call again; what was finished is kept"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import NOT_RUN, read_values
 from oversmooth_book.book.commits import code_version
-from oversmooth_book.book.errors import BookError, in_words
+from oversmooth_book.book.errors import BookError, told
 from oversmooth_book.book.fingerprints import changes, fingerprints
 from oversmooth_book.book.graphs import FETCH, fetch_missing
 from oversmooth_book.book.layout import recover_folders
@@ -179,7 +179,7 @@ class _Pool:
         return True
 
     def _fail(self, name: str, error: BookError | OSError) -> None:
-        words = str(error) if isinstance(error, BookError) else f"{name}: {in_words(error)}"
+        words = told(error) if isinstance(error, BookError) else f"{name}: {told(error)}"
         self.report.failed[name] = words
         self.say(f"FAILED {words}")
 

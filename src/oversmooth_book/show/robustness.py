@@ -20,6 +20,26 @@ COLUMNS = 3
 WIDE = 30.0
 
 
+def robustness_count(book: Book) -> str:
+    """How many findings were attacked, and how many of them hold wherever they claim to, in one sentence.
+
+    Args:
+        book: the book.
+
+    Returns:
+        The sentence.
+    """
+    attacked = robustness_of(book)
+    if not attacked:
+        return "No finding has been attacked yet."
+    findings = [claim for claim in book.claims.values() if claim.kind == FINDING]
+    whole = sum(all(trial.holds for trial in found.inside) for found in attacked.values())
+    return (
+        f"{len(attacked)} of {len(findings)} findings were attacked; "
+        f"{whole} of them hold in every variation that their domain admits."
+    )
+
+
 def robustness_sections(book: Book) -> str:
     """What the attack found, chapter by chapter, as MyST.
 
@@ -27,18 +47,10 @@ def robustness_sections(book: Book) -> str:
         book: the book.
 
     Returns:
-        MyST text, with the images that `draw_robustness` makes.
+        MyST text, with the images that `draw_robustness` makes; empty if nothing was attacked.
     """
-    attacked = robustness_of(book)
-    if not attacked:
-        return "No finding has been attacked yet."
-    findings = [claim for claim in book.claims.values() if claim.kind == FINDING]
-    whole = sum(all(trial.holds for trial in found.inside) for found in attacked.values())
-    parts = [
-        f"{len(attacked)} of {len(findings)} findings were attacked; "
-        f"{whole} of them hold in every variation that their domain admits."
-    ]
-    for chapter, found in by_chapter(attacked).items():
+    parts = []
+    for chapter, found in by_chapter(robustness_of(book)).items():
         alt = f"{len(found)} small charts, one a finding: its values under all variations, sorted, and its threshold."
         parts += [f"## {{doc}}`{chapter}`", f":::{{figure}} /{FOLDER}/{chapter}.png\n:alt: {alt}\n:::"]
         parts.append(_provenance(chapter))

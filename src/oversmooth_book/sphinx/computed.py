@@ -1,8 +1,8 @@
 """Sphinx extension: directives for what a build computes from the runs it shows.
 
-``claims-table``, ``statements``, ``robustness``, ``missing-files``, ``benchmarks-table``, ``library`` and
-``experiments`` have no content: a function of the book and its shown chapters writes it, as MyST. Headings in it belong
-to the page, so they come last on it.
+``claims-table``, ``statements``, ``robustness``, ``robustness-count``, ``missing-files``, ``benchmarks-table``,
+``library`` and ``experiments`` have no content: a function of the book and its shown chapters writes it, as MyST.
+Headings in it belong to the page, so they come last on it, and a text before them has a directive of its own.
 """
 
 import functools
@@ -18,13 +18,14 @@ from oversmooth_book.show.benchmark_table import benchmark_table
 from oversmooth_book.show.ledger import claims_table
 from oversmooth_book.show.library import api_listing, experiments_listing
 from oversmooth_book.show.pages import COMMITTED, SHOWN_VARIABLE, Page, missing_data, read_pages
-from oversmooth_book.show.robustness import robustness_sections
+from oversmooth_book.show.robustness import robustness_count, robustness_sections
 from oversmooth_book.show.statements import statement_sections
 
 TEXTS = {
     "claims-table": lambda book: claims_table(book, _pages(book)),
     "statements": lambda book: statement_sections(book, _pages(book)),
     "robustness": robustness_sections,
+    "robustness-count": robustness_count,
     "missing-files": lambda book: missing_data(_pages(book)),
     "benchmarks-table": benchmark_table,
     "library": lambda book: api_listing(),
