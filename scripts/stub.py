@@ -6,7 +6,7 @@ the two together.
 
 from pathlib import Path
 
-from oversmooth.public import MODULE_OF, PUBLIC
+from oversmooth.public import PUBLIC
 
 STUB = Path(__file__).resolve().parents[1] / "src" / "oversmooth" / "__init__.pyi"
 
@@ -16,7 +16,7 @@ def text():
     lines = ["# Written by scripts/stub.py.", "from oversmooth._version import __version__ as __version__"]
     for module, names in sorted(PUBLIC.items()):
         lines += [f"from oversmooth.{module} import {name} as {name}" for name in _sorted(names)]
-    names = _sorted(MODULE_OF)
+    names = _sorted(name for each in PUBLIC.values() for name in each)
     return "\n".join([*lines, "", "__all__ = [", *(f'    "{name}",' for name in names), "]", ""])
 
 

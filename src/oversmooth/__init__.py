@@ -8,9 +8,9 @@ import os
 import sys
 
 from oversmooth._version import __version__ as __version__
-from oversmooth.public import MODULE_OF
+from oversmooth.public import MODULE_OF, PUBLIC
 
-__all__ = sorted(MODULE_OF)
+__all__ = sorted(name for names in PUBLIC.values() for name in names)
 
 
 def __getattr__(name):

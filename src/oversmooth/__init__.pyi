@@ -13,15 +13,12 @@ from oversmooth.bounds import weight_norms as weight_norms
 from oversmooth.checkpointing import streamed_profile as streamed_profile
 from oversmooth.counterexamples import Counterexample as Counterexample
 from oversmooth.counterexamples import counterexample as counterexample
-from oversmooth.drawing.probe import draw_probe_norms as draw_probe_norms
-from oversmooth.drawing.probe import draw_probe_ratios as draw_probe_ratios
 from oversmooth.drawing.theme import draw_floor as draw_floor
 from oversmooth.drawing.theme import panels as panels
 from oversmooth.drawing.theme import set_theme as set_theme
 from oversmooth.graphs.datasets import available as available
 from oversmooth.graphs.datasets import csbm as csbm
 from oversmooth.graphs.datasets import digits as digits
-from oversmooth.graphs.datasets import karate as karate
 from oversmooth.graphs.datasets import largest_component as largest_component
 from oversmooth.graphs.datasets import load as load
 from oversmooth.landscape import Curvature as Curvature
@@ -39,8 +36,18 @@ from oversmooth.models.remedies import DeepNetwork as DeepNetwork
 from oversmooth.models.remedies import Remedy as Remedy
 from oversmooth.network import Network as Network
 from oversmooth.probe.diagnosis import Diagnosis as Diagnosis
+from oversmooth.probe.history import ProbeHistory as ProbeHistory
 from oversmooth.probe.logging import lightning_callback as lightning_callback
+from oversmooth.probe.outlook import outlook as outlook
+from oversmooth.probe.prescribe import prescribe as prescribe
 from oversmooth.probe.probe import Probe as Probe
+from oversmooth.proof.certify import Proof as Proof
+from oversmooth.proof.certify import certify as certify
+from oversmooth.proof.escape import Escape as Escape
+from oversmooth.proof.escape import escape_distance as escape_distance
+from oversmooth.proof.escape import escape_time as escape_time
+from oversmooth.proof.exact import ExactCounterexample as ExactCounterexample
+from oversmooth.proof.exact import exact_counterexample as exact_counterexample
 from oversmooth.propagation.deflation import deflate as deflate
 from oversmooth.propagation.kinds import KINDS as KINDS
 from oversmooth.propagation.matrix import Propagation as Propagation
@@ -75,11 +82,15 @@ __all__ = [
     "Curvature",
     "DeepNetwork",
     "Diagnosis",
+    "Escape",
+    "ExactCounterexample",
     "History",
     "Network",
     "OperatorNetwork",
     "OperatorSignals",
     "Probe",
+    "ProbeHistory",
+    "Proof",
     "Propagation",
     "Remedy",
     "Signals",
@@ -91,6 +102,7 @@ __all__ = [
     "backward_paths",
     "backward_step",
     "certificate",
+    "certify",
     "counterexample",
     "csbm",
     "curvature",
@@ -99,14 +111,14 @@ __all__ = [
     "digits",
     "dirichlet_energy",
     "draw_floor",
-    "draw_probe_norms",
-    "draw_probe_ratios",
     "effective_rank",
     "energy",
+    "escape_distance",
+    "escape_time",
+    "exact_counterexample",
     "fit",
     "forward_bound",
     "hessian_product",
-    "karate",
     "largest_component",
     "layer_profile",
     "lightning_callback",
@@ -116,7 +128,9 @@ __all__ = [
     "mean",
     "mean_average_distance",
     "mean_transport",
+    "outlook",
     "panels",
+    "prescribe",
     "relative_deviation",
     "sequence_rates",
     "sequence_weights",

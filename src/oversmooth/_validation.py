@@ -1,5 +1,7 @@
 """The checks that public functions share: every error says what was needed, what came, and what to do."""
 
+from contextlib import contextmanager
+
 import torch
 
 
@@ -13,9 +15,26 @@ def require(condition, message):
         raise ValueError(message)
 
 
+@contextmanager
+def drawing(call):
+    """Around the imports of what draws: without matplotlib the error names the call and the extra that brings it.
+
+    Raises:
+        ModuleNotFoundError: matplotlib, or what it needs, is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"{call} needs {error.name}: pip install 'oversmooth[plot]'"
+        raise ModuleNotFoundError(message, name=error.name) from error
+
+
 def came(value):
-    """What came, for an error: the shape of a tensor, the type of anything else."""
-    return f"of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
+    """What came, for an error: the shape of a tensor, short numbers, texts and lists themselves, else the type."""
+    if isinstance(value, torch.Tensor):
+        return f"of shape {tuple(value.shape)}"
+    plain = isinstance(value, None | bool | int | float | str | list | tuple) and len(repr(value)) < 60
+    return repr(value) if plain else f"a {type(value).__name__}"
 
 
 def require_signal(name, value, num_nodes=None):

@@ -9,17 +9,20 @@ of it is read in the coordinates of the random walk (`Propagation.scaling`), whi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from oversmooth._validation import is_finite, require
+from oversmooth._arguments import checked
+from oversmooth._validation import is_finite, require, require_signal
 from oversmooth.losses import LOSSES, make_objective
 from oversmooth.network import Network, require_network
 from oversmooth.signals import Signals, require_signals
 from oversmooth.smoothness import backward_deviation, backward_mean, deviation, mean
 
 
+@checked
 def forward_bound(network: Network, features: torch.Tensor) -> torch.Tensor:
     """Bounds on the deviation of every layer's features, from the weights and λ alone.
 
@@ -56,7 +59,8 @@ def forward_bound(network: Network, features: torch.Tensor) -> torch.Tensor:
     return bounds
 
 
-def weight_norms(weights: list[torch.Tensor]) -> torch.Tensor:
+@checked
+def weight_norms(weights: Sequence[torch.Tensor]) -> torch.Tensor:
     """Spectral norms s_k = ‖W⁽ᵏ⁾‖₂.
 
     Args:
@@ -64,7 +68,15 @@ def weight_norms(weights: list[torch.Tensor]) -> torch.Tensor:
 
     Returns:
         (depth,) or (seeds, depth).
+
+    Raises:
+        ValueError: no weights, or such that have no norm.
     """
+    require(len(weights) > 0, "weights is an empty list; at least one matrix is needed")
+    for weight in weights:
+        require_signal("weights", weight)
+    shapes = {tuple(weight.shape[:-2]) for weight in weights}
+    require(len(shapes) == 1, f"weights hold batches of shapes {sorted(shapes)}; one number of seeds is needed")
     return torch.stack([torch.linalg.matrix_norm(w.detach(), 2) for w in weights], dim=-1)
 
 
@@ -93,6 +105,7 @@ class BackwardStep:
     departure_bound: torch.Tensor
 
 
+@checked
 def backward_step(signals: Signals) -> BackwardStep:
     """One step of backpropagation, bounded: how rough the error may get, how far its mean may leave the linear path.
 
@@ -129,6 +142,7 @@ def backward_step(signals: Signals) -> BackwardStep:
     return BackwardStep(*(torch.stack(column, -1) for column in zip(*steps, strict=True)))
 
 
+@checked
 def mean_transport(signals: Signals) -> list[torch.Tensor]:
     """Where backward oversmoothing leads: the average output error, sent back through one small perceptron.
 
@@ -170,6 +184,7 @@ class Certificate:
     mean: torch.Tensor
 
 
+@checked
 def certificate(signals: Signals, method: str = "transport") -> Certificate:
     """A rigorous bound on every layer's gradient, from one forward pass and the output error: no backward pass.
 
@@ -218,6 +233,7 @@ def certificate(signals: Signals, method: str = "transport") -> Certificate:
     return Certificate(centre * M + spread * S, S, M)
 
 
+@checked
 def loss_floor(
     network: Network, features: torch.Tensor, targets: torch.Tensor, kind: str = "mse", mask: torch.Tensor | None = None
 ) -> float | torch.Tensor:

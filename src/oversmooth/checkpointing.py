@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from oversmooth._arguments import checked
 from oversmooth.moments import backward_moments, entrywise_norm, feature_moments, profile_table
 from oversmooth.network import Network, require_network
 from oversmooth.signals import advance, backward_pass, last_step, output_error
@@ -70,6 +71,7 @@ def checkpointed_pass(network, features, propagated=None, visit=None):
     return states, last_step(network, X, propagated)
 
 
+@checked
 def streamed_profile(
     network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]
 ) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from oversmooth._arguments import checked
 from oversmooth._validation import require
 from oversmooth.activations import Activation
 from oversmooth.network import Network
@@ -39,6 +40,7 @@ class Counterexample:
     loss: float
 
 
+@checked
 def counterexample(
     depth: int, graph: str | None = None, activation: str | Activation = "elu", width: int = 1
 ) -> Counterexample:
@@ -67,15 +69,16 @@ def counterexample(
 
     Source: the paper's statement 6; the example is ours, the book's theorem thm-counterexample.
     """
-    require(isinstance(depth, int) and depth >= 2, f"depth is {depth!r}; an integer of at least 2 is needed")
-    require(isinstance(width, int) and width >= 1, f"width is {width!r}; an integer of at least 1 is needed")
+    require(depth >= 2, f"depth is {depth}; an integer of at least 2 is needed")
+    require(width >= 1, f"width is {width}; an integer of at least 1 is needed")
     require(graph in _KINDS, f"graph is {graph!r}; known: None for the MLP, 'cycle' for its twin on the 4-cycle")
     P = Propagation.from_edges(_CYCLE, 4, kind=_KINDS[graph])
     network = Network(P, [2, *[width] * (depth - 1), 1], activation=activation)
     rho = network.activation
     # 0 and the values that a positive signal takes here: the embedding needs ρ(0) = 0 besides ρ(h) = h.
     probe = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0], dtype=torch.float64)
-    require(bool(torch.equal(rho(probe), probe)), f"{rho.name} changes positive numbers; use elu, relu or identity")
+    keeps = torch.equal(rho(probe), probe)
+    require(keeps, f"activation {rho.name} changes positive numbers; use elu, relu or identity")
     w, slope, loss = _mlp() if graph is None else _cycle(depth)
     _set_weights(network, w)
     gradient = torch.zeros(2, width, dtype=torch.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,8 +10,10 @@ import numpy as np
 import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from oversmooth._validation import require
+from oversmooth._arguments import checked
+from oversmooth._validation import came, require, require_signal
 from oversmooth.network import Network, require_network
+from oversmooth.signals import evaluate
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Curvature:
     lowest_direction: torch.Tensor = field(repr=False)
 
 
+@checked
 def hessian_product(
     network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]
 ) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -47,12 +51,13 @@ def hessian_product(
         A function from (number of weights,) to (number of weights,): all matrices in one row.
 
     Raises:
-        ValueError: a batch of seeds, an output bias, or features that do not fit.
+        ValueError: a batch of seeds, an output bias, features that do not fit, or a loss that is no finite scalar.
     """
     _check(network, features)
     weights = [weight.detach().clone().requires_grad_() for weight in network.weights]
-    value = loss(_output(network, weights, features))
-    gradient = torch.autograd.grad(value, weights, create_graph=True)
+    value = evaluate(loss, _output(network, weights, features))
+    require(math.isfinite(value.detach()), f"the loss is {value.detach().item()}; there are no derivatives")
+    gradient = torch.autograd.grad(value, weights, create_graph=True, materialize_grads=True)
 
     def product(vector):
         parts = torch.autograd.grad(gradient, weights, _matrices(network, vector), retain_graph=True)
@@ -61,6 +66,7 @@ def hessian_product(
     return product
 
 
+@checked
 def curvature(
     network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor], tolerance: float = 1e-3
 ) -> Curvature:
@@ -84,6 +90,7 @@ def curvature(
     Source: ours; the point is the one of the book's theorem thm-spurious.
     """
     product, size = hessian_product(network, features, loss), sum(weight.numel() for weight in network.weights)
+    require(tolerance > 0, f"tolerance is {tolerance}; a positive number is needed")
     require(size >= 4, f"the network has {size} weights; a Hessian with two ends needs at least 4")
     start = torch.randn(size, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
 
@@ -102,6 +109,7 @@ def curvature(
     return Curvature(highest, lowest, torch.from_numpy(steep), torch.from_numpy(down))
 
 
+@checked
 def loss_plane(
     network: Network,
     features: torch.Tensor,
@@ -124,19 +132,25 @@ def loss_plane(
         (len(first), len(second)) losses.
 
     Raises:
-        ValueError: a network as `hessian_product` refuses, or directions of another shape.
+        ValueError: a network as `hessian_product` refuses, directions of another shape, or a loss of another kind.
     """
     _check(network, features)
+    require_signal("directions", directions)
     start = _row([weight.detach() for weight in network.weights])
     require(
         directions.shape == (2, len(start)),
         f"directions have shape {tuple(directions.shape)}; two rows of {len(start)} weights are needed",
     )
+    first, second = (torch.as_tensor(values, dtype=start.dtype) for values in (first, second))
+    require(first.numel() and second.numel(), "first or second is empty; at least one value of each is needed")
     rows = []
     for a in first:  # a line of points at once: they share each sparse product
-        line = start + a * directions[0] + torch.as_tensor(second, dtype=start.dtype)[:, None] * directions[1]
+        line = start + a * directions[0] + second[:, None] * directions[1]
         with torch.no_grad():
-            rows.append(loss(_output(network, _matrices(network, line), features)))
+            row = loss(_output(network, _matrices(network, line), features))
+        fit = isinstance(row, torch.Tensor) and row.shape == (len(second),)
+        require(fit, f"loss gave {came(row)}; one value for each point, ({len(second)},), is needed")
+        rows.append(row)
     return torch.stack(rows)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral
 
 import torch
 from torch import nn
 
+from oversmooth._arguments import checked
 from oversmooth._validation import came, require, require_dtype, require_signal
 from oversmooth.activations import Activation, find_activation
 from oversmooth.propagation.averaging import Averaging
@@ -42,27 +43,28 @@ class Network(nn.Module):
     Source: the paper's setting; the book's page *Notation*.
     """
 
+    @checked
     def __init__(
         self,
         propagation: Averaging,
-        widths: Iterable[int],
+        widths: Sequence[int],
         activation: str | Activation = "tanh",
         weight_scale: float = 1.0,
         output_bias: bool = False,
-        seed: int | Iterable[int] = 0,
+        seed: int | Sequence[int] = 0,
         init: str = "orthogonal",
         dtype: torch.dtype = torch.float64,
     ):
         super().__init__()
-        widths, seeds = list(widths), list(seed) if isinstance(seed, Iterable) else [seed]
-        require(isinstance(propagation, Averaging), f"propagation is {came(propagation)}; a Propagation is needed")
+        batch = not isinstance(seed, Integral)
+        widths, seeds = list(widths), list(seed) if batch else [seed]
         require_dtype(dtype)
         _check_recipe(widths, seeds, init, weight_scale)
         self.propagation = propagation
         self.activation = find_activation(activation)
         self.widths = widths
         draws = [_draw(widths, init, weight_scale, one, dtype) for one in seeds]
-        if isinstance(seed, Iterable):
+        if batch:
             weights = [torch.stack(layer) for layer in zip(*draws, strict=True)]
             bias_shape = (len(seeds), 1, widths[-1])
         else:
@@ -111,34 +113,35 @@ class Network(nn.Module):
         result = propagated @ self.weights[k]
         return result + self.bias if self.bias is not None and k == self.depth - 1 else result
 
-    def check(self, features: torch.Tensor) -> None:
+    def check(self, features: torch.Tensor, name: str = "features") -> None:
         """Raise ValueError unless features fit the graph, the widths, the weights' device and the seeds.
 
         Args:
             features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0).
+            name: what errors call them.
 
         Raises:
             ValueError: they do not.
         """
-        require_signal("features", features, self.propagation.num_nodes)
+        require_signal(name, features, self.propagation.num_nodes)
         width = self.weights[0].shape[-2]
         require(
             features.shape[-1] == width,
-            f"features have {features.shape[-1]} columns, the first layer takes {width}",
+            f"{name} has {features.shape[-1]} columns, the first layer takes {width}",
         )
         require(
             features.dtype == self.weights[0].dtype,
-            f"features are {features.dtype}, the weights {self.weights[0].dtype}: "
-            "convert one of them, e.g. features.double() or network.float()",
+            f"{name} has dtype {features.dtype}, the weights {self.weights[0].dtype}: "
+            f"convert one of them, e.g. {name}.double() or network.float()",
         )
         require(
             features.device == self.weights[0].device,
-            f"features are on {features.device}, the weights on {self.weights[0].device}: move one, e.g. "
-            "features.to(device) or network.to(device)",
+            f"{name} is on {features.device}, the weights on {self.weights[0].device}: move one, e.g. "
+            f"{name}.to(device) or network.to(device)",
         )
         require(
             features.dim() == 2 or self.num_seeds in (None, features.shape[0]),
-            f"features hold {features.shape[0]} seeds, the network {self.num_seeds}",
+            f"{name} holds {features.shape[0]} seeds, the network {self.num_seeds}",
         )
 
     def extra_repr(self):
@@ -159,7 +162,7 @@ def stack(networks: Sequence[Network]) -> Network:
         ValueError: anything else.
     """
     good = isinstance(networks, Sequence) and len(networks) > 0 and all(isinstance(one, Network) for one in networks)
-    require(good, "a Network or a non-empty list of Networks is needed")
+    require(good, f"the networks are {came(networks)}; a Network or a non-empty list of Networks is needed")
     first = networks[0]
     for i, one in enumerate(networks):
         require(one.num_seeds is None, f"network {i} of the list is a batch already; give it alone, or single networks")
@@ -213,14 +216,27 @@ def require_network(network: object) -> None:
     )
 
 
+def require_trainable(network, features):
+    """Check the arguments ``X`` of those who train a network: a batch of features needs a batch of weights.
+
+    Raises:
+        ValueError: it has none, or the features do not fit.
+    """
+    network.check(features, "X")
+    require(
+        features.dim() == 2 or network.num_seeds is not None,
+        "X holds several seeds, the network has one set of weights: build it with seed=[0, 1, …]",
+    )
+
+
 def _check_recipe(widths, seeds, init, weight_scale):
     require(
-        len(widths) >= 2 and all(isinstance(width, Integral) and width >= 1 for width in widths),
-        f"widths is {widths}; it lists the input, hidden and output widths, each an integer, at least 1",
+        len(widths) >= 2 and all(width >= 1 for width in widths),
+        f"widths is {came(widths)}; it lists the input, hidden and output widths, each an integer, at least 1",
     )
     require(
-        len(seeds) > 0 and all(isinstance(seed, Integral) for seed in seeds),
-        f"seed holds {seeds}; an integer, or for a batch a sequence of at least one integer, is needed",
+        len(seeds) > 0 and all(-(2**63) <= seed < 2**64 for seed in seeds),
+        f"seed is {came(seeds)}; an integer of 64 bits, or for a batch a list of at least one, is needed",
     )
     require(init in _INITIALISERS, f"init is {init!r}; known: {', '.join(_INITIALISERS)}")
     require(

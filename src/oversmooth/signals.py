@@ -8,10 +8,14 @@ from functools import cached_property
 
 import torch
 
-from oversmooth._validation import require
+from oversmooth._arguments import checked
+from oversmooth._validation import came, require
 from oversmooth.activations import Activation
 from oversmooth.network import Network, require_network
 from oversmooth.propagation.averaging import Averaging
+
+_IN_PLACE = "the loss changes the network's output in place; let it work on a copy"
+_UNRELATED = "the loss does not depend on the network's output, or was detached from it"
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class Steps:
         return [propagate(self.propagation, X, W) if H is None else H for X, W, H in layers]
 
 
+@checked
 def trace(network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]) -> Signals:
     """Every signal and gradient of one forward and one backward pass.
 
@@ -272,14 +277,36 @@ def output_error(loss, output):
     """
     with torch.enable_grad():
         leaf = output.detach().requires_grad_()
-        value = loss(leaf)
-        require(isinstance(value, torch.Tensor), f"loss gave a {type(value).__name__}; a scalar tensor is needed")
-        require(
-            value.dim() == 0 or (output.dim() == 3 and value.shape == output.shape[:1]),
-            f"loss gave shape {tuple(value.shape)}; a scalar is needed, or one value for each seed of a batch",
-        )
-        error = None
-        if value.requires_grad:
-            (error,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
-        require(error is not None, "the loss does not depend on the network's output, or was detached from it")
+        value = evaluate(loss, leaf)
+        (error,) = torch.autograd.grad(value.sum(), leaf, allow_unused=True)
+        require(error is not None, _UNRELATED)
     return value.detach(), error
+
+
+def evaluate(loss, output):
+    """𝓛 of an output that wants a gradient.
+
+    Args:
+        loss: output -> scalar tensor, or for a batch one value for each seed, (seeds,).
+        output: Ŷ, (n, d_{L+1}) or (seeds, n, d_{L+1}); a leaf, which a loss cannot change in place, or not.
+
+    Returns:
+        𝓛, part of autograd's graph.
+
+    Raises:
+        ValueError: a loss that is no real scalar, was detached, or changes the output.
+        RuntimeError: what the loss itself raises, as anything else that it may.
+    """
+    try:
+        value = loss(output)
+    except RuntimeError as error:
+        require("in-place operation" not in str(error), _IN_PLACE)
+        raise
+    require(isinstance(value, torch.Tensor), f"loss gave {came(value)}; a scalar tensor is needed")
+    require(
+        value.dim() == 0 or (output.dim() == 3 and value.shape == output.shape[:1]),
+        f"loss gave shape {tuple(value.shape)}; a scalar is needed, or one value for each seed of a batch",
+    )
+    require(not value.is_complex(), f"loss gave {value.dtype}; a real number is needed")
+    require(value.requires_grad, _UNRELATED)
+    return value

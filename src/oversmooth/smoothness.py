@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from oversmooth._arguments import checked
 from oversmooth._validation import is_finite, require, require_edges, require_signal
 from oversmooth.moments import (
     backward_measure,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _BLOCK = 2**18  # entries of a block of edges: what a cache holds
 
 
+@checked
 def mean(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The weighted mean μ(X) = Σ_i π_i X_i.
 
@@ -57,6 +59,7 @@ def mean(features: torch.Tensor, propagation: Weighting | None = None) -> torch.
     return _representable("features", weighted_mean(features, feature_measure(features, propagation)), features)
 
 
+@checked
 def deviation(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The deviation from the mean, σ(X) = (Σ_i π_i ‖X_i − μ(X)‖²)^{1/2}.
 
@@ -81,6 +84,7 @@ def deviation(features: torch.Tensor, propagation: Weighting | None = None) -> t
     return _representable("features", feature_moments(features, propagation).deviation, features)
 
 
+@checked
 def energy(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The paper's measure E(X) = σ(X)²; with uniform weights (1/2n²) Σ_ij ‖X_i − X_j‖².
 
@@ -109,6 +113,7 @@ def energy(features: torch.Tensor, propagation: Weighting | None = None) -> torc
     return _representable("features", feature_moments(features, propagation).energy, features)
 
 
+@checked
 def relative_deviation(features: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The share of a signal that is not constant: σ(X) / (Σ_i π_i ‖X_i‖²)^{1/2}.
 
@@ -137,6 +142,7 @@ def relative_deviation(features: torch.Tensor, propagation: Weighting | None = N
     return feature_moments(features, propagation).relative_deviation.to(features.dtype)
 
 
+@checked
 def backward_mean(backward: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The mean of a backward signal per unit of π, μ(B̃) = Σ_i B_i with B̃_i = B_i/π_i.
 
@@ -163,6 +169,7 @@ def backward_mean(backward: torch.Tensor, propagation: Weighting | None = None) 
     return _representable("backward", weighted_mean(backward, backward_measure(backward, propagation)), backward)
 
 
+@checked
 def backward_deviation(backward: torch.Tensor, propagation: Weighting | None = None) -> torch.Tensor:
     """The deviation of a backward signal per unit of π: σ(B̃) with B̃_i = B_i/π_i.
 
@@ -191,6 +198,7 @@ def backward_deviation(backward: torch.Tensor, propagation: Weighting | None = N
     return _representable("backward", backward_moments(backward, propagation).deviation, backward)
 
 
+@checked
 def dirichlet_energy(features: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
     """The Dirichlet energy (1/n) Σ_i Σ_{j ∈ N(i)} ‖X_i − X_j‖².
 
@@ -223,6 +231,7 @@ def dirichlet_energy(features: torch.Tensor, edge_index: torch.Tensor) -> torch.
     return _representable("features", scale * (scale * energy), features)
 
 
+@checked
 def mean_average_distance(features: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
     """The mean average (cosine) distance (1/n) Σ_i Σ_{j ∈ N(i)} (1 − cos(X_i, X_j)).
 
@@ -261,6 +270,7 @@ def mean_average_distance(features: torch.Tensor, edge_index: torch.Tensor) -> t
     return (_squared_differences(unit, source, target) + one_zero) / (2 * len(x))
 
 
+@checked
 def effective_rank(features: torch.Tensor) -> torch.Tensor:
     """The effective rank exp(−Σ_i p_i log p_i), p_i = s_i / Σ_j s_j over the singular values s of X.
 
@@ -289,6 +299,7 @@ def effective_rank(features: torch.Tensor) -> torch.Tensor:
     return torch.where(total[..., 0] > 0, entropy.exp(), 0.0)
 
 
+@checked
 def layer_profile(signals: Signals) -> pd.DataFrame:
     """A table of one pass: how smooth and how large the signals and gradients are, layer by layer.
 

@@ -6,23 +6,29 @@ import numpy as np
 import scipy.sparse as sparse
 import torch
 
-from oversmooth._validation import require
+from oversmooth._validation import came, require
 
 
 def to_scipy(matrix):
     """Any dense or sparse matrix of torch, numpy or scipy as scipy CSR in float64."""
     if isinstance(matrix, torch.Tensor):
         require(not matrix.is_complex(), f"matrix has dtype {matrix.dtype}; real numbers are needed")
+        require(matrix.device.type != "meta", "matrix is on the meta device, which holds no numbers")
         matrix = matrix.detach().cpu()
         if matrix.layout != torch.strided:
             coo = matrix.to_sparse_coo().coalesce()
             entries = coo.values().double().numpy(), tuple(coo.indices().numpy())
             return sparse.coo_array(entries, shape=tuple(coo.shape)).tocsr()
         matrix = matrix.double().numpy()
+    if not sparse.issparse(matrix):
+        try:
+            matrix = np.asarray(matrix)
+            matrix = matrix if np.iscomplexobj(matrix) else matrix.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"matrix is {came(matrix)}; rows of numbers, all of one length, are needed") from error
     require(not np.iscomplexobj(matrix), "matrix is complex; real numbers are needed")
     if sparse.issparse(matrix):
         return sparse.csr_array(matrix, dtype=np.float64, copy=True)
-    matrix = np.asarray(matrix, dtype=np.float64)
     require(matrix.ndim == 2, f"matrix has {matrix.ndim} dimensions; a square matrix is needed")
     require(np.isfinite(matrix).all(), "matrix has non-finite entries")
     return sparse.csr_array(matrix)

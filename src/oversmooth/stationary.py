@@ -6,14 +6,16 @@ import copy
 
 import torch
 
+from oversmooth._arguments import checked
 from oversmooth._validation import require
 from oversmooth.losses import check_mask, make_objective
-from oversmooth.network import Network, require_network
+from oversmooth.network import Network, require_network, require_trainable
 from oversmooth.signals import forward_pass
 
 METHODS = ("budget", "descent", "exact")
 
 
+@checked
 def train_last_layer(
     net: Network,
     X: torch.Tensor,
@@ -57,12 +59,8 @@ def train_last_layer(
     require_network(net)
     require(how in METHODS, f"how is {how!r}; known: {', '.join(METHODS)}")
     require(budget > 0, f"budget is {budget}; a norm must be positive")
-    require(isinstance(steps, int) and steps >= 0, f"steps is {steps!r}; a number of updates is needed")
-    net.check(X)
-    require(
-        X.dim() == 2 or net.num_seeds is not None,
-        "features hold several seeds, the network has one set of weights: build it with seed=[0, 1, …]",
-    )
+    require(steps >= 0, f"steps is {steps}; a number of updates is needed")
+    require_trainable(net, X)
     targets = make_objective("mse", y, mask, net).targets.double()
     mask = check_mask("mask", mask, net.propagation.num_nodes)
     trained = copy.deepcopy(net)

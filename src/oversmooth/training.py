@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from oversmooth._arguments import checked
 from oversmooth._validation import require
 from oversmooth.checkpointing import checkpointed_pass
 from oversmooth.losses import check_mask, make_objective
 from oversmooth.moments import backward_moments, entrywise_norm, feature_moments
-from oversmooth.network import Network, stack, unstack
+from oversmooth.network import Network, require_trainable, stack, unstack
 from oversmooth.signals import backward_pass, forward_pass
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class History:
         return pd.concat(parts)[order].sort_values(order[:3]).reset_index(drop=True)
 
 
+@checked
 def fit(
     net_or_nets: Network | Sequence[Network],
     X: torch.Tensor,
@@ -104,16 +106,12 @@ def fit(
     Source: chapter *Spurious stationary points*, whose training this is.
     """
     network = net_or_nets if isinstance(net_or_nets, Network) else stack(net_or_nets)
-    network.check(X)
-    require(
-        X.dim() == 2 or network.num_seeds is not None,
-        "features hold several seeds, the network has one set of weights: build it with seed=[0, 1, …]",
-    )
+    require_trainable(network, X)
     require(optimizer in OPTIMIZERS, f"optimizer is {optimizer!r}; known: {', '.join(OPTIMIZERS)}")
     require(lr > 0, f"lr is {lr}; it must be positive")
     require(clip is None or clip > 0, f"clip is {clip}; a positive norm, or None for no limit, is needed")
     for name, value, least in (("steps", steps, 0), ("record_every", record_every, 1)):
-        require(isinstance(value, int) and value >= least, f"{name} is {value!r}; an integer of at least {least}")
+        require(value >= least, f"{name} is {value}; an integer of at least {least}")
     objective = make_objective(loss, y, mask, network)
     test_mask = None if test_mask is None else check_mask("test_mask", test_mask, network.propagation.num_nodes)
     run = _Run(network, X.detach(), objective, test_mask, optimizer, lr, checkpoint, clip)

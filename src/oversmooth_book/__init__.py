@@ -5,5 +5,18 @@ A chapter uses the names below. The rest is the command line, ``python -m oversm
 
 from oversmooth_book.borrowing import here, measured, named, tint
 from oversmooth_book.chapter import claim, glue, numbers, save_table, start, verify
+from oversmooth_book.proofs import save_proofs
 
-__all__ = ["claim", "glue", "here", "measured", "named", "numbers", "save_table", "start", "tint", "verify"]
+__all__ = [
+    "claim",
+    "glue",
+    "here",
+    "measured",
+    "named",
+    "numbers",
+    "save_proofs",
+    "save_table",
+    "start",
+    "tint",
+    "verify",
+]

@@ -8,9 +8,11 @@ A chapter asks for its tables by graph, draws them all alike, and tints what it 
 """
 
 import json
+from pathlib import Path
 
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.graphs import FETCH
+from oversmooth_book.book.saved import read_json, read_table
 from oversmooth_book.chapter import missing, save_table, started
 
 LABEL = "published run"
@@ -83,17 +85,17 @@ def measured(names, measure, graphs, by: str = "graph"):
     if len(found) != len(listed):
         raise ValueError(f"{len(listed)} tables are named, {', '.join(listed)}, but {len(found)} were measured")
     tables = [
-        _in_order(name, table, _published(name, lacking, by, table) if lacking else None, graphs, by)
+        in_order(name, table, published_rows(name, lacking, by, table) if lacking else None, graphs, by)
         for name, table in zip(listed, found, strict=True)
     ]
     for name, table in zip(listed, tables, strict=True):
         save_table(name, table)
     if lacking:
-        _note(listed, lacking)
+        note(listed, lacking)
     return tables[0] if isinstance(names, str) else tables
 
 
-def _in_order(name, table, borrowed, graphs, by):
+def in_order(name, table, borrowed, graphs, by):
     """Both parts in one table, graph after graph."""
     import pandas
 
@@ -105,16 +107,14 @@ def _in_order(name, table, borrowed, graphs, by):
     return rows.iloc[place.argsort(kind="stable")].reset_index(drop=True)
 
 
-def _published(name, graphs, by, like):
+def published_rows(name, graphs, by, like):
     """The published rows of some graphs; ``like``: a measured table whose columns they must have, or None."""
-    import pandas
-
     chapter = started().chapter
     path = started().book.published(chapter) / "tables" / f"{name}.csv"
     advice = f"fetch the raw files of {', '.join(graphs)} by {FETCH}, or publish the chapter where they are"
     if not path.is_file():
         raise BookError(f"table {name}: data/published has no such table of {chapter} to borrow from; {advice}")
-    table = pandas.read_csv(path)
+    table = read_table(path, advice)
     columns = list(table.columns if like is None else like.columns)
     if by not in table or list(table.columns) != columns:
         raise BookError(
@@ -127,9 +127,26 @@ def _published(name, graphs, by, like):
     return table[table[by].isin(graphs)]
 
 
-def _note(names, graphs) -> None:
+def read_borrowed(folder: Path) -> dict[str, list[str]]:
+    """The tables of a run with rows from the published one, and the graphs of those rows: no raw files were there.
+
+    Args:
+        folder: where the run's outputs lie.
+
+    Returns:
+        Table to graphs; empty if the run measured everything.
+
+    Raises:
+        BookError: if the file is damaged.
+    """
+    path = folder / BORROWED
+    if not path.is_file():
+        return {}
+    return read_json(path, dict[str, list[str]])
+
+
+def note(names, graphs) -> None:
     """Write down which tables of this run hold borrowed rows, for whoever compares or shows them."""
     path = started().folder / BORROWED
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    text = json.dumps({**known, **dict.fromkeys(names, graphs)}, indent=1)
+    text = json.dumps({**read_borrowed(started().folder), **dict.fromkeys(names, graphs)}, indent=1)
     path.write_text(text + "\n", encoding="utf-8")

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oversmooth_book.book.book import Book, find_book
-from oversmooth_book.book.claims import NOT_RUN, Claim
+from oversmooth_book.book.claims import NOT_RUN, PROOF, Claim, how, to_json
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.graphs import missing_of
 from oversmooth_book.book.machine import MACHINE_FILE, machine
+from oversmooth_book.book.proved import side_of
 from oversmooth_book.values import as_number, as_text, evaluate, values_of
 
 OUTPUT_VARIABLE = "OVERSMOOTH_BOOK_OUTPUT"
@@ -64,7 +65,7 @@ class Started:
         """Write a claim's value into claims.json; a rerun of the cell replaces it."""
         number, path = as_number(claim_id, value), self.folder / "claims.json"
         values = json.loads(path.read_text(encoding="utf-8"))
-        path.write_text(json.dumps({**values, claim_id: number}, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps({**values, claim_id: to_json(number)}, indent=1) + "\n", encoding="utf-8")
         return number
 
 
@@ -118,8 +119,7 @@ def save_table(name: str, table) -> None:
     Raises:
         ValueError: if the name or the table cannot be written as such.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
-        raise ValueError(f"a table's name has letters, digits and underscores, got {name!r}")
+    require_table_name(name)
     if not hasattr(table, "to_csv") or not hasattr(table, "columns"):
         raise ValueError(f"table {name!r} needs a pandas DataFrame, got {type(table).__name__}")
     if not len(table) or any(label is not None for label in table.index.names):
@@ -127,7 +127,19 @@ def save_table(name: str, table) -> None:
             f"table {name!r} needs rows and no named index (reset_index), got {len(table)} rows "
             f"and the index {list(table.index.names)}"
         )
+    if proved := [column for column in map(str, table.columns) if side_of(column)]:
+        raise ValueError(f"table {name!r} names {', '.join(proved)} as proved: only save_proofs writes such a column")
     table.to_csv(started().tables / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+
+
+def require_table_name(name: str) -> None:
+    """Check a table's name.
+
+    Raises:
+        ValueError: if it has more than letters, digits and underscores.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise ValueError(f"a table's name has letters, digits and underscores, got {name!r}")
 
 
 def claim(claim_id: str, value: float) -> None:
@@ -250,10 +262,11 @@ def _judged(run: Started, row: Claim, functions: dict) -> tuple[Claim, str, str]
     shown, verdict, why = row.show(number), row.verdict(number, run.profile), row.undecided(run.profile)
     verdict += f": {why}" if why else ""
     quantity = row.quantity[:1].upper() + row.quantity[1:]
+    proved = f"{how(number)} " if row.kind == PROOF else ""
     return (
         row,
-        f"measured {shown}, needed {row.condition()}: {verdict}",
-        f"{quantity}: **{shown}**, needed `{row.condition()}`: **{verdict}**",
+        f"{how(number)} {shown}, needed {row.condition()}: {verdict}",
+        f"{quantity}: {proved}**{shown}**, needed `{row.condition()}`: **{verdict}**",
     )
 
 

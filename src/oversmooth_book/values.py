@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.proved import Proved, read_proofs
 
 EXPERIMENTS = "oversmooth_book.experiments"
 
@@ -117,7 +118,7 @@ def evaluate(function: Callable, folder: Path):
         Its value.
 
     Raises:
-        BookError: if a table is missing, or the function fails on what it finds.
+        BookError: if a table is missing or damaged, or the function fails on what it finds.
     """
     tables = {}
     for name in tables_read(function):
@@ -132,12 +133,10 @@ def evaluate(function: Callable, folder: Path):
 
 
 def _read(path: Path, changed: int, kept={}):  # noqa: B006 (a table serves several functions: the last few are kept)
-    import pandas as pd
-
     if (path, changed) not in kept:
         while len(kept) > 20:
             kept.pop(next(iter(kept)))
-        kept[path, changed] = pd.read_csv(path)
+        kept[path, changed] = read_proofs(path)
     return kept[path, changed]
 
 
@@ -149,12 +148,12 @@ def as_number(claim_id: str, value) -> float:
         value: a number, or a truth value.
 
     Returns:
-        The float.
+        The float; a proved number stays one.
 
     Raises:
         ValueError: if it is not finite.
     """
-    found = float(value)
+    found = value if isinstance(value, Proved) else float(value)
     if not math.isfinite(found):
         raise ValueError(f"claim {claim_id} needs a finite number, got {found}")
     return found
@@ -179,4 +178,4 @@ def as_text(name: str, value, spec: str = "") -> str:
         return value
     if not isinstance(value, int) and not spec:
         raise ValueError(f"glue({name!r}) needs a format such as '.3f' to round {value!r} for the text")
-    return format(value if isinstance(value, int) else float(value), spec)
+    return format(value if isinstance(value, int | Proved) else float(value), spec)

@@ -97,7 +97,7 @@ def make_book(root: Path) -> Book:
         "format: jb-book\nroot: chapters/index\nchapters:\n  - file: chapters/tiny\n", encoding="utf-8"
     )
     (book.chapters / "index.md").write_text(
-        "# Small book\n\n```{missing-files}\n```\n\n```{claims-table}\n```\n", encoding="utf-8"
+        "# Small book\n\n```{missing-files}\n```\n\n```{claim-cards}\n```\n", encoding="utf-8"
     )
     text = "# Tiny\n\nThe largest is {glue:text}`largest`, see {numref}`fig-powers`."
     write_chapter(book, "tiny", COMPUTE, DRAW, MEASURE, text=text)

@@ -7,6 +7,8 @@ from miniature import REPOSITORY
 
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.notebooks import read_notebook, tags
+from oversmooth_book.book.strict_yaml import read_yaml
+from oversmooth_book.show.pdf import contents
 
 BOOK = Book(REPOSITORY)
 
@@ -15,6 +17,11 @@ BOOK = Book(REPOSITORY)
 def cells(request):
     """The code cells of a chapter."""
     return [cell for cell in read_notebook(BOOK.notebook(request.param)).cells if cell.cell_type == "code"]
+
+
+def test_the_chapters_run_in_the_order_in_which_they_are_read():
+    read = [name.removeprefix("chapters/") for name in contents(read_yaml(REPOSITORY / "_toc.yml"))]
+    assert [name for name in read if name in BOOK.profiles] == list(BOOK.profiles)
 
 
 def test_one_cell_says_it_in_the_librarys_own_words(cells):

@@ -11,7 +11,6 @@ from oversmooth_book.attack.robustness import (
     FILE,
     Robustness,
     Trial,
-    holds,
     read_robustness,
     weak,
     write_robustness,
@@ -28,13 +27,13 @@ from oversmooth_book.book.book import find_book
 from oversmooth_book.book.claims import FINDING, Claim
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.check.checker import check
-from oversmooth_book.experiments.common import Setting
+from oversmooth_book.experiments.settings import Setting
 
 CLAIM = Claim("T1", "tiny", FINDING, "s", "p", "q", ">", 0.5, "published")
 
 
 def rows_of(*values, inside=True):
-    return Robustness(CLAIM, tuple(Trial(f"v{k}", inside, x, holds(CLAIM, x)) for k, x in enumerate(values)))
+    return Robustness(CLAIM, tuple(Trial(f"v{k}", inside, x, CLAIM.holds(x)) for k, x in enumerate(values)))
 
 
 @pytest.fixture
@@ -47,6 +46,17 @@ def three(tmp_path):
         "- {name: rare, changes: {shares: [0.1, 0.9]}}\n"
     )
     return path
+
+
+def test_a_short_file_has_as_many_mixtures_as_there_are(tmp_path):
+    """It was asked for six without end."""
+    path = tmp_path / "variations.yml"
+    path.write_text("- {name: wide, changes: {width: 64}}\n- {name: others, first_seed: 50}\n")
+    assert [row.name for row in read_variations(path)][:3] == [UNCHANGED, "wide", "others"]
+    assert {row.name for row in read_variations(path)[3:]} == {"wide + others", "others + wide"}
+    path.write_text("- {name: " + "x" * 5000 + "}\n" * 1 + "- {name: " + "x" * 5000 + "}\n")
+    with pytest.raises(BookError, match=r"variations\.yml: row 2: the name 'x{79}… is used twice"):
+        read_variations(path)
 
 
 def test_variations_come_alone_and_in_mixtures_that_are_always_the_same(three):
@@ -106,7 +116,7 @@ def test_a_domain_in_words_and_its_faults():
     assert in_words(domain) == "rate 0 to 0.8; weight scale 1; activation tanh or elu"
     assert domain_faults(domain) == []
     assert "a Setting has no depht" in domain_faults({"depht": [1, 2]})[0]
-    for wrong in ({"activation": [1, 2]}, {"width": ["tanh"]}):
+    for wrong in ({"activation": [1, 2]}, {"width": ["tanh"]}, {"width": [1, "x"]}, {"activation": ["tanh", 1]}):
         assert "needs texts for a field that is text" in domain_faults(wrong)[0]
     for wrong in ({"width": [64, 16]}, {"width": [64]}):
         assert "two numbers, the smaller first" in domain_faults(wrong)[0]

@@ -4,20 +4,35 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
+import sys
+import warnings
+from dataclasses import replace
+from typing import get_type_hints
 
 import pytest
-from miniature import REPOSITORY, call
+from miniature import REPOSITORY, add_chapter, call
 
-from oversmooth_book.book.claims import read_claims, read_values
+from oversmooth_book.attack.variations import Variation
+from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import Claim, read_claims
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.links import outside_files, stray_links
 from oversmooth_book.book.notebooks import parameters, read_notebook
-from oversmooth_book.book.profiles import read_profiles
+from oversmooth_book.book.profiles import Parts, read_profiles
 from oversmooth_book.book.records import read_record
-from oversmooth_book.book.statements import read_statements
+from oversmooth_book.book.saved import read_table
+from oversmooth_book.book.statements import Statement, Theorem
 from oversmooth_book.check.checker import check
+from oversmooth_book.check.differences import table_difference
+from oversmooth_book.check.spread import Spread, measure_spread
 from oversmooth_book.publish.release import pack
+from oversmooth_book.show.benchmark_table import benchmark_table
+from oversmooth_book.values import evaluate
+
+sys.path.insert(0, str(REPOSITORY / "scripts"))
+import fuzz
 
 CHAPTERS = REPOSITORY / "chapters"
 PUBLISHED = REPOSITORY / "data" / "published" / "explore"
@@ -27,17 +42,6 @@ ROW |= {"comparison": "<", "threshold": 1, "profile": "quick"}
 
 def read_parameters(path):
     return parameters(read_notebook(path), path.name)
-
-
-# Reader -> a sound file to damage.
-READERS = {
-    read_claims: CHAPTERS / "claims.yml",
-    read_profiles: CHAPTERS / "profiles.yml",
-    read_statements: CHAPTERS / "statements.yml",
-    read_values: PUBLISHED / "claims.json",
-    read_parameters: CHAPTERS / "probe_your_model.ipynb",
-    lambda path: read_record(path.parent): PUBLISHED / "record.json",
-}
 
 
 def claim_with(field, text):
@@ -102,6 +106,7 @@ def test_parameters_are_finite(tmp_path, value):
 
 
 CELL = {"cell_type": "code", "id": "a", "metadata": {}, "source": "x = 1", "outputs": [], "execution_count": None}
+GLUED = {"output_type": "display_data", "metadata": {"scrapbook": {"name": "x"}}, "data": {"text/plain": "'1'"}}
 
 
 @pytest.mark.parametrize(
@@ -115,8 +120,31 @@ CELL = {"cell_type": "code", "id": "a", "metadata": {}, "source": "x = 1", "outp
         {"cells": [{**CELL, "metadata": {"mystnb": {"figure": {"name": []}}}}]},
         {"cells": [{**CELL, "metadata": {"tags": ["parameters"]}, "source": "x = '\ud800'"}]},
         {"cells": [{**CELL, "metadata": {"tags": ["parameters"]}, "source": "x = " + "[" * 3000 + "]" * 3000}]},
+        {"cells": [{**CELL, "source": "'\ud800'"}]},
+        {"cells": [{**CELL, "metadata": {"mystnb": {"figure": {"name": 3}}}}]},
+        {"cells": [{**CELL, "metadata": {"tables": 3}}]},
+        {"cells": [{**CELL, "outputs": [GLUED | {"data": {"text/plain": "'half"}}]}]},
+        {"cells": [{**CELL, "outputs": [GLUED | {"metadata": {"scrapbook": 3}}]}]},
+        {"cells": [{**CELL, "metadata": {"tags": ["parameters"]}, "source": "x = {[]: 1}"}]},
+        {"cells": [{**CELL, "metadata": {"tags": ["parameters"]}, "source": "x = " + "1+" * 30000 + "1"}]},
     ],
-    ids=["minor", "output", "source", "type", "mystnb", "figure", "surrogate", "deep"],
+    ids=[
+        "minor",
+        "output",
+        "source",
+        "type",
+        "mystnb",
+        "figure",
+        "surrogate",
+        "deep",
+        "text",
+        "name",
+        "tables",
+        "glued",
+        "glue",
+        "unhashable",
+        "deep sum",
+    ],
 )
 def test_notebooks_that_are_none(tmp_path, change):
     path = tmp_path / "tiny.ipynb"
@@ -136,31 +164,106 @@ def test_records_that_no_run_wrote(tmp_path, field, value):
         read_record(tmp_path)
 
 
-def mutated(content: bytes, chance: random.Random) -> bytes:
-    """A few bytes changed, lost, doubled or put in; often ones that mean something to a parser."""
-    content = bytearray(content)
-    for _ in range(chance.randint(1, 4)):
-        if not content:
-            break
-        place, length = chance.randrange(len(content)), chance.choice([1, 1, 2, 8, 200])
-        new = chance.choice(
-            [b"", b"\x00", b"\xff", b"[", b"{", b"]}", b"'", b'"', b": ", b"- ", b"!!int ", b"1e999", b"\n"]
-        )
-        new = chance.choice([new, bytes(content[place : place + length]) * 2, bytes([chance.randrange(256)])])
-        content[place : place + length] = new
-    return bytes(content)
+@pytest.fixture(params=fuzz.READERS)
+def reader(request):
+    """A kind of file, and a sound one."""
+    if not (sound := fuzz.READERS[request.param].sound()):
+        pytest.skip("the raw files are not at hand")
+    return request.param, sound
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("OVERSMOOTH_FUZZ", "150"))))
-def test_any_damage_is_a_sentence(tmp_path, seed):
-    chance = random.Random(seed)
-    for read, sound in READERS.items():
-        path = tmp_path / sound.name
-        path.write_bytes(mutated(sound.read_bytes()[: chance.choice([None, 3000])], chance))
-        try:
-            read(path)
-        except BookError as error:
-            assert path.stem in str(error)
+def test_sound_files_are_read(tmp_path, reader):
+    name, sound = reader
+    path = tmp_path / fuzz.READERS[name].file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(sound)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        fuzz.READERS[name].read(path)
+
+
+def test_any_damage_is_a_sentence(tmp_path, reader):
+    """`make fuzz` draws ten thousand a reader."""
+    name, sound = reader
+    for seed in range(40):
+        content = fuzz.mutated(sound, random.Random(seed))
+        assert fuzz.complaint(name, content, tmp_path / "x") == "", content
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyError("cores"), "KeyError at test_book_damage"),
+        (BookError("something is wrong"), "names the file"),
+        (BookError("claims " + "x" * 5000), "short sentence"),
+        (BookError("claims.yml lacks a row"), ""),
+    ],
+)
+def test_the_fuzzer_sees_what_is_no_sentence(tmp_path, monkeypatch, error, words):
+    def read(path):
+        raise error
+
+    monkeypatch.setitem(fuzz.READERS, "claims", replace(fuzz.READERS["claims"], read=read))
+    found = fuzz.complaint("claims", b"", tmp_path / "x")
+    assert words in found and bool(words) == bool(found)
+
+
+@pytest.mark.parametrize("kind", [Claim, Parts, Statement, Theorem, Variation])
+def test_every_field_of_a_row_has_words(kind):
+    """Without them the reader of a wrong value ended in an AttributeError of its own."""
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        assert hint.__metadata__[0].description, name
+
+
+@pytest.mark.parametrize("content", ['{"F4": 1e999}', '{"F4": ' + "[" * 5000, "[]", r'{"F4": "\ud800"}', "\x00", ""])
+@pytest.mark.parametrize(("name", "file"), [("values", "claims.json"), ("records", "record.json"),
+                                            ("borrowed", "borrowed.json"), ("rounding", "rounding.json")])  # fmt: skip
+def test_json_that_no_run_wrote(tmp_path, name, file, content):
+    (tmp_path / file).write_text(content, encoding="utf-8")
+    with pytest.raises(BookError, match=rf"/{re.escape(file)} is damaged \(.*\); "):
+        fuzz.READERS[name].read(tmp_path / file)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a,b\n1,2,3\n4,5,6\n", b"a,b\n1,2,3,4\n1\n1,2,3,4,5\n", b"\xff\xfe\xd0", b'a,b\n"1,2\n']
+)
+def test_a_damaged_table_is_named_by_whoever_reads_it(tmp_path, content):
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    (folder / "contrast.csv").write_bytes(content)
+    (tmp_path / "claims.json").write_text("{}", encoding="utf-8")
+    sentence = r"tables/contrast\.csv is damaged \(.+\); run the chapter again"
+    for read in (
+        lambda: read_table(folder / "contrast.csv"),
+        lambda: evaluate(lambda contrast: len(contrast), folder),
+        lambda: measure_spread(tmp_path, {"1": tmp_path}),
+    ):
+        with pytest.raises(BookError, match=sentence):
+            read()
+    found = table_difference(folder / "contrast.csv", fuzz.TABLE, Spread())
+    assert "cannot be read: tables/contrast.csv is damaged" in found.texts[0]
+
+
+def test_tables_are_read_in_one_place():
+    callers = [
+        path.name
+        for path in sorted((REPOSITORY / "src/oversmooth_book").rglob("*.py"))
+        if "read_csv(" in path.read_text("utf-8")
+    ]
+    assert callers == ["saved.py"]
+
+
+@pytest.mark.parametrize("file", ["table.csv", "record.json"])
+@pytest.mark.parametrize("content", ["{}", "group,case\nx,y", "\x00", "[" * 5000])
+def test_damaged_benchmarks(tmp_path, file, content):
+    folder = tmp_path / "data" / "published" / "benchmarks"
+    shutil.copytree(REPOSITORY / "data" / "published" / "benchmarks", folder)
+    (folder / file).write_text(content, encoding="utf-8")
+    if (file, content) in [("table.csv", "{}"), ("table.csv", "\x00"), ("table.csv", "[" * 5000)]:
+        content += "\nx"
+        (folder / file).write_text(content, encoding="utf-8")
+    with pytest.raises(BookError, match=rf"benchmarks/{re.escape(file)} is damaged \(.+\); `make bench`"):
+        benchmark_table(Book(tmp_path))
 
 
 def test_a_test_that_statements_name_may_be_anything(tmp_path, good):
@@ -255,3 +358,36 @@ def test_a_full_disk_costs_the_chapter_and_nothing_else(good, size):
     text = answer.stdout + answer.stderr
     assert answer.returncode == 1 and "Traceback" not in text and "disk" in text
     assert call(good, "run", "--profile", "quick").returncode == 0
+
+
+def test_a_file_where_a_run_belongs_is_replaced_and_costs_no_other_chapter(good):
+    """It was moved aside and never removed, and every later run of any chapter stumbled over it."""
+    add_chapter(good, "blocked", "print(1)", profile="{published: {}, quick: {}}")
+    runs = good.build("quick") / "runs"
+    runs.mkdir(parents=True)
+    (runs / "blocked").write_text("a file where the run's folder belongs")
+    answer = call(good, "run", "--profile", "quick", "blocked", "tiny")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert sorted(path.name for path in runs.iterdir()) == ["blocked", "tiny"]
+
+
+@pytest.fixture
+def read_only(good):
+    """The same book on a file system that nobody can write to, where mounting is possible."""
+    place = str(good.root)
+    if os.geteuid() or subprocess.run(["mount", "--bind", place, place], capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
+        yield good
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.mark.parametrize("words", [["run"], ["compare"], ["build", "--committed"], ["publish", "tiny"]], ids=" ".join)
+def test_a_read_only_repository_is_told_in_a_sentence(read_only, words):
+    answer = call(read_only, *words)
+    text = answer.stdout + answer.stderr
+    assert answer.returncode == 1 and "Traceback" not in text
+    assert "Read-only file system" in text and "make its folder writable" in text
+    assert "Traceback" not in call(read_only, "check").stderr

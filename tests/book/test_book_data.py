@@ -91,9 +91,9 @@ def test_the_landing_page_names_the_files_and_the_command(complete):
     assert f"the claims that need {STUB} are NOT RUN" in note
     assert "ogbn_arxiv/raw/{edge.csv.gz, node-feat.csv.gz" in note and "ogbn_arxiv/split/time/{train.csv.gz" in note
     assert "3 findings: 2 PASS, 0 FAIL, 1 NOT RUN" in text(html)
-    rows = BeautifulSoup(html.read_text(), "html.parser").select(".claims-table tbody tr")
-    cells = {row.find(id=re.compile("^claim-"))["id"]: row("td")[2].get_text(" ", strip=True) for row in rows}
-    assert cells == {"claim-t1": "0.75", "claim-n1": f"needs {STUB}", "claim-n2": "34"}
+    cards = BeautifulSoup(html.read_text(), "html.parser").select(".claim-card")
+    found = {card.find(id=True)["id"]: card.select_one(".claim-value").get_text(" ", strip=True) for card in cards}
+    assert found == {"claim-t1": "0.75", "claim-n1": f"needs {STUB}", "claim-n2": "34"}
 
 
 def test_with_the_data_nothing_is_said_and_the_chapter_is_due(complete, mine):

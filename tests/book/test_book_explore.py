@@ -12,10 +12,10 @@ from miniature import REPOSITORY
 
 import oversmooth as osm
 from oversmooth_book.book.errors import BookError
-from oversmooth_book.experiments.common import Setting
 from oversmooth_book.experiments.explore import claims
 from oversmooth_book.experiments.explore import measure as experiment
-from oversmooth_book.sphinx.explore_panel import read_grid, write_files
+from oversmooth_book.experiments.settings import Setting
+from oversmooth_book.sphinx.explore_panel import panel, read_grid, write_files
 
 pytestmark = pytest.mark.xdist_group("book")
 DEPTHS, SCALES = [3, 4], [0.8, 1.5]
@@ -263,6 +263,12 @@ def test_only_this_page_loads_the_plotting_library(site):
     loading = [path.name for path in pages(site) if soup(path).select("script[src*=plotly]")]
     assert loading == ["explore.html"]
     assert not [path for path in (site / "_static").rglob("*") if "plotly" in path.name]
+
+
+def test_names_of_choices_are_text_not_markup(tables):
+    grid = read_grid(tables)
+    grid["choices"]["operator"] = ['<script>"', *grid["choices"]["operator"]]
+    assert '<script>"' not in panel(grid, "files") and "&lt;script&gt;&quot;" in panel(grid, "files")
 
 
 def test_a_build_without_plotly_fails_in_words(tables, tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
-"""The ledger and its filter, the reverse index, and the verdicts of the values that stand in the repository."""
+"""The page of claims and its filter, the reverse index, and the verdicts of the values that stand in the repository."""
 
-import re
 import shutil
 
 import pytest
@@ -23,7 +22,7 @@ from miniature import (
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, read_values
 from oversmooth_book.book.errors import BookError
-from oversmooth_book.book.statements import read_statements, statement_numbers
+from oversmooth_book.book.statements import read_blueprint, statement_numbers
 from oversmooth_book.check.checker import check
 from oversmooth_book.check.statements import check_statements
 
@@ -99,22 +98,56 @@ def soup(book, page):
     return BeautifulSoup(text, "html.parser")
 
 
-def test_the_table_is_whole_without_a_script(ledger):
+def card(page, name):
+    return page.find(id=f"claim-{name.lower()}").find_parent(class_="claim-card")
+
+
+def words(tag):
+    return " ".join(tag.get_text(" ").split())
+
+
+def test_the_cards_tell_all_without_a_script(ledger):
     page = soup(ledger, "index")
     assert "1 check: 1 PASS, 0 FAIL, 0 NOT RUN. 3 findings: 1 PASS, 1 FAIL, 1 NOT RUN." in page.text
-    head, *rows = page.select(".claims-table tr")
-    assert [cell.text for cell in head("th")] == ["Claim", "Verdict", "Measured", "Needed", "In the paper", "Chapter"]
-    found = {
-        row.find(id=re.compile("^claim-"))["id"]: [cell.get_text(strip=True) for cell in row("td")] for row in rows
+    verdicts = {tag.find(id=True)["id"]: tag.select_one(".sd-badge").text for tag in page.select(".claim-card")}
+    assert list(verdicts.items()) == [
+        ("claim-t1", PASS),
+        ("claim-t2", NOT_RUN),
+        ("claim-t3", FAIL),
+        ("claim-o1", PASS),
+    ]
+    assert [tag.find(string=True) for tag in page.select("article h2")] == ["The chapter tiny", "The other"]
+    assert "Needed > 0.5 ; measured 0.75" in words(card(page, "T1"))
+    assert "Needed > 0.5 ; not run: needs the full profile" in words(card(page, "T2"))
+    assert "Needed < 0.5 ; measured 1e-3 to 1e-2 Adam magnifies rounding" in words(card(page, "O1")), (
+        "no digit, and why"
+    )
+    for text in ("What is measured: the largest power.", "In the paper: claim 1.", "finding"):
+        assert text in words(card(page, "T1"))
+    again = card(page, "T1").find("details").text
+    assert "recheck tiny" in again and "run tiny --profile published" in again
+    assert "tests/test_lib.py::test_one" in again and "tests/test_lib.py" not in card(page, "T2").text
+
+
+def test_a_card_shows_the_figure_it_stands_under(ledger):
+    page = soup(ledger, "index")
+    figure = card(page, "T1").select_one(".claim-figure")
+    assert figure.a["href"] == "tiny.html#fig-powers" and figure.a.text == "Fig. 1"
+    assert figure.img["loading"] == "lazy" and "powers" in figure.img["alt"]
+    assert (ledger.build("published") / "html" / "chapters" / figure.img["src"]).resolve().is_file()
+    assert not card(page, "O1").select(".claim-figure"), "the other chapter has no figure"
+
+
+def test_gauges_of_the_page_say_what_they_show(ledger):
+    page = soup(ledger, "index")
+    labels = {name: card(page, name).select_one(".gauge")["aria-label"] for name in ("T1", "T2", "T3", "O1")}
+    assert labels == {
+        "T1": "Scale, linear, from 0 to 1: measured 0.75, needed > 0.5.",
+        "T2": "Scale, linear, from 0 to 0.7: not run, needed > 0.5.",
+        "T3": "Scale, linear, from 0 to 3: measured 2, needed < 0.5.",
+        "O1": "Scale, logarithmic, from 0.0001 to 10: measured 1e-3 to 1e-2, needed < 0.5.",
     }
-    assert {name: cells[1] for name, cells in found.items()} == {
-        "claim-t1": PASS,
-        "claim-t2": NOT_RUN,
-        "claim-t3": FAIL,
-        "claim-o1": PASS,
-    }
-    assert found["claim-t1"][2:4] == ["0.75", ">0.5"] and found["claim-t2"][2] == "needs the full profile"
-    assert found["claim-o1"][2] == "1e-3 to 1e-2Adam magnifies rounding", "no digit, and why"
+    assert card(page, "T3").select_one(".gauge-mark.failed") and not card(page, "T2").select_one(".gauge-mark")
 
 
 def test_the_index_leads_to_claims_chapters_figures_and_tests(ledger):
@@ -195,7 +228,7 @@ def test_any_rows_give_statements_or_a_clear_error(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("rows") / "statements.yml"
     path.write_text(yaml.safe_dump(rows), encoding="utf-8")
     try:
-        assert all(isinstance(statement.text, str) for statement in read_statements(path).values())
+        assert all(isinstance(statement.text, str) for statement in read_blueprint(path).values())
     except BookError as error:
         assert "statements.yml" in str(error)
 
@@ -203,13 +236,22 @@ def test_any_rows_give_statements_or_a_clear_error(tmp_path_factory, rows):
 @pytest.fixture
 def page(ledger, browser):
     opened = browser.new_page(viewport={"width": 400, "height": 800})
-    opened.goto((ledger.build("published") / "html" / "chapters" / "index.html").as_uri())
+    opened.goto(address(ledger))
     yield opened
     opened.close()
 
 
+def address(ledger):
+    return (ledger.build("published") / "html" / "chapters" / "index.html").as_uri()
+
+
+def here(page):
+    """The address now; `page.url` is that of a moment ago."""
+    return page.evaluate("location.href")
+
+
 def shown(page):
-    names = page.locator(".claims-table tbody tr:visible [id^=claim-]")
+    names = page.locator(".claim-card:visible [id^=claim-]")
     return [name.removeprefix("claim-").upper() for name in names.evaluate_all("list => list.map(item => item.id)")]
 
 
@@ -217,13 +259,17 @@ def test_the_filter_by_keyboard_alone(page):
     assert shown(page) == ["T1", "T2", "T3", "O1"]
     count = page.get_by_role("status")
     assert count.get_attribute("aria-live") == "polite" and count.inner_text() == "4 of 4 shown"
-    page.get_by_label("Verdict").focus()
-    page.keyboard.type("FAIL")
-    assert shown(page) == ["T3"] and count.inner_text() == "1 of 4 shown"
-    page.keyboard.press("Home")
-    page.keyboard.press("Tab")
+    page.get_by_label("Chapter").focus()
     page.keyboard.type("The other")
     assert shown(page) == ["O1"]
+    assert page.locator("article h2:visible").count() == 1, "a chapter without a card is away"
+    page.keyboard.press("Home")
+    page.keyboard.press("Tab")
+    page.keyboard.type("finding")
+    assert shown(page) == ["T1", "T2", "T3"]
+    page.keyboard.press("Tab")
+    page.keyboard.type("FAIL")
+    assert shown(page) == ["T3"] and count.inner_text() == "1 of 4 shown"
     page.keyboard.press("Home")
     page.keyboard.press("Tab")
     page.keyboard.type("largest t2")
@@ -231,23 +277,37 @@ def test_the_filter_by_keyboard_alone(page):
     page.keyboard.type(" nowhere")
     assert shown(page) == [] and count.inner_text() == "0 of 4 shown"
     page.keyboard.press("Enter")
-    assert "index.html" in page.url and "?" not in page.url, "Enter sends nothing"
+    assert "index.html?kind=finding&q=largest+t2+nowhere" in here(page), "Enter sends nothing"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert len(shown(page)) == 4 and here(page).endswith("index.html"), "the button clears filter and address"
 
 
-def test_a_link_to_a_hidden_row_brings_it_back(page):
+def test_the_address_keeps_the_filter(page, ledger):
+    page.get_by_label("Verdict").select_option("FAIL")
+    page.get_by_label("Contains").fill("powers")
+    kept = here(page)
+    assert kept == address(ledger) + "?verdict=FAIL&q=powers"
+    page.goto("about:blank")
+    page.goto(kept)
+    assert shown(page) == ["T3"] and page.get_by_label("Contains").input_value() == "powers"
+    page.goto(address(ledger) + "?verdict=MAYBE&chapter=the-other")
+    assert shown(page) == ["O1"] and page.get_by_label("Verdict").input_value() == "", "what the page has not"
+
+
+def test_a_link_to_a_hidden_card_brings_it_back(page, ledger):
     page.get_by_label("Verdict").select_option("FAIL")
     page.evaluate("location.hash = '#claim-o1'")
     page.wait_for_function("() => document.getElementById('claim-o1').offsetParent !== null")
     assert len(shown(page)) == 4
+    page.goto("about:blank")
+    page.goto(address(ledger) + "?verdict=FAIL#claim-o1")
+    assert len(shown(page)) == 4 and here(page).endswith("index.html#claim-o1")
 
 
-def test_without_scripts_the_table_shows_and_no_dead_control(ledger, browser):
+def test_without_scripts_the_cards_show_and_no_dead_control(ledger, browser):
     context = browser.new_context(java_script_enabled=False)
     opened = context.new_page()
-    opened.goto((ledger.build("published") / "html" / "chapters" / "index.html").as_uri())
-    assert len(shown_plain(opened)) == 4 and opened.locator(".claims-filter").count() == 0
+    opened.goto(address(ledger))
+    assert len(shown(opened)) == 4 and opened.locator(".claims-filter").count() == 0
     context.close()
-
-
-def shown_plain(page):
-    return page.locator(".claims-table tbody tr").all()

@@ -7,7 +7,7 @@ import pytest
 from miniature import REPOSITORY
 
 from oversmooth_book.book.book import Book
-from oversmooth_book.book.modules import measuring_modules, modules_of
+from oversmooth_book.book.modules import measuring_modules, modules_of, run_modules
 from oversmooth_book.book.notebooks import code_cells, read_notebook
 
 SOURCE = REPOSITORY / "src"
@@ -80,6 +80,12 @@ def test_an_edit_of_drawing_printing_or_comparing_moves_no_number(name):
     assert not any(module.startswith(("oversmooth.drawing", "oversmooth_book.book")) for module in measuring)
     assert any(module.startswith("oversmooth_book.experiments.") for module in measuring)
     assert "oversmooth.propagation.matrix" in measuring and all(Path(path).is_file() for path in measuring.values())
+
+
+def test_a_new_public_name_makes_no_chapter_due():
+    modules = of_notebook("forward_oversmoothing")
+    assert "oversmooth.public" in modules and "oversmooth.public" not in run_modules(modules)
+    assert {"oversmooth.signals", "oversmooth.drawing.theme"} <= set(run_modules(modules))
 
 
 def test_the_functions_of_a_chapter_s_claims_make_it_due():

@@ -1,8 +1,11 @@
 """The printed book: every chapter in it, in order, with an outline and page numbers that are right, and nothing cut."""
 
+import contextlib
+import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from browsing import soup
@@ -11,6 +14,7 @@ from miniature import REPOSITORY
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.strict_yaml import read_yaml
+from oversmooth_book.show import pdf as printing
 from oversmooth_book.show.pdf import contents, join, make_pdf
 
 pypdf = pytest.importorskip("pypdf")
@@ -43,6 +47,25 @@ def test_the_order_is_that_of_the_contents():
     toc = {"root": "a", "parts": [{"chapters": [{"file": "b"}]}, {"chapters": [{"file": "c"}, {"file": "d"}]}]}
     assert contents(toc) == ["a", "b", "c", "d"]
     assert contents({"root": "a", "chapters": [{"file": "b"}]}) == ["a", "b"]
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_the_browser_is_started_in_its_sandbox_unless_the_user_is_root(user, monkeypatch, tmp_path):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    started = []
+
+    def launch(**options):
+        started.append(options["chromium_sandbox"])
+        raise RuntimeError("started")
+
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(printing, "chromium", lambda: "chromium")
+    # A second driver beside the other tests' is not allowed: only what it is asked for matters here.
+    driver = SimpleNamespace(chromium=SimpleNamespace(launch=launch))
+    monkeypatch.setattr(sync_api, "sync_playwright", lambda: contextlib.nullcontext(driver))
+    with pytest.raises(RuntimeError, match="started"):
+        printing._print(tmp_path / "book.html", tmp_path / "book.pdf")
+    assert started == [user != 0]
 
 
 def test_contents_name_the_page_on_which_each_chapter_begins(site, pdf, texts):
@@ -113,6 +136,7 @@ def test_links_between_chapters_stay_links(site):
     marks = set(re.findall(r'id="(p\d+[^"]*)"', html))
     assert len(inner) > 50 and [link for link in inner if link not in marks] == []
     assert re.findall(r'href="(?!#|[a-z]+:|_static)[^"]*"', html) == []
+    assert re.findall(r'href="#(?!p\d)[^"]*"', html) == [], "parts of drawings are found, too"
 
 
 def test_without_html_there_is_nothing_to_print(tmp_path):

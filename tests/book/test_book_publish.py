@@ -73,6 +73,19 @@ def test_what_came_out_the_same_is_not_written_again(released):
     assert check(released) == [] and call(released, "compare").returncode == 0
 
 
+def test_other_code_that_gives_the_same_is_vouched_for(released):
+    """A comment in a cell: publishing said that there was nothing to write, and the book stayed out of order."""
+    notebook = read_notebook(released.notebook("tiny"))
+    notebook.cells[-1].source += "  # a word"
+    nbformat.write(notebook, released.notebook("tiny"))
+    commit_all(released)
+    assert "its code changed after its outputs were published" in check(released)[0]
+    assert call(released, "run").returncode == 0
+    answer = call(released, "publish")
+    assert "tiny: published; commit" in answer.stdout, answer.stdout + answer.stderr
+    assert check(released) == []
+
+
 def reword(book):
     """Another caption, another text, one more paragraph: no code."""
     notebook = read_notebook(book.notebook("tiny"))

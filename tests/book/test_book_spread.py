@@ -24,8 +24,8 @@ from oversmooth_book.check.spread import (
     read_spread,
     write_spread,
 )
-from oversmooth_book.experiments.common import Setting
 from oversmooth_book.experiments.explore import measure as explore
+from oversmooth_book.experiments.settings import Setting
 
 BOOK, THREE = Book(REPOSITORY), ("1", "2", "3")
 

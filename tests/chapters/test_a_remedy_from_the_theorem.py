@@ -13,10 +13,10 @@ from torch_geometric.data import Data
 
 import oversmooth as osm
 from oversmooth.propagation.averaging import Averaging, Weighting
-from oversmooth_book.experiments import common
+from oversmooth_book.experiments import settings
 from oversmooth_book.experiments.a_remedy_from_the_theorem import claims, figures, operators, shallow, spectra, training
 from oversmooth_book.experiments.a_remedy_from_the_theorem import measure as experiment
-from oversmooth_book.experiments.common import Setting
+from oversmooth_book.experiments.settings import Setting
 
 
 def budget(steps, **changes):
@@ -29,7 +29,7 @@ def walk(depth, *seeds):
 
 def pretend(monkeypatch, name, data):
     """A graph of that name; P is kept by name, so that each test needs its own."""
-    monkeypatch.setattr(common, "graph", lambda graph, *drawn: {name: data}[graph])
+    monkeypatch.setattr(settings, "graph", lambda graph, *drawn: {name: data}[graph])
 
 
 @pytest.mark.parametrize("kind", ["metropolis", "random_walk"])
@@ -100,7 +100,7 @@ def test_a_problem_of_two_classes_is_the_settings():
     plain, blocks = training.problem(training.REFERENCE, 2, 0.1, 3)[0], osm.largest_component(osm.csbm(seed=3))
     assert torch.equal(plain.x, blocks.x) and torch.equal(plain.edge_index, blocks.edge_index)
     varied = dataclasses.replace(training.REFERENCE, graph="CSBM 50", graph_seed=2, feature_scale=3.0)
-    other, blocks = training.problem(varied, 2, 0.1, 1)[0], osm.largest_component(common.block_model(50, 3))
+    other, blocks = training.problem(varied, 2, 0.1, 1)[0], osm.largest_component(settings.block_model(50, 3))
     assert torch.equal(other.x, 3 * blocks.x) and torch.equal(other.edge_index, blocks.edge_index)
 
 

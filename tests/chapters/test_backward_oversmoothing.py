@@ -12,7 +12,8 @@ from cases import EXACT, propagation_of, signal, unfriendly_network
 import oversmooth as osm
 from oversmooth_book.experiments.backward_oversmoothing import claims, draws, frozen, operators, positions, rates
 from oversmooth_book.experiments.backward_oversmoothing import measure as experiment
-from oversmooth_book.experiments.common import Setting, mean_growth, signs
+from oversmooth_book.experiments.common import mean_growth
+from oversmooth_book.experiments.settings import Setting, signs
 
 KARATE = Setting(graph="karate", depth=9, seeds=tuple(range(12)))
 

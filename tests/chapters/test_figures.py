@@ -20,7 +20,7 @@ from oversmooth_book import experiments
 from oversmooth_book.book.book import find_book
 from oversmooth_book.experiments.forward_oversmoothing import figures
 
-DRAWING = r"oversmooth\.(_validation|drawing)|oversmooth_book\.experiments(\.\w+)?\.figures"
+DRAWING = r"oversmooth\.(_validation|_arguments|drawing)|oversmooth_book\.experiments(\.\w+)?\.figures"
 
 
 def drawn(ax):

@@ -10,10 +10,11 @@ import torch
 from cases import EXACT, edge_index_of
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import Setting, over_seeds
+from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.forward_oversmoothing import claims, draws, phase
 from oversmooth_book.experiments.forward_oversmoothing import measure as experiment
 from oversmooth_book.experiments.forward_oversmoothing import measures as forward_measures
+from oversmooth_book.experiments.settings import Setting
 
 
 @pytest.fixture(scope="module")

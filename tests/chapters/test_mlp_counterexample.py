@@ -11,9 +11,9 @@ import torch
 from cases import EXACT, ITERATIVE
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import signs
 from oversmooth_book.experiments.mlp_counterexample import claims, training
 from oversmooth_book.experiments.mlp_counterexample import measure as experiment
+from oversmooth_book.experiments.settings import signs
 
 SETTING = experiment.REFERENCE
 

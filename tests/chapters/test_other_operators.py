@@ -23,6 +23,12 @@ def karate(depth, seed=0, **changes):
     return replace(SETTING, graph="karate", depth=depth, seeds=(seed,), **changes)
 
 
+def test_no_layer_above_rounding_has_no_rate():
+    rows = {"operator": "sum", "seed": 0, "layer": range(3), "forward": 1e-17, "backward": 1e-17}
+    table = tables.slopes(pd.DataFrame(rows))
+    assert table[tables.WAYS].isna().all(axis=None)
+
+
 def test_a_profile_is_what_its_columns_say():
     table = experiment.profile(karate(5), "gat")
     net, (x, y) = experiment.network(karate(5), "gat"), experiment.problem(karate(5))

@@ -10,9 +10,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import torch
+from torch_geometric.nn import GCN
 
 import oversmooth as osm
-from oversmooth_book.experiments.probe_your_model import claims, figures
+from oversmooth_book.experiments.probe_your_model import claims, figures, symptoms
 from oversmooth_book.experiments.probe_your_model import measure as planted
 
 SETTING = planted.REFERENCE
@@ -117,3 +118,67 @@ def test_a_row_of_panels_for_each_case():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["features", "errors", "gradient"]
     assert all(ax.get_legend() is None for ax in figure.axes)
     plt.close("all")
+
+
+def complaint(outcomes, verdicts, model="deep"):
+    rows = {"symptom": "flat", "model": model, "seed": range(len(outcomes)), "outcome": outcomes, "verdict": verdicts}
+    return pd.DataFrame(rows).assign(advice=[f"do {verdict}" for verdict in verdicts])
+
+
+def test_what_is_told_of_a_complaint_by_hand():
+    table = pd.concat(
+        [
+            complaint(["works", "fails", "fails"], ["healthy", "dead", "dead"]),
+            complaint(["works"], ["healthy"], "cured"),
+        ]
+    )
+    assert symptoms.told(table).splitlines() == [
+        "deep: fails 2 of 3, works 1 of 3; verdicts: dead, healthy",
+        "cured: works 1 of 1; verdicts: healthy",
+        "try: do dead",
+    ]
+    assert symptoms.told(complaint(["works"], ["healthy"])).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdicts", "missed", "alarmed"),
+    [
+        (["fails", "works", "between"], ["dead", "healthy", "dead"], 0, 0),
+        (["fails", "fails", "works"], ["healthy", "dead", "healthy"], 1, 0),
+        (["between", "works", "works"], ["healthy", "vanishing", "dead"], 0, 2),
+    ],
+)
+def test_misses_and_alarms_by_hand(outcomes, verdicts, missed, alarmed):
+    table, counts = symptoms.counts([complaint(outcomes, verdicts)])
+    assert claims.failures_that_are_called_healthy(table) == missed
+    assert claims.working_models_that_are_called_ill(table) == alarmed
+    assert counts["right"].all() == (missed + alarmed == 0) and counts["count"].sum() == 3
+
+
+def test_wrong_verdicts_on_cora_by_hand():
+    right = pd.DataFrame({"model": ["32 layers", "2 layers"], "verdict": ["dead", "healthy"]})
+    assert claims.wrong_verdicts_on_cora(right) == 0
+    assert claims.wrong_verdicts_on_cora(right.assign(verdict=["healthy", "dead"])) == 2
+
+
+def test_a_treated_model_has_its_outcome_and_leaves_the_random_state():
+    data, state = planted.graph(seed=0, num_nodes=40), torch.random.get_rng_state()
+    models = {
+        "good": (lambda: GCN(8, 8, 2, out_channels=2), 0.05),
+        "still": (lambda: GCN(8, 8, 2, out_channels=2), 1e-9),
+    }
+    table = symptoms.treated("x", models, lambda model: planted.loss(model, data), data.y, (0, 1))
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert table["outcome"].tolist() == ["works", "works", "fails", "fails"]
+    assert (table.loc[table["model"] == "good", "verdict"] == "healthy").all()
+    assert (table.loc[table["model"] == "still", "verdict"] == "no better than a constant").all()
+
+
+def test_the_graphs_of_the_complaints():
+    shop, batch = symptoms.users_and_items(40, seed=1), symptoms.many_graphs(planted.graph, 4)
+    assert torch.equal(shop["user", "rates", "item"].edge_index.flip(0), shop["item", "rated_by", "user"].edge_index)
+    users, items = shop["user", "rates", "item"].edge_index
+    assert 0.6 < (users % 2 == items % 2).double().mean() < 0.9, "users rate their own genre more often"
+    assert batch.y.tolist() == [0, 1, 0, 1] and symptoms.Pooled(2).double()(batch).shape == (4, 2)
+    spread = [batch.x[batch.batch == k].std(0).mean() for k in range(4)]
+    assert min(spread[1], spread[3]) > 2 * max(spread[0], spread[2])

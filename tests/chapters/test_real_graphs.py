@@ -11,8 +11,8 @@ import torch
 from torch_geometric.data import Data
 
 import oversmooth as osm
-from oversmooth_book.experiments import common
-from oversmooth_book.experiments.common import Setting, over_seeds
+from oversmooth_book.experiments import common, settings
+from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.real_graphs import (
     claims,
     errors,
@@ -23,6 +23,7 @@ from oversmooth_book.experiments.real_graphs import (
     tables,
     training,
 )
+from oversmooth_book.experiments.settings import Setting
 
 EXACT, ITERATIVE = 1e-10, 1e-6
 PUBLIC = ("Cora", "CiteSeer", "minesweeper", "tolokers")
@@ -40,7 +41,7 @@ def islands():
 
 def pretend(monkeypatch, name, data):
     """A graph of that name for `Setting`; its P is kept by name, so that each test needs its own."""
-    monkeypatch.setattr(common, "graph", lambda graph, *drawn: {name: data}[graph])
+    monkeypatch.setattr(settings, "graph", lambda graph, *drawn: {name: data}[graph])
 
 
 def dense_curve(P, X, layers):
@@ -321,7 +322,7 @@ def test_errors_by_dense_powers():
     assert (checks.set_index("network").loc["orthogonal, identity", ["smoothing", "mean"]] == 0).all()
     one = Setting(graph="CSBM", depth=6, width=5, seeds=(3,), kind="random_walk", activation="identity")
     P, pi = one.propagation().to_dense().numpy(), one.propagation().stationary.numpy()
-    error = (one.network()(one.data().x)[0].detach() - common.signs(one.data().y)).numpy() / pi[:, None]
+    error = (one.network()(one.data().x)[0].detach() - settings.signs(one.data().y)).numpy() / pi[:, None]
     spread = [np.sqrt(pi @ (np.linalg.matrix_power(P, 5 - k) @ (error - pi @ error)) ** 2).item() for k in range(6)]
     rows = errors._errors(one, errors.ONE_CLASS).sort_values("layer")
     for name in ("deviation", "predicted"):
@@ -357,7 +358,7 @@ def test_public_graphs_are_the_ones_of_the_chapter():
 
 @needs_data
 def test_cora_by_dense_eigenvalues_and_by_quadrature():
-    data = common.graph("Cora")
+    data = settings.graph("Cora")
     P = osm.Propagation.from_data(data)
     values = np.abs(np.linalg.eigvalsh(P.to_dense().numpy()))
     assert P.rate == pytest.approx(np.sort(values)[-2], abs=1e-8)
@@ -370,7 +371,7 @@ def test_cora_by_dense_eigenvalues_and_by_quadrature():
 @needs_data
 @pytest.mark.parametrize("name", ["minesweeper", "tolokers"])
 def test_quadrature_predicts_repeated_products_on_the_large_graphs(name):
-    data = common.graph(name)
+    data = settings.graph(name)
     P = osm.Propagation.from_data(data, kind="random_walk")
     predicted = lanczos.quadrature_deviation(P, data.x, range(17))
     X = data.x
@@ -430,8 +431,8 @@ def test_the_large_block_model_has_the_reference_graphs_mean_degree():
     assert measure.references(3000) == [*measure.REFERENCES, "CSBM 3000"]
     large, small = (measure.whole(name) for name in ("CSBM 3000", "CSBM"))
     assert large.num_nodes == 3000 and torch.equal(small.edge_index, osm.csbm().edge_index)
-    assert torch.equal(common.block_model(400).edge_index, osm.csbm().edge_index)
-    assert common.graph("CSBM 3000").num_nodes == 3000
+    assert torch.equal(settings.block_model(400).edge_index, osm.csbm().edge_index)
+    assert settings.graph("CSBM 3000").num_nodes == 3000
     degree = large.num_edges / 3000
     assert abs(degree - 16) < 6 * math.sqrt(2 * 16 / 3000)  # six standard errors of a mean of n/2 pairs' indicators
 

@@ -13,10 +13,10 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgba
 
 import oversmooth as osm
-from oversmooth_book.experiments import common
-from oversmooth_book.experiments.common import Setting
+from oversmooth_book.experiments import common, settings
 from oversmooth_book.experiments.remedies import claims, figures, graphs, tables
 from oversmooth_book.experiments.remedies import measure as experiment
+from oversmooth_book.experiments.settings import Setting
 
 
 def case(depth, seed=0, **changes):
@@ -45,14 +45,14 @@ def test_a_variation_reaches_the_graph():
     plain, blocks = graphs.problem(case(4, 1))[0], osm.largest_component(osm.csbm(seed=1))
     assert torch.equal(plain.x, blocks.x) and torch.equal(plain.edge_index, blocks.edge_index)
     other = graphs.problem(case(4, 1, graph="CSBM 50", graph_seed=2, feature_shift=1.0))[0]
-    blocks = osm.largest_component(common.block_model(50, 3))
+    blocks = osm.largest_component(settings.block_model(50, 3))
     assert torch.equal(other.x, blocks.x + 1) and torch.equal(other.edge_index, blocks.edge_index)
 
 
 def test_reducing_features_leaves_the_graph_of_the_other_chapters_alone(monkeypatch):
     wide = osm.csbm(30, p_in=0.5, p_out=0.3, num_features=70, seed=1)
     wide.train_mask = wide.test_mask = torch.arange(30) % 2 == 0
-    monkeypatch.setattr(common, "graph", lambda name, *how: wide)
+    monkeypatch.setattr(settings, "graph", lambda name, *how: wide)
     data, P, train, test = graphs.problem(case(4, graph="wide"))
     assert data.num_features == 64 and wide.num_features == 70 and torch.equal(data.edge_index, wide.edge_index)
     assert P.num_nodes == 30 and torch.equal(train, wide.train_mask) and torch.equal(test, wide.test_mask)

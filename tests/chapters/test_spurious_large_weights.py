@@ -9,7 +9,7 @@ import torch
 from cases import EXACT
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import Setting, signs
+from oversmooth_book.experiments.settings import Setting, signs
 from oversmooth_book.experiments.spurious_stationary_points import claims, large_weights
 
 SETTING = Setting(graph="CSBM 40", width=6, depth=4, seeds=(5, 7), steps=20)

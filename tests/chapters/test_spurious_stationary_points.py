@@ -12,8 +12,8 @@ from cases import EXACT, ITERATIVE, signal, unfriendly_network
 from torch_geometric.data import Data
 
 import oversmooth as osm
-from oversmooth_book.experiments import common
-from oversmooth_book.experiments.common import Setting, signs
+from oversmooth_book.experiments import settings
+from oversmooth_book.experiments.settings import Setting, signs
 from oversmooth_book.experiments.spurious_stationary_points import claims, landscape, measure, training
 
 SETTING = Setting(width=6, depth=4, seeds=(0, 1))
@@ -23,12 +23,12 @@ SETTING = Setting(width=6, depth=4, seeds=(0, 1))
 def small_block_models():
     """The block model of the settings has 40 nodes and 3 features here."""
     with pytest.MonkeyPatch.context() as patch:
-        drawn = common.graph
+        drawn = settings.graph
         graphs = {"CSBM": osm.csbm(num_nodes=40, p_in=0.3, p_out=0.1, num_features=3, seed=1)}
-        patch.setattr(common, "graph", lambda name, *how: graphs[name] if name in graphs else drawn(name, *how))
-        common.propagation.cache_clear()
+        patch.setattr(settings, "graph", lambda name, *how: graphs[name] if name in graphs else drawn(name, *how))
+        settings.propagation.cache_clear()
         yield
-    common.propagation.cache_clear()
+    settings.propagation.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -220,10 +220,10 @@ def test_the_rate_of_the_labels_is_that_of_their_mode(monkeypatch):
     edges = [[k, (k + 1) % 8] for k in range(8)] + [[(k + 1) % 8, k] for k in range(8)]
     labels = [1, 1, 1, 1, 0, 0, 0, 0]
     data = Data(torch.zeros(8, 1), torch.tensor(edges).T, y=torch.tensor(labels))
-    monkeypatch.setattr(common, "graph", lambda name, *how: data)
-    common.propagation.cache_clear()
+    monkeypatch.setattr(settings, "graph", lambda name, *how: data)
+    settings.propagation.cache_clear()
     found = training.label_rate(Setting())
-    common.propagation.cache_clear()
+    settings.propagation.cache_clear()
     assert found == pytest.approx(1 / 3 + 2 / 3 * math.cos(math.pi / 4), rel=EXACT)
 
 
@@ -305,11 +305,11 @@ def test_growth_of_an_exponential_leaves_out_unfinished_depths():
 def test_first_steps_start_at_one_and_the_first_is_as_predicted(monkeypatch):
     """On a graph whose features oversmooth within the depth; later the means move, and with them the true decay."""
     smooth = osm.csbm(num_nodes=60, p_in=0.6, p_out=0.5, num_features=3)
-    monkeypatch.setattr(common, "graph", lambda name, *how: smooth)
-    common.propagation.cache_clear()
+    monkeypatch.setattr(settings, "graph", lambda name, *how: smooth)
+    settings.propagation.cache_clear()
     table = training.first_steps(Setting(depth=8, steps=20), [0, 1])
     check = training.first_check(table, training.mean_features(Setting(), [0, 1]))
-    common.propagation.cache_clear()
+    settings.propagation.cache_clear()
     start = table[table["time"] == 0]
     assert len(start) == 2 and (start[["mean_error", "gradient"]] == 1).all(axis=None)
     first = table.groupby("graph_seed").nth(1)
@@ -317,14 +317,23 @@ def test_first_steps_start_at_one_and_the_first_is_as_predicted(monkeypatch):
     assert check["mean_feature"][1] == pytest.approx(float(smooth.x.mean(0).norm()), rel=EXACT)
 
 
+def test_a_first_step_takes_at_most_a_fifth_of_the_average_error():
+    """Wide networks on large features: the recipe's own step would overshoot."""
+    setting = replace(SETTING, graph="karate", width=128, feature_scale=10.0, depth=5, steps=3)
+    kernel = float(training.mean_kernel(replace(setting, seeds=(0,)).trace()))
+    assert 2 * training.RECIPES["first steps"]["step_size"] * kernel > 1
+    steps = training.first_steps(setting, [0])["time"].diff().dropna()
+    assert np.allclose(steps, -math.log(1 - training.LARGEST_SHARE))
+
+
 def test_several_perceptrons_are_trained_as_each_alone(monkeypatch):
     graphs = {seed: osm.csbm(num_nodes=40, p_in=0.3, p_out=0.1, num_features=3, seed=seed) for seed in (3, 4)}
-    monkeypatch.setattr(common, "graph", lambda name, seed, *how: graphs[seed])
-    common.propagation.cache_clear()
+    monkeypatch.setattr(settings, "graph", lambda name, seed, *how: graphs[seed])
+    settings.propagation.cache_clear()
     table = training.several_perceptrons(replace(SETTING, steps=5), [3, 4])
     one = replace(SETTING, **training.RECIPES["figure one"], graph_seed=4, seeds=(4,), kind="identity", steps=5)
     alone = training.fit(one, one.network())["loss"].iloc[-1] / math.log(2)
-    common.propagation.cache_clear()
+    settings.propagation.cache_clear()
     assert table["share"][1] == pytest.approx(alone, rel=EXACT)
     assert claims.largest_loss_of_the_deep_mlp(table) == table["share"].max()
 

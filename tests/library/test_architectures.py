@@ -173,3 +173,9 @@ def test_without_a_graph_no_layer_overwrites_its_input(remedy):
         loss.backward()
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
         assert a.grad is None or (a.grad - b.grad).abs().max() < EXACT
+
+
+def test_every_layer_has_an_activation_of_its_own():
+    """Hooks on modules, as a probe's, would take one that all share for one layer."""
+    net = osm.DeepNetwork(osm.Propagation.from_data(osm.karate()), 2, 2, depth=5, width=4, activation="relu")
+    assert len([module for module in net.modules() if isinstance(module, torch.nn.ReLU)]) == 4

@@ -49,9 +49,12 @@ def test_one_layer():
 def test_another_model_is_told_what_measures_it():
     model = GCN(2, 3, num_layers=2).double()
     X, edge_index = torch.ones(3, 2, dtype=torch.float64), edges("path", 3)
-    for function in (osm.trace, osm.streamed_profile, osm.loss_floor, osm.curvature, osm.train_last_layer):
+    for function in (osm.trace, osm.streamed_profile, osm.curvature):
         with pytest.raises(ValueError, match=r"network is a GCN; an oversmooth\.Network .* oversmooth\.Probe\(model\)"):
             function(model, X, torch.sum)
+    for function in (osm.loss_floor, osm.train_last_layer):
+        with pytest.raises(ValueError, match=r"is a GCN; an oversmooth\.Network .* oversmooth\.Probe\(model\)"):
+            function(model, X, X)
     with osm.Probe(model) as probe:
         model(X, edge_index).sum().backward()
     for function in (osm.certificate, osm.backward_step, osm.mean_transport, osm.layer_profile):

@@ -153,7 +153,7 @@ def test_signals_that_cannot_be_measured_are_refused_by_name(words):
         (lambda: osm.Propagation.from_matrix(torch.ones(1, 1) + 0j), "complex64; real"),
         (lambda: osm.Propagation.from_matrix([[1 + 1j]]), "complex; real"),
         (lambda: osm.Network(propagation_of("path"), [3, 1], dtype=torch.int64), "dtype is torch.int64"),
-        (lambda: osm.Network(None, [3, 4, 1]), "propagation is a NoneType; a Propagation"),
+        (lambda: osm.Network(None, [3, 4, 1]), "propagation is None; a Propagation"),
     ],
 )
 def test_what_is_no_graph_or_network_is_refused_by_name(make, words):

@@ -171,7 +171,7 @@ def test_the_floor_leaves_the_network_alone():
         (torch.zeros(4, 3), "mse", None, r"\(4, 3\)"),
         (torch.zeros(4), "mse", None, r"\(4, 1\)|\(4,\)"),
         (torch.zeros(()), "mse", None, "shape"),
-        ([[0.0, 0.0]] * 4, "mse", None, "list"),
+        ([[0.0, 0.0]] * 4, "mse", None, "targets is .*; a torch.Tensor is needed"),
         (torch.full((4, 2), math.nan), "mse", None, "non-finite"),
         (torch.zeros(4), "cross_entropy", None, "integers"),
         (torch.zeros(4, 2).long(), "cross_entropy", None, "integer"),
@@ -180,7 +180,7 @@ def test_the_floor_leaves_the_network_alone():
         (torch.tensor([0, 1, -1, 0]), "cross_entropy", None, "classes -1 to 1"),
         (torch.zeros(4, 2), "mse", torch.ones(3, dtype=torch.bool), r"\(3,\)"),
         (torch.zeros(4, 2), "mse", torch.ones(4), "booleans"),
-        (torch.zeros(4, 2), "mse", [True] * 4, "list"),
+        (torch.zeros(4, 2), "mse", [True] * 4, "mask is .*; a torch.Tensor or None"),
         (torch.zeros(4, 2), "mse", torch.zeros(4, dtype=torch.bool), "selects no node"),
     ],
 )

@@ -90,15 +90,15 @@ def test_environment_yml_has_the_same_pins():
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src/oversmooth", ["plot", "log", "cluster"]), ("src/oversmooth_book", ["book"]), ("tests", ["test"]),
-        ("benchmarks", ["bench"]), ("scripts", ["test"]),
+        ("src/oversmooth", ["plot", "log", "cluster", "proof"]), ("src/oversmooth_book", ["book"]), ("tests", ["test"]),
+        ("benchmarks", ["bench"]), ("scripts", ["test", "mutants"]),
     ],
 )  # fmt: skip
 def test_every_import_is_declared(folder, extras):
     allowed, providers = requirements(*extras), importlib.metadata.packages_distributions()
     places = (folder, "benchmarks") if folder == "tests" else (folder,)  # tests call the benchmarks
     own = {path.stem for place in places for path in (ROOT / place).rglob("*.py")}
-    own |= {"oversmooth", "oversmooth_book", "lock", "stub"}
+    own |= {"oversmooth", "oversmooth_book", "fuzz", "lock", "stub"}
     files = list((ROOT / folder).rglob("*.py"))
     assert files
     for file in files:

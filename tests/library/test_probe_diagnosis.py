@@ -1,5 +1,8 @@
 """Verdicts on planted tables, and their words; the loss compared; the drawing."""
 
+import json
+import types
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -11,7 +14,8 @@ import pytest
 import torch
 
 import oversmooth as osm
-from oversmooth.probe.diagnosis import ADVICE, VERDICTS, diagnose
+from oversmooth.probe.diagnosis import diagnose
+from oversmooth.probe.rules import RULES, VERDICTS
 from oversmooth_book.experiments.probe_your_model import measure as planted
 
 
@@ -50,7 +54,19 @@ TABLES = {
     ),
     "errors grow": ({"backward_norm": np.geomspace(1e6, 1, 10)}, "exploding", list(range(5))),
     "features grow": ({"feature_norm": np.geomspace(1, 1e6, 10)}, "exploding", list(range(5, 10))),
-    "stationary": (GONE | FALL, "spurious stationary point", list(range(10))),
+    "stationary, in one pass": (GONE | FALL, "backward oversmoothing", list(range(7))),
+    "features are zeros": (
+        {"feature_norm": [1.0] * 6 + [0.0] * 4, "feature_ratio": [0.5] * 6 + [0.0] * 4},
+        "dead",
+        [6, 7, 8, 9],
+    ),
+    "no error arrives": ({"backward_norm": 0.0, "backward_ratio": 0.0, "gradient": 0.0}, "dead", list(range(10))),
+    "features the same everywhere": (
+        {"feature_ratio": 0.0, "backward_ratio": ROUGH},
+        "backward oversmoothing",
+        list(range(7)),
+    ),
+    "errors the same everywhere": ({"backward_ratio": 0.0}, "healthy", []),
     "a true minimum, features alive": (FALL | {"backward_mean": 1e-4, "backward_norm": 1.0}, "healthy", []),
     "stationary, but for one gradient": (
         GONE | {"backward_norm": np.geomspace(1e-4, 1, 10), "gradient": [0.1] + [1e-5] * 9},
@@ -66,15 +82,41 @@ def test_rules(name):
     found = diagnose(layers(**columns))
     assert found.verdict == verdict
     assert found.findings.get(verdict, []) == where
-    assert str(found).startswith(f"verdict: {verdict}\n") and ADVICE[verdict] in str(found)
+    assert str(found).startswith(f"verdict: {verdict}\n") and found.advice in str(found)
+    assert json.loads(json.dumps(found.to_dict()))["verdict"] == verdict and verdict in found._repr_html_()
 
 
-def test_infinite_numbers_are_an_explosion():
-    found = diagnose(layers(gradient=[np.nan] * 10), broken={4, 5, 9})
-    assert found.verdict == "exploding" and "layers 4 to 5, 9" in str(found)
+def test_a_plateau_of_several_passes_is_a_stationary_point():
+    """Never one pass; never a few updates; never an error that moves."""
+    columns = layers(**(GONE | FALL))
+    still = [(step, 1.0) for step in (0, 15, 30)]
+    verdicts = {
+        "flat": still,
+        "two passes": still[1:],
+        "few updates": [(step / 3, error) for step, error in still],
+        "moving": [(0, 1.2), (15, 1.1), (30, 1.0)],
+        "moved before": [(0, 9.0), (10, 5.0), *[(20 + step, 1.0) for step, _ in still]],
+    }
+    found = {name: diagnose(columns, facts={"trail": trail}).verdict for name, trail in verdicts.items()}
+    spurious = {name for name, verdict in found.items() if verdict == "spurious stationary point"}
+    assert spurious == {"flat", "moved before"}
+    assert diagnose(columns, facts={"trail": still}, thresholds={"updates": 31}).verdict == "backward oversmoothing"
+
+
+def test_infinite_numbers_are_named_by_their_first_layer():
     model = planted.plant("healthy", planted.graph(0, 60), planted.REFERENCE)
     model.convs[1].lin.weight.data *= float("inf")
-    assert planted.probed(model, planted.graph(0, 60)).diagnosis().verdict == "exploding"
+    found = planted.probed(model, planted.graph(0, 60)).diagnosis()
+    assert found.verdict == "not a number" and "first in the output of layer 1 (convs.1)" in str(found)
+    data = planted.graph(0, 60)
+    data.x[3, 2] = float("nan")
+    found = planted.probed(planted.plant("healthy", data, planted.REFERENCE), data).diagnosis()
+    assert found.verdict == "not a number" and "first in the input" in str(found)
+    data = planted.graph(0, 60)
+    model = planted.plant("healthy", data, planted.REFERENCE)
+    with osm.Probe(model) as probe:
+        (model(data.x, data.edge_index)[:, 0] * float("nan")).sum().backward()
+    assert "first in the error that layer 2 (convs.2) receives" in str(probe.diagnosis())
 
 
 def test_the_median_of_the_passes_counts():
@@ -95,12 +137,32 @@ def test_words_hold_the_numbers(stuck):
     found = probe.diagnosis(data.y)
     table = probe.table()
     lines = str(found).splitlines()
-    assert f"deviation down to {table['feature_ratio'].min():.1e} of their norm" in lines[1]
+    assert f"deviation down to {table['feature_ratio'].min():.1e} of their norm" in str(found)
     share = table["backward_mean"].iloc[-1] / table["backward_norm"].iloc[-1]
     assert any(f"mean output error {share:.1e} of it" in line for line in lines)
+    assert found.verdict == "backward oversmoothing" and lines[-1].startswith("try: some layers receive hardly more")
+    assert any("cross-entropy" in line for line in lines)
+
+
+def test_a_loop_that_stands_still_is_a_spurious_stationary_point():
+    """The planted patient, watched while it trains: the probe's blocks remember each other."""
+    data = planted.graph(0, 200)
+    model = planted.plant("spurious", data, planted.REFERENCE)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    probe = osm.Probe(model, every=10)
+    said = []
+    for step in range(31):
+        optimizer.zero_grad()
+        with probe:
+            planted.loss(model, data).backward()
+        optimizer.step()
+        if step % 10 == 0:
+            said.append(probe.diagnosis(data.y))
+    assert [found.verdict for found in said] == ["backward oversmoothing"] * 2 + ["spurious stationary point"] * 2
+    table = probe.table()
     largest = (table["gradient"] / table["feature_norm"]).max() / table["backward_norm"].iloc[-1]
-    assert any(f"gradients at most {largest:.1e} of" in line for line in lines)
-    assert lines[-1].startswith("try: longer training is unlikely to help")
+    assert f"gradients are at most {largest:.1e} of" in str(said[-1])
+    assert said[-1].advice.startswith("longer training is unlikely to help")
 
 
 def test_loss_and_constant_loss_are_torchs(stuck):
@@ -125,26 +187,50 @@ def test_targets_that_do_not_fit(stuck):
     data, _, probe = stuck
     with pytest.raises(ValueError, match=r"class numbers from 0 to 1"):
         probe.diagnosis(data.y + 5)
-    with pytest.raises(ValueError, match=r"targets has shape \(\d+, 1\), the output \(\d+, 2\)"):
+    with pytest.raises(ValueError, match=r"targets has shape \(\d+,\) \(floats\), the output \(\d+, 2\)"):
         probe.diagnosis(data.y.double())
-    with pytest.raises(ValueError, match=r"a torch\.Tensor is needed"):
+    with pytest.raises(ValueError, match=r"a torch\.Tensor or None is needed"):
         probe.diagnosis([1, 2])
 
 
-def test_a_low_loss_is_no_spurious_point():
-    class Output:
-        value = torch.tensor([[9.0, 0], [0, 9.0]])
-        deviation, error = torch.tensor(1e-3), torch.tensor(1.0)
+class Made:
+    """An output of two rows with a given deviation and error, as the rules read it."""
 
-    table = layers(**GONE, **FALL)
-    assert diagnose(table, Output).verdict == "spurious stationary point"
-    assert diagnose(table, Output, torch.tensor([0, 1])).verdict != "spurious stationary point"
-    Output.deviation = torch.tensor(0.5)
-    assert diagnose(table, Output).verdict != "spurious stationary point"
+    tree = torch.tensor([[9.0, 0], [0, 9.0]])
+    deviation, error, rows, gradients = 1e-3, 1.0, 2, {}
+
+
+def test_a_low_loss_is_no_spurious_point():
+    table, trail = layers(**GONE, **FALL), [(0, 1.0), (15, 1.0), (30, 1.0)]
+    facts = {"trail": trail}
+    assert diagnose(table, Made, facts=facts).verdict == "spurious stationary point"
+    assert diagnose(table, Made, torch.tensor([0, 1]), facts=facts).verdict != "spurious stationary point"
+
+    class Varied(Made):
+        deviation = 0.5
+
+    assert diagnose(table, Varied, facts=facts).verdict != "spurious stationary point"
+
+
+def test_a_loss_at_the_best_constant_s_after_training():
+    """Without another cause, and only once the weights have moved."""
+
+    class Flat(Made):
+        tree = torch.tensor([[0.01, 0], [0, 0.01]])
+        gradients = types.MappingProxyType({(): torch.tensor([[-0.25, 0.25], [0.25, -0.25]])})
+
+    targets = torch.tensor([0, 1])
+    assert diagnose(layers(), Flat, targets, facts={"updates": 60}).verdict == "no better than a constant"
+    untried = diagnose(layers(), Flat, targets, facts={"updates": 3})
+    assert untried.verdict == "healthy" and "the weights look untrained (3 updates)" in str(untried)
+    ill = diagnose(layers(feature_ratio=SMOOTH), Flat, targets, facts={"updates": 60})
+    assert ill.verdict == "forward-only oversmoothing"
+    with pytest.raises(ValueError, match=r"thresholds names \['smooth'\]; known: smoothed"):
+        diagnose(layers(), thresholds={"smooth": 1})
 
 
 def test_verdicts_have_advice():
-    assert set(ADVICE) == set(VERDICTS) == {*planted.CASES.values()}
+    assert len(set(VERDICTS)) == len(RULES) == 9 and {*planted.CASES.values()} <= set(VERDICTS)
 
 
 def test_plot_draws_the_table(stuck):

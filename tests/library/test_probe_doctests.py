@@ -9,7 +9,7 @@ import pytest
 import oversmooth as osm
 from oversmooth.public import PUBLIC
 
-WITH_EXAMPLES = [name for module in ("smoothness", "probe.probe") for name in PUBLIC[module]]
+WITH_EXAMPLES = [name for module in ("smoothness", "probe.probe", "probe.history") for name in PUBLIC[module]]
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)

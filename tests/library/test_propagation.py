@@ -219,6 +219,8 @@ PAIR = torch.tensor([[0, 1], [1, 0]])
         (lambda: Propagation.from_edges(PAIR, 0), "num_nodes is 0"),
         (lambda: Propagation.from_edges(PAIR, -3), "num_nodes is -3"),
         (lambda: Propagation.from_edges(PAIR, None), "num_nodes is None"),
+        (lambda: Propagation.from_edges(PAIR, 2**31), "num_nodes is 2147483648; a graph has"),
+        (lambda: Propagation.from_edges(PAIR, 2**33), "num_nodes is 8589934592; a graph has"),
         (lambda: Propagation.from_edges(PAIR, 2.0), r"num_nodes is 2\.0; an integer"),
         (lambda: Propagation.from_edges(None, 2), "edge_index is None"),
         (lambda: Propagation.from_edges(PAIR[0], 2), r"of shape \(2,\); a tensor \(2, edges\)"),

@@ -15,6 +15,14 @@ finally:
     sys.path.pop(0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cache_of_this_process(tmp_path_factory):
+    """Jedi writes its cache in place: of two processes that share it, one can read the other's half-written file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jedi.settings, "cache_directory", tmp_path_factory.mktemp("jedi"))
+        yield
+
+
 def test_the_stub_is_that_of_the_list():
     assert stub.text() == stub.STUB.read_text(encoding="utf-8"), "python scripts/stub.py writes it anew"
     assert stub.STUB.with_name("py.typed").is_file()
@@ -37,7 +45,10 @@ def test_an_editor_completes_every_name(name):
     ("call", "signature"),
     [
         ("osm.trace", "trace(network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor])"),
-        ("osm.Propagation.from_edges", "from_edges(edge_index: torch.Tensor, num_nodes: int, kind: str="),
+        (
+            "osm.Propagation.from_edges",
+            "from_edges(edge_index: torch.Tensor | np.ndarray | Sequence, ",
+        ),
         ("osm.csbm", "csbm(num_nodes: int=400, "),
         ("osm.Probe", "Probe(model: torch.nn.Module, "),
     ],

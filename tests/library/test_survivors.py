@@ -11,6 +11,7 @@ from probe_cases import run
 from torch_geometric.utils import degree
 
 import oversmooth as osm
+from oversmooth.losses import Objective
 from oversmooth.moments import feature_moments
 
 
@@ -113,3 +114,71 @@ def test_moments_change_their_unit_only_where_squares_leave_the_dtype():
     X = signal(34, 3)
     assert feature_moments(X, None).scale == feature_moments(X.float(), None).scale == 1
     assert float(feature_moments(X * 1e-200, None).scale) == 2.0 ** math.floor(math.log2(float(X.abs().max()) * 1e-200))
+
+
+def test_float64_matrices_keep_their_bits():
+    """P1 = 1 to rounding is exact enough: only what is off by more is divided by its sums."""
+    dense = torch.tensor([[0.7, 0.2, 0.1]] * 3, dtype=torch.float64)
+    assert 0.7 + 0.2 + 0.1 != 1
+    assert torch.equal(osm.Propagation.from_matrix(dense).to_dense(), dense)
+    dense[1, 2] += 1e-11
+    assert float(osm.Propagation.from_matrix(dense).to_dense()[1, 2]) == pytest.approx(
+        (0.1 + 1e-11) / (1 + 1e-11), rel=1e-15
+    )
+
+
+@pytest.mark.parametrize(
+    ("matrix", "words"),
+    [([[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]], "2 connected components"), ([[0, 1], [1, 0]], "P is periodic")],
+)
+def test_a_warning_points_at_who_asked_for_the_rate(matrix, words):
+    P = osm.Propagation.from_matrix(matrix)
+    with pytest.warns(UserWarning, match=words) as told:
+        assert P.rate == 1
+    assert told[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("output", "targets", "share"),
+    [
+        ([0.2, -0.1, 3.0, -2.0, 0.0], [1.0, 1, -1, -1, 1], 2 / 5),  # 0 has no sign: it is no class
+        ([0.2, -0.1, 3.0, -2.0, 0.0], [1.0, 1, -1, -1, 0.5], None),  # a number, no class
+    ],
+)
+def test_accuracy_of_signs(output, targets, share):
+    objective = Objective("mse", torch.tensor(targets)[:, None], torch.full((5, 1), 0.2))
+    found = objective.accuracy(torch.tensor(output)[:, None])
+    assert found is None if share is None else float(found) == pytest.approx(share)
+    if share is not None:
+        mask = torch.tensor([True, True, False, False, False])
+        assert float(objective.accuracy(torch.tensor(output)[:, None], mask)) == 0.5
+
+
+@pytest.mark.parametrize("kind", [None, "gcn"])
+def test_moments_of_signals_of_more_than_one_block(kind):
+    """Rows are taken in blocks of 2^18 entries: here two, the second one shorter."""
+    n, d = 3000, 100
+    chain = torch.stack([torch.arange(n - 1), torch.arange(1, n)])
+    P = kind and osm.Propagation.from_edges(torch.cat([chain, chain.flip(0)], 1), n, kind=kind)
+    X = signal(n, d) + 1
+    pi, scaling = P.measure() if P else (X.new_full((n, 1), 1 / n), X.new_ones(n, 1))
+    Z = X / scaling
+    centre = (pi * Z).sum(0)
+    spread, size = (pi[:, 0] * (Z - centre).square().sum(1)).sum(), centre.square().sum()
+    spare = {}
+    for _ in range(2):  # the second time in the memory of the first
+        found = feature_moments(X, P, spare)
+        assert torch.allclose(torch.stack([found.spread, found.centre]), torch.stack([spread, size]), rtol=1e-12)
+    batch = feature_moments(torch.stack([X, 2 * X]), P)
+    assert torch.allclose(batch.spread, torch.stack([spread, 4 * spread]), rtol=1e-12)
+    leaf = X.clone().requires_grad_()
+    (grad,) = torch.autograd.grad(feature_moments(leaf, P).spread, leaf)
+    assert torch.allclose(grad, 2 * pi * (Z - centre) / scaling, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_batch_goes_through_both_passes_without_a_warning():
+    """torch warns where the room made for a product has another shape, and makes other room."""
+    net = osm.Network(propagation_of("karate"), [2, 5, 4, 1], "tanh", seed=[0, 1, 2])
+    signals = osm.trace(net, signal(34, 2), lambda output: output.square().sum((-1, -2)))
+    assert [tuple(gradient.shape) for gradient in signals.gradients] == [(3, 2, 5), (3, 5, 4), (3, 4, 1)]

@@ -104,12 +104,12 @@ def test_the_callers_settings_and_generators_stay_as_they_were():
     [
         ({"grid": {"kind": "gcn"}}, r"grid\['kind'\] is 'gcn'; a list of values is needed"),
         ({"grid": {"depth": 3}}, r"grid\['depth'\] is 3; a list"),
-        ({"grid": [3]}, "grid holds 3; a list of dictionaries"),
+        ({"grid": [3]}, "grid holds \\[3\\]; a list of dictionaries"),
         ({"grid": {"seed": [1]}}, "the seeds go to the argument seeds"),
-        ({"seeds": 3}, r"seeds is 3; .* such as range\(20\)"),
+        ({"seeds": 3}, "seeds is 3; a list"),
         ({"seeds": [0, 0.5]}, r"seeds holds \[0.5\]"),
         ({"seeds": [1, 1]}, "seeds holds a number twice"),
-        ({"run": 3}, "run is a int; a function"),
+        ({"run": 3}, "run is 3; a function"),
         ({"jobs": 0}, "jobs is 0"),
     ],
 )

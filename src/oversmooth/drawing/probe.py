@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oversmooth.drawing.theme import style
+import numpy as np
+from matplotlib.colors import LogNorm
+
+from oversmooth._arguments import checked
+from oversmooth.drawing.theme import panels, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
 _LINES = {"feature": ("features", 0), "backward": ("errors", 1)}
 
 
+@checked
 def draw_probe_ratios(ax: Axes, table: pd.DataFrame) -> None:
     """Draw how smooth features and errors are: deviation over norm, for each layer; passes fainter, the last one full.
 
@@ -24,6 +29,7 @@ def draw_probe_ratios(ax: Axes, table: pd.DataFrame) -> None:
     ax.set_ylabel("deviation / norm")
 
 
+@checked
 def draw_probe_norms(ax: Axes, table: pd.DataFrame) -> None:
     """Draw how large features, errors and gradients are, for each layer; passes fainter, the last one full.
 
@@ -34,6 +40,48 @@ def draw_probe_norms(ax: Axes, table: pd.DataFrame) -> None:
     lines = {f"{kind}_norm": look for kind, look in _LINES.items()}
     _draw(ax, table, lines | {"gradient": ("gradient", 2)})
     ax.set_ylabel("norm")
+
+
+def probe_history(table, maps):
+    """Layers × steps of a `ProbeHistory`, four heat maps under the loss.
+
+    Args:
+        table: of `ProbeHistory.table`.
+        maps: column -> title.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = panels(rows=3, columns=2, height=1.9)
+    grid = axes[0].get_gridspec()
+    for ax in axes[:2]:
+        ax.remove()
+    top = figure.add_subplot(grid[0, :])
+    losses = table.groupby("step")["loss"].first()
+    top.plot(losses.index, losses.to_numpy(), **style(0))
+    top.set(xlabel="step", ylabel="loss")
+    for ax, (column, title) in zip(axes[2:], maps.items(), strict=True):
+        _heat(figure, ax, table, column)
+        ax.set_title(title)
+    return figure
+
+
+def _heat(figure, ax, table, column):
+    """A column as colours, steps to the right and layers upwards, on a logarithmic scale of at most eight decades."""
+    grid = table.pivot_table(index="layer", columns="step", values=column, aggfunc="last", dropna=False)
+    values = np.ma.masked_invalid(grid.to_numpy(dtype=float))
+    positive = values[values > 0]
+    if positive.count():
+        high = positive.max()
+        low = max(positive.min(), high * 1e-8)
+        norm = LogNorm(low if low < high else high / 10, high, clip=True)
+        mesh = ax.pcolormesh(values, norm=norm, cmap="viridis")
+        figure.colorbar(mesh, ax=ax)
+    steps, layers = list(grid.columns), list(grid.index)
+    for axis, names in ((ax.xaxis, steps), (ax.yaxis, layers)):
+        shown = range(0, len(names), max(1, -(-len(names) // 5)))
+        axis.set_ticks([k + 0.5 for k in shown], [names[k] for k in shown])
+    ax.set(xlabel="step", ylabel="layer")
 
 
 def _draw(ax, table, lines):

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import matplotlib
 import matplotlib.pyplot as plt
 
+from oversmooth._arguments import checked
 from oversmooth._validation import require
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def set_theme() -> None:
     )
 
 
+@checked
 def panels(rows: int = 1, columns: int = 1, height: float | None = None, **options) -> tuple[Figure, Axes | np.ndarray]:
     """A figure with its panels, in the book's sizes.
 
@@ -94,7 +96,13 @@ def panels(rows: int = 1, columns: int = 1, height: float | None = None, **optio
 
     Returns:
         (figure, axes): one Axes, or a flat array of them.
+
+    Raises:
+        ValueError: a number of columns that has no size here, no rows, or no height.
     """
+    require(columns in PANEL, f"columns is {columns}; the book has panels in {', '.join(map(str, PANEL))} columns")
+    require(rows >= 1, f"rows is {rows}; at least 1 is needed")
+    require(height is None or 0 < height < 100, f"height is {height} inches; a positive number below 100 is needed")
     width, usual = PANEL[columns]
     size = (width * columns, (height or usual) * rows)
     figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)
@@ -140,6 +148,7 @@ def band(ax: Axes, table: pd.DataFrame, x: str, label: str | None = None, **line
     return median
 
 
+@checked
 def draw_floor(ax: Axes, floor: float, label: str | None = "rounding (float64)") -> None:
     """Draw the level below which a signal is rounding noise: a grey line, with shade below it.
 

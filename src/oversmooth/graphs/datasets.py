@@ -22,7 +22,8 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import LargestConnectedComponents
 from torch_geometric.utils import remove_self_loops, to_undirected
 
-from oversmooth._validation import require
+from oversmooth._arguments import checked
+from oversmooth._validation import came, require
 from oversmooth.graphs import files, ogb
 
 # Name a user gives (lower case, underscores) -> class in torch_geometric.datasets, folder of the raw files.
@@ -38,6 +39,7 @@ PUBLIC_GRAPHS = {
 }
 
 
+@checked
 def csbm(
     num_nodes: int = 400,
     num_classes: int = 2,
@@ -93,6 +95,7 @@ def csbm(
     return _from_arrays(features, labels, _block_pairs(labels, p_in, p_out, edge_stream))
 
 
+@checked
 def digits(neighbors: int = 10) -> Data:
     """Scikit-learn's handwritten digits, joined when one is among the other's nearest neighbours.
 
@@ -130,6 +133,7 @@ def karate() -> Data:
     return _tidy(torch_geometric.datasets.KarateClub()[0])
 
 
+@checked
 def load(name: str, root: str | os.PathLike | None = None) -> Data:
     """A graph by name: a public benchmark through torch_geometric's own dataset class, `digits` or `karate`.
 
@@ -181,6 +185,7 @@ def fetch(name: str, root: str | os.PathLike | None = None) -> None:
         ogb.read(root)  # says where they come from
 
 
+@checked
 def available(name: str, root: str | os.PathLike | None = None) -> bool:
     """Whether `load(name, root)` has all its files at hand, so that it needs no network.
 
@@ -212,6 +217,7 @@ def missing_files(name: str, root: str | os.PathLike | None = None) -> list[str]
     return files.missing_files(*PUBLIC_GRAPHS[key], root) if key in PUBLIC_GRAPHS else []
 
 
+@checked
 def largest_component(data: Data) -> Data:
     """The largest connected component of a graph, with every attribute of its nodes.
 
@@ -274,8 +280,9 @@ def _block_labels(num_nodes: int, num_classes: int, shares: Sequence[float] | No
     """Class numbers in ascending order, (n,)."""
     if shares is None:
         return np.arange(num_nodes) * num_classes // num_nodes
+    shares = [float(share) for share in shares]
     fit = len(shares) == num_classes and min(shares) > 0 and math.isclose(sum(shares), 1, abs_tol=1e-9)
-    require(fit, f"shares is {shares!r}; {num_classes} positive numbers that sum to 1 are needed")
+    require(fit, f"shares is {came(shares)}; num_classes={num_classes} positive numbers that sum to 1 are needed")
     # Node i belongs to the class in whose part of [0, 1] the middle of its own n-th lies.
     return np.searchsorted(np.cumsum(shares)[:-1], (np.arange(num_nodes) + 0.5) / num_nodes, side="right")
 

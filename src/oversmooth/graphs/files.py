@@ -80,7 +80,7 @@ def missing_files(family: str, name: str, root: Path) -> list[str]:
     Returns:
         Paths relative to the root.
     """
-    return [path for path in files_of(family, name) if not (root / path).exists()]
+    return [path for path in files_of(family, name) if not os.path.exists(root / path)]
 
 
 def copy_checked(family: str, name: str, root: Path, scratch: Path) -> None:

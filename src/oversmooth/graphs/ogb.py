@@ -79,8 +79,8 @@ def _table(path: Path) -> np.ndarray:
     try:
         table = pd.read_csv(path, compression="gzip", header=None).to_numpy()
         return table if table.dtype.kind in "iu" else table.astype(np.float64)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read as a compressed table of numbers: {error}") from None
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read as a compressed table of numbers: {str(error)[:200]}") from None
 
 
 def _whole(name: str, table: np.ndarray) -> np.ndarray:

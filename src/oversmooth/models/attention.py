@@ -12,10 +12,13 @@ import numpy as np
 import scipy.sparse as sparse
 import torch
 
-from oversmooth.models.operators import OperatorNetwork, value_map
+from oversmooth._arguments import checked
+from oversmooth._validation import require, require_signal
+from oversmooth.models.operators import ATTENTION, OperatorNetwork, value_map
 from oversmooth.probe.norms import NodeWeights
 
 
+@checked
 def sequence_weights(matrices: Sequence[sparse.csr_array]) -> list[np.ndarray]:
     """The node weights ψ⁽ᵏ⁾ that a sequence of row-stochastic matrices conserves, from the output down.
 
@@ -28,15 +31,19 @@ def sequence_weights(matrices: Sequence[sparse.csr_array]) -> list[np.ndarray]:
     Returns:
         List of L + 1 arrays (n,), each positive where every node keeps a self-loop, with sum 1.
 
+    Raises:
+        ValueError: no matrices, or of unequal shapes.
+
     Source: the book's theorem thm-sequence; the sequence is Kolmogorov's, of absolute probabilities.
     """
-    nodes = matrices[0].shape[0]
+    nodes = _num_nodes(matrices)
     weights = [np.full(nodes, 1 / nodes)]
     for P in reversed(matrices):
         weights.append(P.T @ weights[-1])
     return weights[::-1]
 
 
+@checked
 def sequence_rates(matrices: Sequence[sparse.csr_array], weights: Sequence[np.ndarray]) -> np.ndarray:
     """λ_k of each step: the second singular value of Ψ⁽ᵏ⁺¹⁾^{1/2} P⁽ᵏ⁾ Ψ⁽ᵏ⁾^{-1/2}, Ψ = diag(ψ). Dense.
 
@@ -46,12 +53,24 @@ def sequence_rates(matrices: Sequence[sparse.csr_array], weights: Sequence[np.nd
 
     Returns:
         (L,) array.
+
+    Raises:
+        ValueError: matrices of unequal shapes, or weights that are not theirs.
     """
-    rates = []
+    nodes, rates = _num_nodes(matrices), []
+    fit = len(weights) == len(matrices) + 1 and all(w.shape == (nodes,) and (w > 0).all() for w in weights)
+    require(fit, f"weights do not fit: {len(matrices) + 1} positive arrays ({nodes},) are needed, of sequence_weights")
     for P, before, after in zip(matrices, weights, weights[1:], strict=False):
         similar = np.sqrt(after)[:, None] * P.toarray() / np.sqrt(before)
         rates.append(np.linalg.svd(similar, compute_uv=False)[1])
     return np.array(rates)
+
+
+def _num_nodes(matrices):
+    shapes = {P.shape for P in matrices}
+    square = len(shapes) == 1 and len(set(*shapes)) == 1
+    require(square, f"matrices have shapes {sorted(shapes)}; square ones (n, n), at least one, are needed")
+    return matrices[0].shape[0]
 
 
 def node_weights(weights: np.ndarray) -> NodeWeights:
@@ -59,6 +78,7 @@ def node_weights(weights: np.ndarray) -> NodeWeights:
     return NodeWeights(torch.from_numpy(weights))
 
 
+@checked
 def backward_paths(
     network: OperatorNetwork, k: int, features: torch.Tensor, backward: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -76,8 +96,19 @@ def backward_paths(
     Returns:
         The pair (fixed, extra), each (n, d_k).
 
+    Raises:
+        ValueError: a network without attention, no such layer, or signals that do not fit it.
+
     Source: ours; the book's theorem thm-second-path bounds the second part.
     """
+    require(network.operator in ATTENTION, f"network is one of {network.operator}, which has no attention")
+    network.check(features, k)
+    require_signal("backward", backward)
+    shape = (network.num_nodes, len(value_map(network.layers[k]).weight))
+    require(
+        backward.shape == shape and backward.dtype == features.dtype,
+        f"backward is {tuple(backward.shape)} of {backward.dtype}; {shape} of {features.dtype} is needed",
+    )
     layer, leaf = network.layers[k], features.detach().requires_grad_()
     with torch.enable_grad():
         _, edges, alpha = network.attend(layer, leaf)

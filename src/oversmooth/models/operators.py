@@ -15,12 +15,14 @@ import scipy.sparse as sparse
 import torch
 from torch import nn
 
-from oversmooth._validation import require
+from oversmooth._arguments import checked
+from oversmooth._validation import require, require_signal
 from oversmooth.activations import Activation, find_activation
 from oversmooth.network import Network
 from oversmooth.propagation.kinds import BUILDERS, adjacency_matrix
 from oversmooth.propagation.matrix import Propagation
 from oversmooth.propagation.perron import fixed_propagation
+from oversmooth.signals import output_error
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -59,6 +61,7 @@ class OperatorNetwork(nn.Module):
     et al. and Xu et al., as torch_geometric has them.
     """
 
+    @checked
     def __init__(
         self,
         operator: str,
@@ -72,6 +75,7 @@ class OperatorNetwork(nn.Module):
         require(operator in NAMES, f"operator is {operator!r}; known: {', '.join(NAMES)}")
         adjacency = adjacency_matrix(data.edge_index, data.num_nodes)
         self.operator, self.activation = operator, find_activation(activation)
+        self.num_nodes = data.num_nodes
         self.propagation = fixed_propagation(operator, adjacency)
         edges, weights = _edges(operator, adjacency)
         self.register_buffer("edge_index", edges)
@@ -99,6 +103,25 @@ class OperatorNetwork(nn.Module):
         for layer in self.layers:
             features = self.activation(self.apply_layer(layer, features))
         return features @ self.head
+
+    def check(self, features: torch.Tensor, k: int = 0) -> None:
+        """Raise ValueError unless features fit the graph and layer k.
+
+        Args:
+            features: X⁽ᵏ⁾, (n, d_k).
+            k: a layer.
+
+        Raises:
+            ValueError: they do not, or there is no such layer.
+        """
+        require(0 <= k < len(self.layers), f"k is {k}; layers 0 to {len(self.layers) - 1} are there")
+        require_signal("features", features, self.num_nodes)
+        width, dtype = value_map(self.layers[k]).weight.shape[1], self.head.dtype
+        require(
+            features.shape == (self.num_nodes, width) and features.dtype == dtype,
+            f"features are {tuple(features.shape)} of {features.dtype}; layer {k} takes "
+            f"{(self.num_nodes, width)} of {dtype}",
+        )
 
     def apply_layer(self, layer, features):
         """H⁽ᵏ⁾, (n, d_{k+1}), of one layer for X⁽ᵏ⁾, (n, d_k)."""
@@ -135,6 +158,7 @@ class OperatorSignals:
     loss: float
 
 
+@checked
 def trace_operator(
     network: OperatorNetwork, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]
 ) -> OperatorSignals:
@@ -148,8 +172,12 @@ def trace_operator(
     Returns:
         `OperatorSignals`.
 
+    Raises:
+        ValueError: features that do not fit, or a loss that is no scalar or ignores the output.
+
     Source: chapter *Other operators*.
     """
+    network.check(features)
     X, H, attention = [features.detach()], [], []
     with torch.enable_grad():
         for layer in network.layers:
@@ -161,14 +189,14 @@ def trace_operator(
             H.append(out)
             X.append(network.activation(out))
         output = X[-1] @ network.head
-        value = loss(output)
+        value, error = output_error(loss, output)
         groups = [list(layer.parameters()) for layer in network.layers] + [[network.head]]
         # unused: the map of the skip connection that TransformerConv builds even when told to have none
-        found = torch.autograd.grad(value, [*H, *(p for group in groups for p in group)], allow_unused=True)
+        found = torch.autograd.grad(output, [*H, *(p for group in groups for p in group)], error, allow_unused=True)
     B, rest = list(found[: len(H)]), iter(found[len(H) :])
     gradients = [_norm([next(rest) for _ in group]) for group in groups]
     detached = [x.detach() for x in X], [h.detach() for h in H]
-    return OperatorSignals(*detached, B, gradients, attention, output.detach(), float(value.detach()))
+    return OperatorSignals(*detached, B, gradients, attention, output.detach(), float(value))
 
 
 def attention_matrix(edges, alpha, num_nodes):

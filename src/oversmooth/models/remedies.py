@@ -1,8 +1,9 @@
 """Deep networks with one remedy against oversmoothing each, made from torch_geometric's own layers."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
 
 import torch
 from torch import nn
@@ -19,7 +20,8 @@ from torch_geometric.nn import (
 from torch_geometric.nn.resolver import activation_resolver
 from torch_geometric.utils import dropout_edge
 
-from oversmooth._validation import require
+from oversmooth._arguments import checked
+from oversmooth._validation import came, require
 from oversmooth.propagation.averaging import Averaging
 from oversmooth.propagation.kinds import EDGE_KINDS
 from oversmooth.propagation.matrix import Propagation
@@ -99,6 +101,7 @@ class DeepNetwork(nn.Module):
     Source: the book's page *Notation* for the plain network; the layers name their papers.
     """
 
+    @checked
     def __init__(
         self,
         propagation: Averaging,
@@ -114,7 +117,7 @@ class DeepNetwork(nn.Module):
         super().__init__()
         sizes = {"features": features, "classes": classes, "width": width, "depth - 1": depth - 1}
         for name, size in sizes.items():
-            require(isinstance(size, Integral) and size >= 1, f"{name} is {size!r}; an integer, at least 1, is needed")
+            require(size >= 1, f"{name} is {size}; an integer, at least 1, is needed")
         self.remedy, self.propagation = _find(remedy), propagation
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int(seed))  # torch.manual_seed would reach the GPUs' generators, too
@@ -181,6 +184,14 @@ def _find(remedy):
     return remedy if isinstance(remedy, Remedy) else REMEDIES[remedy]
 
 
+def _activation(activation):
+    """A new module for each layer: one that several share is one module to whoever looks for them."""
+    try:
+        return activation_resolver(activation)
+    except ValueError as error:
+        raise ValueError(f"activation is {came(activation)}; a name of torch's, such as 'relu'") from error
+
+
 def _layer(remedy, k, inputs, width, activation):
     """Hidden layer k. The first one changes the width, so that it can neither add its input nor know X⁽¹⁾."""
     if k == 0 or remedy.alpha is None:
@@ -189,7 +200,7 @@ def _layer(remedy, k, inputs, width, activation):
         mapping = {} if remedy.theta is None else {"theta": remedy.theta, "layer": k}
         conv = GCN2Conv(width, remedy.alpha, normalize=False, add_self_loops=False, **mapping)
     norm = remedy.norm(width) if remedy.norm else None
-    return DeepGCNLayer(_spreading(conv), norm, activation_resolver(activation), "plain" if k == 0 else remedy.block)
+    return DeepGCNLayer(_spreading(conv), norm, _activation(activation), "plain" if k == 0 else remedy.block)
 
 
 def _spreading(conv):

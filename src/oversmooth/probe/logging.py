@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from oversmooth._arguments import checked
 from oversmooth._validation import require
 from oversmooth.probe.probe import Probe
 from oversmooth.propagation.averaging import Weighting
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from lightning.pytorch import Callback
 
 
+@checked
 def lightning_callback(
     every: int = 50,
     select: str | Sequence[str] | type | tuple[type, ...] | Callable | None = None,

@@ -21,10 +21,14 @@ with |R_ij| ≤ r_j: ‖Q*B̃ WᵀC‖ ≤ ‖WᵀC‖₂ S_{k+1}, ‖R ⊙ Q*B�
 norm. The mean of B̃⁽ᵏ⁾ need not vanish, but it meets μ(F⁽ᵏ⁾) = 0, above and below.
 """
 
+from __future__ import annotations
+
+from oversmooth._arguments import checked
 from oversmooth._validation import require
 from oversmooth.propagation.matrix import Deflated, Propagation
 
 
+@checked
 def deflate(propagation: Propagation, modes: int = 1) -> Deflated:
     """P without its constant mode, its next modes set to modulus 1: a sparse matrix and a correction of low rank.
 

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sparse
 import torch
 
-from oversmooth._validation import require, require_edges
+from oversmooth._validation import came, require, require_edges
 
 
 class Weights(NamedTuple):
@@ -32,11 +32,12 @@ class Weights(NamedTuple):
 def adjacency_matrix(edge_index, num_nodes):
     """The simple undirected graph as a scipy CSR matrix of ones."""
     require(
-        isinstance(num_nodes, numbers.Integral) and num_nodes >= 1,
-        f"num_nodes is {num_nodes!r}; an integer, at least 1, is needed: a graph has at least one node",
+        isinstance(num_nodes, numbers.Integral) and 1 <= num_nodes < 2**31,
+        f"num_nodes is {num_nodes!r}; a graph has at least one node, and at most 2147483647",
     )
     require(edge_index is not None, "edge_index is None; the graph has no edges to propagate along")
-    edges = torch.as_tensor(edge_index).detach().cpu()
+    edges = _as_tensor(edge_index)
+    require(edges is not None, f"edge_index is {came(edge_index)}; a tensor of integers (2, edges) is needed")
     # Without edges a dtype says nothing: torch.tensor([[], []]) is floating.
     require_edges(edges if edges.numel() else edges.long(), num_nodes, "the graph")
     edges = edges.to(torch.int64).numpy()
@@ -50,6 +51,15 @@ def adjacency_matrix(edge_index, num_nodes):
         "torch_geometric.utils.to_undirected(edge_index) adds the other",
     )
     return adjacency
+
+
+def _as_tensor(edge_index):
+    """Edges as a tensor on the CPU; None where torch cannot read them."""
+    try:
+        edges = torch.as_tensor(edge_index).detach()
+        return None if edges.device.type == "meta" else edges.cpu()
+    except (TypeError, ValueError, RuntimeError):
+        return None
 
 
 def metropolis(adjacency):
@@ -87,7 +97,7 @@ def identity(adjacency):
 
 def deflated(adjacency, base="metropolis"):
     """(P − 1πᵀ)/λ with P of the kind ``base``, whose weights these are: λ is known, and taken out, once P is built."""
-    require_kind(base)
+    require_kind(base, "base")
     require(base != "deflated", "P is deflated already; to keep more modes build it with modes=2 or more")
     return BUILDERS[base](adjacency)._replace(base=base)
 
@@ -106,13 +116,13 @@ KINDS = tuple(BUILDERS)
 EDGE_KINDS = tuple(kind for kind in KINDS if kind not in ("identity", "deflated"))
 
 
-def require_kind(kind):
-    """Check the name of a kind.
+def require_kind(kind, argument="kind"):
+    """Check the name of a kind, given as that argument.
 
     Raises:
         ValueError: unknown; the message lists the known ones.
     """
-    require(kind in BUILDERS, f"kind is {kind!r}; known kinds: {', '.join(KINDS)}")
+    require(kind in BUILDERS, f"{argument} is {came(kind)}; known kinds: {', '.join(KINDS)}")
 
 
 def _fill_diagonal(off_diagonal):

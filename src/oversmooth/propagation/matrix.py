@@ -16,6 +16,7 @@ import scipy.sparse as sparse
 import torch
 from scipy.sparse.csgraph import connected_components
 
+from oversmooth._arguments import checked
 from oversmooth._validation import require, require_dense, require_dtype
 from oversmooth.propagation.eigenmodes import deflation
 from oversmooth.propagation.kinds import BUILDERS, adjacency_matrix, require_kind
@@ -60,9 +61,10 @@ class Propagation:
         self._tensors = {}
 
     @classmethod
+    @checked
     def from_edges(
         cls,
-        edge_index: torch.Tensor,
+        edge_index: torch.Tensor | np.ndarray | Sequence,
         num_nodes: int,
         kind: str = "metropolis",
         dtype: torch.dtype = torch.float64,
@@ -106,6 +108,7 @@ class Propagation:
         return Deflated(propagation, modes) if weights.base else propagation
 
     @classmethod
+    @checked
     def from_data(
         cls,
         data: Data,
@@ -118,12 +121,16 @@ class Propagation:
         return cls.from_edges(data.edge_index, data.num_nodes, kind=kind, dtype=dtype, base=base, modes=modes)
 
     @classmethod
+    @checked
     def identity(cls, num_nodes: int, dtype: torch.dtype = torch.float64) -> Propagation:
         """P = I, which needs no edges: a graph network on it is a multi-layer perceptron."""
-        return cls.from_edges(np.zeros((2, 0), dtype=np.int64), num_nodes, kind="identity", dtype=dtype)
+        return cls.from_edges(torch.zeros(2, 0, dtype=torch.int64), num_nodes, kind="identity", dtype=dtype)
 
     @classmethod
-    def from_matrix(cls, matrix: torch.Tensor | np.ndarray | sparse.sparray | Sequence) -> Propagation:
+    @checked
+    def from_matrix(
+        cls, matrix: torch.Tensor | np.ndarray | sparse.sparray | sparse.spmatrix | Sequence
+    ) -> Propagation:
         """Wrap a row-stochastic matrix, dense or sparse, of torch, numpy or scipy.
 
         Args:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import torch
 
+from oversmooth._arguments import checked
 from oversmooth._validation import require, require_signal
 from oversmooth.propagation.eigenmodes import leading_modes
 from oversmooth.propagation.matrix import Propagation
 
 
+@checked
 def spectral_deviation(propagation: Propagation, features: torch.Tensor, layers: Sequence[int]) -> torch.Tensor:
     """The deviation of PᵏX for every k, from the eigenvectors of P.
 

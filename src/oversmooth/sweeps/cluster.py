@@ -70,10 +70,13 @@ def connected(address: str):
     """
     try:
         from distributed import Client
+        from distributed.comm import get_address_host_port
     except ImportError as error:
         raise ImportError("cluster= needs Dask: pip install 'oversmooth[cluster]'") from error
     with _quiet():
         try:
+            # A client that found no address can hang the next one: it is finalised in that one's thread, for a lock.
+            get_address_host_port(address)
             client = Client(address, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise ConnectionError(

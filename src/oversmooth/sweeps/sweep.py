@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import joblib
 
-from oversmooth._validation import require
+from oversmooth._arguments import checked
+from oversmooth._validation import came, require
 from oversmooth.sweeps import cell as work
 from oversmooth.sweeps.cache import Cache
 from oversmooth.sweeps.cluster import outcomes_on_cluster
@@ -34,6 +35,7 @@ class SweepError(RuntimeError):
         self.failures, self.table = list(failures), table
 
 
+@checked
 def sweep(
     run: Callable,
     grid: Mapping[str, Sequence] | Iterable[Mapping],
@@ -71,8 +73,7 @@ def sweep(
         SweepError: if a cell failed; it names the cells and seeds, and every other cell was finished and kept.
     """
     cells = [(cell, seed) for cell in _cells(grid) for seed in _seeds(seeds)]
-    require(callable(run), f"run is a {type(run).__name__}; a function run(**cell, seed=...) is needed")
-    require(isinstance(jobs, Integral) and jobs, f"jobs is {jobs!r}; a number of processes (-1: all cores) is needed")
+    require(jobs != 0, "jobs is 0; a number of processes (-1: all cores) is needed")
     store = None if cache is None else Cache(cache, run)
     rows = {} if store is None else store.read(cells)
     failures = {}
@@ -100,8 +101,8 @@ def _cells(grid) -> list[dict]:
         cells = [dict(zip(grid, values, strict=True)) for values in combinations]
     else:
         cells = list(grid)
-        unfit = next((cell for cell in cells if not isinstance(cell, Mapping)), None)
-        require(unfit is None, f"grid holds {unfit!r}; a list of dictionaries, or one dictionary of lists, is needed")
+        unfit = [cell for cell in cells if not isinstance(cell, Mapping)]
+        require(not unfit, f"grid holds {came(unfit)}; a list of dictionaries, or one dictionary of lists, is needed")
         cells = [dict(cell) for cell in cells]
     names = {name for cell in cells for name in cell}
     unfit = [name for name in names if not isinstance(name, str) or name == "seed"]
@@ -110,11 +111,10 @@ def _cells(grid) -> list[dict]:
 
 
 def _seeds(seeds) -> list[int]:
-    require(isinstance(seeds, Iterable), f"seeds is {seeds!r}; a list of whole numbers is needed, such as range(20)")
     seeds = list(seeds)
     unfit = [seed for seed in seeds if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0]
-    require(not unfit, f"seeds holds {unfit}; whole numbers from 0 are needed")
-    require(len(set(seeds)) == len(seeds), f"seeds holds a number twice: {seeds}")
+    require(not unfit, f"seeds holds {came(unfit)}; whole numbers from 0 are needed")
+    require(len(set(seeds)) == len(seeds), f"seeds holds a number twice: {came(seeds)}")
     return [int(seed) for seed in seeds]
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 import oversmooth as osm
 from oversmooth_book.attack.recipes import Recipe, recipe_of
-from oversmooth_book.attack.robustness import Robustness, Trial, holds, read_robustness, weak, write_robustness
+from oversmooth_book.attack.robustness import Robustness, Trial, read_robustness, weak, write_robustness
 from oversmooth_book.attack.variations import Variation, admits, read_variations
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FINDING, Claim
@@ -99,7 +99,7 @@ def _measure(book, chapter, recipe, claims, variations, profile, jobs, cluster) 
     found = {}
     for claim in claims:
         trials = [
-            Trial(name, admits(claim.domain, setting), values[name, claim.id], holds(claim, values[name, claim.id]))
+            Trial(name, admits(claim.domain, setting), values[name, claim.id], claim.holds(values[name, claim.id]))
             for name, setting in settings.items()
         ]
         if not trials[0].inside:  # the unchanged setting

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from oversmooth_book.attack.variations import Variation
 from oversmooth_book.book.claims import Claim
 from oversmooth_book.book.errors import BookError
-from oversmooth_book.experiments.common import Setting
+from oversmooth_book.experiments.settings import Setting
 from oversmooth_book.values import EXPERIMENTS, tables_read, values_of
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from oversmooth_book.book.claims import FAIL, PASS, Claim
 from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.saved import damaged
 
 FILE = "robustness.csv"
 COLUMNS = ["claim", "variation", "inside", "value", "verdict"]
@@ -87,7 +88,7 @@ def read_robustness(folder: Path, claims: dict[str, Claim]) -> dict[str, Robustn
     try:
         found = _trials(path, claims)
     except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise BookError(f"{folder.name}/{FILE} is damaged ({error}): attack again") from None
+        raise BookError(damaged(path, error, "attack again")) from None
     return {claim_id: Robustness(claims[claim_id], tuple(rows)) for claim_id, rows in found.items()}
 
 
@@ -98,13 +99,8 @@ def _trials(path: Path, claims: dict[str, Claim]) -> dict[str, list[Trial]]:
             if row["claim"] in claims:
                 claim, value = claims[row["claim"]], float(row["value"] or "nan")
                 inside = {"True": True, "False": False}[row["inside"]]
-                found.setdefault(claim.id, []).append(Trial(row["variation"], inside, value, holds(claim, value)))
+                found.setdefault(claim.id, []).append(Trial(row["variation"], inside, value, claim.holds(value)))
     return found
-
-
-def holds(claim: Claim, value: float) -> bool:
-    """Whether a value upholds a claim, whatever the profile that measured it."""
-    return claim.verdict(value, "full") == PASS
 
 
 def write_robustness(folder: Path, found: dict[str, Robustness]) -> None:

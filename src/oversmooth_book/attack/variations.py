@@ -3,13 +3,15 @@
 import random
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.errors import BookError, brief
 from oversmooth_book.book.schema import Row, Text, parse
 from oversmooth_book.book.strict_yaml import read_rows
-from oversmooth_book.experiments.common import Setting
+from oversmooth_book.experiments.settings import Setting
 
 FIELDS = {field.name for field in fields(Setting)} - {"seeds"}
 # What a domain may bound besides: the rate λ of the graph that the setting draws.
@@ -17,6 +19,8 @@ RATE = "rate"
 UNCHANGED = "as published"
 # How many of the named changes a random variation takes together.
 TOGETHER = 3
+# Of a short file there are fewer mixtures than are wanted: so many draws, and no more.
+DRAWS = 1000
 
 
 class Variation(Row):
@@ -26,8 +30,10 @@ class Variation(Row):
     """
 
     name: Text
-    changes: dict[str, str | int | float | list] = msgspec.field(default_factory=dict)
-    first_seed: int | None = None
+    changes: Annotated[
+        dict[str, str | int | float | list], Meta(description="a mapping of fields of a Setting to values")
+    ] = msgspec.field(default_factory=dict)
+    first_seed: Annotated[int | None, Meta(description="a whole number")] = None
 
     def __post_init__(self):
         unknown = sorted(set(self.changes) - FIELDS)
@@ -59,13 +65,15 @@ def read_variations(path: Path, mixtures: int = 6) -> list[Variation]:
     for where, row in read_rows(path, "variation"):
         rows.append(parse(where, row, Variation))
         if rows[-1].name in [row.name for row in rows[:-1]]:
-            raise BookError(f"{where}: the name {rows[-1].name!r} is used twice")
+            raise BookError(f"{where}: the name {brief(rows[-1].name)} is used twice")
     return rows + _mixtures(rows[1:], mixtures)
 
 
 def _mixtures(rows: list[Variation], count: int) -> list[Variation]:
     draw, found = random.Random(0), []
-    while rows and len(found) < count:
+    for _ in range(DRAWS if rows else 0):
+        if len(found) == count:
+            break
         parts = draw.sample(rows, min(TOGETHER, len(rows)))
         changed = [name for part in parts for name in (part.changes or ["first_seed"])]
         mixture = Variation(
@@ -113,7 +121,7 @@ def domain_faults(domain: dict) -> list[str]:
     for name, allowed in domain.items():
         if name not in FIELDS | {RATE}:
             found.append(f"domain: a Setting has no {name}; it has {', '.join(sorted(FIELDS | {RATE}))}")
-        elif isinstance(getattr(Setting(), name, 0.0), str) != all(isinstance(value, str) for value in allowed):
+        elif {isinstance(value, str) for value in allowed} != {isinstance(getattr(Setting(), name, 0.0), str)}:
             found.append(f"domain: {name}: needs texts for a field that is text, two numbers for a number")
         elif not isinstance(allowed[0], str) and (len(allowed) != 2 or allowed[0] > allowed[1]):
             found.append(f"domain: {name}: needs two numbers, the smaller first, got {allowed}")

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from oversmooth_book.book.claims import Claim, read_claims
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.profiles import ChapterProfile, read_profiles
-from oversmooth_book.book.statements import Statement, read_statements
+from oversmooth_book.book.statements import Evidence, Statement, read_blueprint
 
 ROOT_VARIABLE = "OVERSMOOTH_BOOK"
 # A file that was changed so short a time ago may change again before its clock has moved on: it is not kept yet.
@@ -35,9 +35,14 @@ class Book:
         return _kept(read_claims, self.chapters / "claims.yml")
 
     @property
+    def blueprint(self) -> Mapping[str, Evidence]:
+        """Theorems and statements of statements.yml, in the file's order, by their names; empty without the file."""
+        return _kept(read_blueprint, self.chapters / "statements.yml")
+
+    @property
     def statements(self) -> Mapping[int, Statement]:
-        """The statements of statements.yml, in the file's order: number to statement; empty without the file."""
-        return _kept(read_statements, self.chapters / "statements.yml")
+        """The statements among them, by their numbers."""
+        return {row.number: row for row in self.blueprint.values() if isinstance(row, Statement)}
 
     def claims_of(self, chapter: ChapterProfile) -> list[Claim]:
         """The claims that a chapter has to measure."""

@@ -3,6 +3,7 @@
 import errno
 
 LONGEST = 80
+LONGEST_LINE = 300
 _ADVICE = {
     errno.ENOSPC: "make room on the disk",
     errno.EROFS: "the book writes into _build/ and, to publish, into chapters/ and data/: make its folder writable",
@@ -28,8 +29,9 @@ def brief(value) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says in its first line; its name if it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    """What an error says in its first line, if that is not a file's whole content; its name if it says nothing."""
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
 
 
 def told(error: BookError | OSError) -> str:

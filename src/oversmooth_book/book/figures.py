@@ -1,11 +1,13 @@
-"""Which tables a chapter's figures draw, and which functions made them."""
+"""Which tables a chapter's figures draw, which functions made them, and which claims stand under them."""
 
 import ast
+import base64
 import functools
 import re
 from pathlib import Path
 
-from oversmooth_book.book.modules import EXPERIMENTS, module_file
+from oversmooth_book.book.calls import named_claims
+from oversmooth_book.book.modules import EXPERIMENTS, module_file, parsed
 
 SOURCE = Path(__file__).resolve().parents[2]
 
@@ -13,6 +15,52 @@ SOURCE = Path(__file__).resolve().parents[2]
 def is_figure(cell) -> bool:
     """Whether a cell draws a figure with a caption."""
     return cell.cell_type == "code" and "figure" in cell.metadata.get("mystnb", {})
+
+
+def figure_images(notebook) -> dict[str, tuple[str, bytes]]:
+    """The images of a notebook's figures.
+
+    Args:
+        notebook: the notebook.
+
+    Returns:
+        The figure's name to a file's name and what it holds, SVG or PNG; a PNG file without bytes for a figure that was
+        not drawn.
+    """
+    found = {}
+    for cell in filter(is_figure, notebook.cells):
+        name = cell.metadata["mystnb"]["figure"].get("name", "")
+        found[name] = (f"{name}.png", b"")
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/svg+xml" in data:
+                found[name] = (f"{name}.svg", "".join(data["image/svg+xml"]).encode())
+            elif "image/png" in data:
+                found[name] = (f"{name}.png", base64.b64decode("".join(data["image/png"])))
+    return found
+
+
+def figures_of_claims(notebook) -> dict[str, str]:
+    """The figure under which each claim stands: the last before the cell that measures it.
+
+    Args:
+        notebook: the notebook.
+
+    Returns:
+        Claim id to the figure's name; claims before the first figure are left out.
+    """
+    found, last = {}, None
+    for cell in notebook.cells:
+        if is_figure(cell):
+            last = cell.metadata["mystnb"]["figure"].get("name")
+        if cell.cell_type != "code" or not last:
+            continue
+        try:
+            named = named_claims(parsed(cell.source))
+        except SyntaxError:  # running it will tell
+            continue
+        found |= {name: last for name in named if name not in found}
+    return found
 
 
 def drawn_tables(notebook, tables: list[Path]) -> list[list[Path] | None]:
@@ -96,7 +144,7 @@ def _statements(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             try:
-                yield from ast.parse(cell.source).body
+                yield from parsed(cell.source).body
             except SyntaxError:  # running it will tell
                 continue
 

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from oversmooth_book.book.book import Book
+from oversmooth_book.book.claims import PROOF
 from oversmooth_book.book.graphs import missing_of
 from oversmooth_book.book.modules import EXPERIMENTS, measuring_modules, modules_of, run_modules
 from oversmooth_book.book.needs import needed_graphs
@@ -27,6 +28,11 @@ INPUTS = {
 JUDGED = ("id", "comparison", "threshold", "profile", "digits", "needs")
 
 
+def _judged(claim) -> tuple[str, ...]:
+    """`JUDGED`, and of a proof its kind: it asks for more than the threshold, where check and finding judge alike."""
+    return (*JUDGED, "kind") if claim.kind == PROOF else JUDGED
+
+
 def fingerprints(book: Book, chapter: ChapterProfile, profile: str) -> dict[str, str]:
     """One hash for each thing a run depends on, keyed as ``INPUTS``.
 
@@ -41,7 +47,7 @@ def fingerprints(book: Book, chapter: ChapterProfile, profile: str) -> dict[str,
         Input to hash.
     """
     notebook = read_notebook(book.notebook(chapter.name))
-    judged = [[getattr(claim, key) for key in JUDGED] for claim in book.claims_of(chapter)]
+    judged = [[getattr(claim, key) for key in _judged(claim)] for claim in book.claims_of(chapter)]
     needs = needed_graphs(book, chapter)
     return {
         "notebook": code_fingerprint(notebook),

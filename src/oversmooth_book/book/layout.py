@@ -38,7 +38,7 @@ def replace_folder(new: Path, place: Path) -> None:
     if place.exists():
         place.rename(old)
     new.rename(place)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
 
 
 def recover_folders(parent: Path) -> None:
@@ -46,6 +46,14 @@ def recover_folders(parent: Path) -> None:
     for old in parent.glob(".*.old"):
         place = parent / old.name.removeprefix(".").removesuffix(".old")
         if place.exists():
-            shutil.rmtree(old)
+            _remove(old)
         else:
             old.rename(place)
+
+
+def _remove(old: Path) -> None:
+    """Drop a folder, or the file that lay where a folder belongs; what stays is dropped by the next recovery."""
+    if old.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.unlink(missing_ok=True)

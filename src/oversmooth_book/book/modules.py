@@ -9,8 +9,12 @@ import ast
 import functools
 from pathlib import Path
 
-# Drawing and the list of names change no number, and any way to round otherwise will do to measure what rounding moves.
-NO_NUMBERS = ("oversmooth.drawing", "oversmooth._rounding", "oversmooth.public", "oversmooth._version")
+from oversmooth_book.book.errors import first_line
+
+# Lists of names: a new one makes no run due.
+LISTS = ("oversmooth.public", "oversmooth._version")
+# Drawing and names change no number, and any way to round otherwise will do to measure what rounding moves.
+NO_NUMBERS = ("oversmooth.drawing", "oversmooth._rounding", *LISTS)
 # Loaded by replicas only.
 PERTURBING = ("oversmooth._rounding.mode", "oversmooth._rounding.machine")
 EXPERIMENTS = "oversmooth_book.experiments"
@@ -42,8 +46,8 @@ def modules_of(source: Path, code: str) -> dict[str, Path]:
 
 
 def run_modules(modules: dict[str, Path]) -> dict[str, Path]:
-    """Of a chapter's modules those that a run loads which is no replica."""
-    return {name: path for name, path in modules.items() if name not in PERTURBING}
+    """Of a chapter's modules those that a run loads which is no replica, and that are more than a list of names."""
+    return {name: path for name, path in modules.items() if name not in (*PERTURBING, *LISTS)}
 
 
 def measuring_modules(modules: dict[str, Path]) -> dict[str, Path]:
@@ -57,6 +61,24 @@ def measuring_modules(modules: dict[str, Path]) -> dict[str, Path]:
 
 def _draws_or_rounds(name: str) -> bool:
     return name.startswith(NO_NUMBERS) or name.endswith(".figures")
+
+
+def parsed(code: str) -> ast.Module:
+    """Code as a syntax tree.
+
+    Args:
+        code: Python.
+
+    Returns:
+        The tree.
+
+    Raises:
+        SyntaxError: for whatever Python does not take: also half a surrogate pair, or brackets nested too deep.
+    """
+    try:
+        return ast.parse(code)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise SyntaxError(first_line(error)) from None
 
 
 def module_file(source: Path, name: str) -> Path | None:
@@ -79,7 +101,7 @@ def _read_imports(source: Path, package: str, text: str) -> tuple[str, ...]:
 def _imports(source: Path, package: str, code: str) -> list[str]:
     """Every module that may be meant by an import statement or by a public name of the library."""
     try:
-        tree, lazy, found = ast.parse(code), set(), []
+        tree, lazy, found = parsed(code), set(), []
     except SyntaxError:  # told, with its place, by whoever runs it
         return []
     for node in ast.walk(tree):

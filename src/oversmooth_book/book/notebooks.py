@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from oversmooth_book.book.errors import BookError, first_line
+from oversmooth_book.book.modules import parsed
 from oversmooth_book.book.profiles import MOST_PARAMETERS, is_literal
 
 MOST_CODE_CELLS, MOST_LINES, MOST_COLUMNS = 30, 25, 120
@@ -32,11 +33,19 @@ def read_notebook(path: Path):
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)  # reading only logs what is wrong
         _require_figures(notebook)
+        glued_texts(notebook)
+        json.dumps(notebook, ensure_ascii=False).encode()  # half a surrogate pair is no text that a page can hold
         return notebook
     except FileNotFoundError:
         raise BookError(f"{path.name} is missing: profiles.yml names this chapter") from None
     except Exception as error:
         raise BookError(f"{path.name} is not a readable notebook: {first_line(error)}") from error
+
+
+def title(notebook) -> str:
+    """The heading of a notebook's first page; empty if it begins with none."""
+    first = notebook.cells[0].source if notebook.cells else ""
+    return first.split("\n")[0].removeprefix("# ").strip() if first.startswith("# ") else ""
 
 
 def _require_figures(notebook) -> None:
@@ -46,8 +55,12 @@ def _require_figures(notebook) -> None:
         if not all(isinstance(part, dict) for part in parts):
             raise ValueError(f"cell {number}: metadata mystnb, and figure and image in it, need mappings")
         strange = [key for part in parts[1:] for key, value in part.items() if not isinstance(value, str | int | bool)]
+        named, tables = parts[1].get("name", "") if parts[1:] else "", cell.metadata.get("tables", [])
+        strange += ["name"] if not isinstance(named, str) else []
         if strange:
             raise ValueError(f"cell {number}: metadata mystnb: {', '.join(map(str, strange))} needs text")
+        if not isinstance(tables, list):
+            raise ValueError(f"cell {number}: metadata tables needs a list of names")
 
 
 def write_notebook(notebook, path: Path) -> None:
@@ -88,8 +101,8 @@ def parameters_cell(notebook, name: str):
 
 def _assignments(cell, name: str) -> list[tuple[str, ast.expr]]:
     try:
-        statements = ast.parse(cell.source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        statements = parsed(cell.source).body
+    except SyntaxError as error:
         raise BookError(f"{name}: the parameters cell does not parse: {first_line(error)}") from None
     found = []
     for statement in statements:
@@ -121,7 +134,7 @@ def parameters(notebook, name: str) -> dict:
     for key, expression in _assignments(parameters_cell(notebook, name), name):
         try:
             values[key] = ast.literal_eval(expression)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError, MemoryError):  # {[]: 1}, nested too deep
             values[key] = object()
         if not is_literal(values[key]):
             raise BookError(

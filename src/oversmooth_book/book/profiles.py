@@ -30,10 +30,10 @@ class Parts(Row):
         for profile, values in (("published", published), ("quick", self.quick), ("full", self.full)):
             for name, value in (values or {}).items():
                 if not isinstance(name, str) or not name.isidentifier():
-                    raise ValueError(f"{profile}: a parameter is named like a variable, got {name!r}")
+                    raise ValueError(f"{profile}: a parameter is named like a variable, got {brief(name)}")
                 if name not in published:
                     has = ", ".join(map(str, published)) or "no parameter"
-                    raise ValueError(f"{profile} sets {name!r}, which 'published' does not; published has {has}")
+                    raise ValueError(f"{profile} sets {brief(name)}, which 'published' does not; published has {has}")
                 if not is_literal(value):
                     wanted = "a finite number, text, or a list of them"
                     raise ValueError(f"{profile} {name} needs {wanted}, got {brief(value)}")
@@ -81,7 +81,7 @@ def read_profiles(path: Path) -> dict[str, ChapterProfile]:
         raise BookError(f"{path.name}: needs a mapping from chapter to profiles, got {type(rows).__name__}")
     chapters = {}
     for name, row in rows.items():
-        where = f"{path.name}: chapter {name}"
+        where = f"{path.name}: chapter {str(name)[:100]}"
         if not str(name).isidentifier():
             raise BookError(f"{where}: a chapter is named like its notebook, letters, digits and underscores")
         chapters[str(name)] = ChapterProfile(str(name), parse(where, row, Parts))

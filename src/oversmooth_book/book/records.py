@@ -8,7 +8,6 @@ import platform
 from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict
 
-import msgspec
 from msgspec import Meta
 
 from oversmooth_book.book.errors import BookError
@@ -16,6 +15,7 @@ from oversmooth_book.book.fingerprints import INPUTS, file_hash
 from oversmooth_book.book.machine import MACHINE_FILE
 from oversmooth_book.book.notebooks import output_fingerprint, read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
+from oversmooth_book.book.saved import read_json
 
 ROUNDING_VARIABLE = "OVERSMOOTH_ROUNDING"  # read by oversmooth as it is imported
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "torch-geometric", "matplotlib", "seaborn", "oversmooth")
@@ -126,12 +126,8 @@ def read_record(folder: Path) -> dict | None:
     path = folder / "record.json"
     if not path.is_file():
         return None
-    try:
-        record = msgspec.json.decode(path.read_bytes())
-        msgspec.convert(record, Record)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BookError(f"{folder.name}/record.json is damaged ({error}); run the chapter again") from None
-    return {"missing": [], **record}
+    read_json(path, Record)  # drops what readers do not rely on
+    return {"missing": [], **read_json(path, dict)}
 
 
 def outputs_differ(folder: Path, record: dict) -> list[str]:

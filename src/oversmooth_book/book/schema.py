@@ -45,9 +45,9 @@ def _sentence(complaint: str, value, kind: type[Row]) -> str:
     if not isinstance(value, dict):
         return f"needs a mapping with {known}, got {brief(value)}"
     missing = [name for name, field in fields.items() if field.required and name not in value]
-    unknown = [str(name) for name in value if name not in fields]
+    unknown = [brief(name).strip("'") for name in value if name not in fields]
     if missing or unknown:
-        what = f"has the unknown field {', '.join(unknown)}" if unknown else f"lacks {', '.join(missing)}"
+        what = f"has the unknown field {', '.join(unknown[:5])}" if unknown else f"lacks {', '.join(missing)}"
         return f"{what}; known: {known}"
     place = re.fullmatch(r"(?s).* - at `\$\.(\w+).*`", complaint)
     if not place:  # a rule, which has words of its own

@@ -1,9 +1,11 @@
 """The book's YAML files, read alike.
 
-Strict: no key twice (YAML would silently take the last), no aliases (a file of ten lines can stand for a million).
+Strict: no key twice (YAML would silently take the last), no aliases (a file of ten lines can stand for a million), no
+half of a surrogate pair, which is no character and which no page can hold.
 """
 
 import functools
+import re
 from pathlib import Path
 
 from oversmooth_book.book.errors import BookError, first_line
@@ -43,12 +45,18 @@ def _loader():
     import yaml
 
     class Strict(yaml.SafeLoader):
-        """A safe loader that takes no key twice and no alias."""
+        """A safe loader that takes no key twice, no alias, and no text that UTF-8 cannot write."""
 
         def compose_node(self, parent, index):
             if self.check_event(yaml.AliasEvent):
                 raise yaml.constructor.ConstructorError(None, None, "an alias", self.peek_event().start_mark)
             return super().compose_node(parent, index)
+
+        def construct_scalar(self, node):
+            value = super().construct_scalar(node)
+            if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+                raise yaml.constructor.ConstructorError(None, None, "half a character", node.start_mark)
+            return value
 
         def construct_mapping(self, node, deep=False):
             keys = [self.construct_object(key, deep=True) for key, _ in node.value]

@@ -3,8 +3,10 @@
 import ast
 
 from oversmooth_book.book.book import Book
+from oversmooth_book.book.calls import calls, named_claims, texts
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.graphs import ALWAYS_HERE, known_graphs
+from oversmooth_book.book.modules import parsed
 from oversmooth_book.book.needs import cell_needs
 from oversmooth_book.book.notebooks import MOST_CODE_CELLS, MOST_COLUMNS, MOST_LINES, code_cells
 from oversmooth_book.book.profiles import ChapterProfile
@@ -68,14 +70,14 @@ def uncovered(notebook, book: Book, chapter: ChapterProfile) -> list[str]:
     for number, cell in enumerate(code_cells(notebook), start=1):
         try:
             needs = cell_needs(cell, f"code cell {number}")
-            trees[number] = tree = ast.parse(cell.source)
+            trees[number] = tree = parsed(cell.source)
         except BookError as error:
             found.append(str(error))
             continue
         except SyntaxError:  # running it will tell
             continue
         known |= set(needs)
-        for claim in (book.claims[text] for text in _named_claims(tree) if text in book.claims):
+        for claim in (book.claims[text] for text in named_claims(tree) if text in book.claims):
             lacking = [graph for graph in claim.needs if graph not in needs]
             if lacking:
                 found.append(
@@ -90,31 +92,13 @@ def uncovered(notebook, book: Book, chapter: ChapterProfile) -> list[str]:
     return found
 
 
-def _calls(tree, name: str) -> list[ast.Call]:
-    """The calls of ``name(...)`` and ``anything.name(...)``."""
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return [call for call in calls if name in (getattr(call.func, "attr", None), getattr(call.func, "id", None))]
-
-
-def _texts(tree) -> list[str]:
-    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-
-
-def _named_claims(tree) -> list[str]:
-    """The claims that a cell measures; where the id is no literal, as in a loop, every text of the cell may be one."""
-    ids = [call.args[0] for call in _calls(tree, "claim") if call.args]
-    ids += [argument for call in _calls(tree, "verify") for argument in call.args]
-    literal = all(isinstance(one, ast.Constant) for one in ids)
-    return [name for one in ids for name in _texts(one)] if literal else _texts(tree)
-
-
 def _measured_graphs(tree) -> list[str]:
     """The graphs that the calls of ``measured`` name: literally, or else anywhere in the cell."""
     named = []
-    for call in _calls(tree, "measured"):
+    for call in calls(tree, "measured"):
         given = [*call.args[2:3], *(key.value for key in call.keywords if key.arg == "graphs")]
         literal = bool(given) and isinstance(given[0], (ast.List, ast.Tuple))
-        named += _texts(given[0] if literal else tree)
+        named += texts(given[0] if literal else tree)
     # Block models are drawn, karate and digits come with packages: their rows are never borrowed.
     public = [name for name in known_graphs() if name not in ALWAYS_HERE] if named else []
     return [name for name in public if name in named]

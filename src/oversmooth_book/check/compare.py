@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import read_values
 from oversmooth_book.book.errors import BookError
@@ -14,7 +12,7 @@ from oversmooth_book.book.fingerprints import INPUTS, changes, fingerprints
 from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import outputs_differ, read_record
-from oversmooth_book.borrowing import BORROWED
+from oversmooth_book.borrowing import read_borrowed
 from oversmooth_book.check.differences import (
     DIFFERS,
     NOT_HERE,
@@ -168,27 +166,6 @@ def differences(book: Book, chapter: ChapterProfile, mine: Path, theirs: Path, m
 def compare_folders(book: Book, chapter: ChapterProfile, mine: Path, theirs: Path, missing=()) -> list[str]:
     """One sentence per difference of two runs beyond what rounding does; see ``differences``."""
     return [text for found in differences(book, chapter, mine, theirs, missing) for text in found.texts]
-
-
-def read_borrowed(folder: Path) -> dict[str, list[str]]:
-    """The tables of a run with rows from the published one, and the graphs of those rows: no raw files were there.
-
-    Args:
-        folder: where the run's outputs lie.
-
-    Returns:
-        Table to graphs; empty if the run measured everything.
-
-    Raises:
-        BookError: if the file is damaged.
-    """
-    path = folder / BORROWED
-    if not path.is_file():
-        return {}
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BookError(f"{folder.name}/{path.name} is damaged ({error}); run the chapter again") from None
 
 
 def _claim_difference(claim, ours: float | None, published: float | None, spread: Spread, away: set) -> Difference:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from oversmooth_book.book.errors import BookError, first_line
+from oversmooth_book.book.saved import read_table
 from oversmooth_book.check.spread import Spread, allowed
 
 IDENTICAL, ROUNDING, DIFFERS, NOT_HERE = "identical", "rounding", "differs", "not run here"
@@ -72,7 +74,6 @@ def table_difference(mine: Path, theirs: Path, spread: Spread, borrowed=()) -> D
     Returns:
         Their difference, with at most one sentence per column.
     """
-    import pandas
 
     def fundamental(text):
         return Difference("table", mine.name, DIFFERS, float("inf"), (f"table {mine.name}: {text}",), off=1)
@@ -80,9 +81,9 @@ def table_difference(mine: Path, theirs: Path, spread: Spread, borrowed=()) -> D
     if not (mine.is_file() and theirs.is_file()):
         return fundamental(f"only {'published' if theirs.is_file() else 'here'}")
     try:
-        left, right = pandas.read_csv(mine), pandas.read_csv(theirs)
-    except (ValueError, OSError) as error:
-        return fundamental(f"cannot be read ({str(error).splitlines()[0]})")
+        left, right = read_table(mine), read_table(theirs)
+    except (BookError, OSError) as error:
+        return fundamental(f"cannot be read: {first_line(error)}")
     if list(left.columns) != list(right.columns) or len(left) != len(right):
         return fundamental(
             f"{len(left)} rows of {list(left.columns)} here, {len(right)} rows of {list(right.columns)} published"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from oversmooth_book.book.claims import ROUNDING, read_values
 from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.saved import damaged, read_table
 
 FILE = "rounding.json"
 # Six digits are kept: two numbers that are printed alike but for the last digit are 1e-5 apart at most.
@@ -94,13 +95,8 @@ def allowed(values, own, measured: bool = True):
 def allowed_of_claim(claim, value: float, spread: Spread) -> float:
     """How far from a claim's published value another run's may be, if the verdict is the same."""
     own = float(allowed([value], [spread.of_claim(claim.id)], spread.measured)[0])
-    own = max(own, SHARE * max(map(abs, ends(claim))))
+    own = max(own, SHARE * max(map(abs, claim.ends)))
     return max(own, ROUNDING) if abs(value) < ROUNDING else own
-
-
-def ends(claim) -> list[float]:
-    """A claim's threshold, or both ends of its interval."""
-    return claim.threshold if isinstance(claim.threshold, list) else [claim.threshold]
 
 
 def series(table):
@@ -171,10 +167,9 @@ def measure_spread(base: Path, replicas: dict[str, Path]) -> Spread:
 def _moved_columns(paths: list[Path]) -> dict:
     """Of one table in several runs: column -> row -> (lowest, highest), where rounding shows in the printed digits."""
     import numpy
-    import pandas
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-    first, *others = (pandas.read_csv(path) for path in paths)
+    first, *others = map(read_table, paths)
     found = {}
     for column in first:
         same = [other for other in others if column in other and len(other) == len(first)]
@@ -250,8 +245,8 @@ def read_spread(folder: Path, numbers: str | None = None) -> Spread:
         }
         claims = {name: _ends(pair) for name, pair in content["claims"].items()}
         return Spread(tuple(str(int(name)) for name in content["replicas"]), claims, tables)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BookError(f"{folder.name}/{FILE} is damaged ({error}); publish the chapter again") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise BookError(damaged(path, error, "publish the chapter again")) from None
 
 
 def _ends(pair) -> tuple[float, float]:

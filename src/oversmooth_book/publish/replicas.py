@@ -12,7 +12,9 @@ from oversmooth_book.book.layout import recover_folders
 from oversmooth_book.book.needs import missing_graphs
 from oversmooth_book.book.notebooks import code_cells, read_notebook
 from oversmooth_book.book.profiles import SECONDS, ChapterProfile
+from oversmooth_book.book.proved import like
 from oversmooth_book.book.records import make_record, outputs_intact, read_record, versions
+from oversmooth_book.book.saved import read_table
 from oversmooth_book.check.compare import compare_folders
 from oversmooth_book.check.spread import (
     ENOUGH,
@@ -20,7 +22,6 @@ from oversmooth_book.check.spread import (
     MARGIN,
     NO_DIGIT,
     Spread,
-    ends,
     measure_spread,
     merge,
     read_spread,
@@ -175,8 +176,8 @@ def _unsafe_claims(claims: list, values: dict, spread: Spread) -> list[str]:
         if value is None or not width:
             continue
         extremes = spread.claims[claim.id]
-        verdicts = {claim.verdict(number, "full") for number in (value, *extremes)}
-        margin = min(abs(value - end) for end in ends(claim))
+        verdicts = {claim.verdict(number, "full") for number in (value, *(like(value, end) for end in extremes))}
+        margin = min(abs(value - end) for end in claim.ends)
         if len(verdicts) > 1:
             found.append(f"claim {claim.id} passes or fails by rounding: {extremes[0]:.6g} to {extremes[1]:.6g}")
         elif margin < MARGIN * width:
@@ -187,12 +188,11 @@ def _unsafe_claims(claims: list, values: dict, spread: Spread) -> list[str]:
 def _empty_columns(folder: Path, spread: Spread) -> list[str]:
     """Columns of tables in which rounding leaves no number a digit."""
     import numpy
-    import pandas
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     found = []
     for path in sorted((folder / "tables").glob("*.csv")):
-        table = pandas.read_csv(path)
+        table = read_table(path)
         for column in table:
             if not is_numeric_dtype(table[column]) or is_bool_dtype(table[column]):
                 continue

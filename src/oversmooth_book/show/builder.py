@@ -16,9 +16,14 @@ from oversmooth_book.book.notebooks import faults, read_notebook, write_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import outputs_differ, read_record
 from oversmooth_book.run.runner import locked, why_due
+from oversmooth_book.show.cards import FOLDER as THUMBNAILS
+from oversmooth_book.show.cards import draw_thumbnails
+from oversmooth_book.show.exports import write_exports
 from oversmooth_book.show.ledger import failures
 from oversmooth_book.show.pages import COMMITTED, SHOWN_VARIABLE, Page, chapter_notebook, read_pages
 from oversmooth_book.show.robustness import FOLDER, draw_robustness
+
+SITE = "site"  # where Sphinx writes, until all is well
 
 
 def build(book: Book, profile: str = "published", committed: bool = False) -> list[str]:
@@ -49,7 +54,9 @@ def build(book: Book, profile: str = "published", committed: bool = False) -> li
         shown = COMMITTED if committed else profile
         pages, source = read_pages(book, shown), book.build(profile) / "source"
         _stage(book, source, pages)
-        _sphinx(book, source, profile, shown)
+        html = _sphinx(book, source, profile, shown)
+        write_exports(book, pages, html)
+        _into_place(book.build(profile), html)
     return failures(book, pages)
 
 
@@ -102,11 +109,12 @@ def _stage(book: Book, source: Path, pages: dict[str, Page]) -> None:
             for csv in shown.tables:
                 shutil.copy(csv, source / shown.place)
     draw_robustness(book, source / FOLDER)
+    draw_thumbnails(pages, source / THUMBNAILS)
 
 
-def _sphinx(book: Book, source: Path, profile: str, shown: str) -> None:
-    """Strict jupyter-book into a fresh folder, then one move into place."""
-    site = book.build(profile) / "site"
+def _sphinx(book: Book, source: Path, profile: str, shown: str) -> Path:
+    """Strict jupyter-book into a fresh folder: the root of the site."""
+    site = book.build(profile) / SITE
     shutil.rmtree(site, ignore_errors=True)
     # jupyter-book 1 has no __main__, and its script need not be on the path of a venv that is not activated.
     starter = "from jupyter_book.cli.main import main; main()"
@@ -121,8 +129,13 @@ def _sphinx(book: Book, source: Path, profile: str, shown: str) -> None:
         lines = [_relative(line, source) for line in (answer.stdout + answer.stderr).splitlines()]
         complaints = [line for line in lines if re.search(r"WARNING|ERROR|[Ee]xception", line)] or lines[-20:]
         raise BookError("jupyter-book refuses the book:\n" + "\n".join(dict.fromkeys(complaints)))
-    replace_folder(html, book.build(profile) / "html")
-    shutil.rmtree(site, ignore_errors=True)
+    return html
+
+
+def _into_place(folder: Path, html: Path) -> None:
+    """One move, and nothing of Sphinx's is left."""
+    replace_folder(html, folder / "html")
+    shutil.rmtree(folder / SITE, ignore_errors=True)
 
 
 def _relative(line: str, source: Path) -> str:

@@ -19,7 +19,8 @@ def api_listing() -> str:
 
 def experiments_listing(book: Book) -> str:
     """One section per chapter, one entry per function that measures or draws, taken from the experiments themselves."""
-    sections = [_functions("common", [f"{EXPERIMENTS}.common"], [f".. autoclass:: {EXPERIMENTS}.common.Setting\n"])]
+    shared = [f"{EXPERIMENTS}.settings", f"{EXPERIMENTS}.common"]
+    sections = [_functions("common", shared, [f".. autoclass:: {shared[0]}.Setting\n"])]
     sections += [_functions(name, experiment_modules(name)) for name in book.profiles]
     return "\n\n".join(section for section in sections if section)
 

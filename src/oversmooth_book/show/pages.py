@@ -1,22 +1,23 @@
 """What the build adds to the authors' pages: provenance lines, notes, the full profile's section, the API's list."""
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from oversmooth_book.book.book import Book
-from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, Claim, read_values
-from oversmooth_book.book.figures import drawing_functions, drawn_tables, measuring_functions
+from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS, PROVED, Claim, read_values
+from oversmooth_book.book.figures import drawing_functions, drawn_tables, figure_images, measuring_functions
 from oversmooth_book.book.graphs import FETCH, missing_files
 from oversmooth_book.book.notebooks import read_notebook, with_outputs
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import read_record
-from oversmooth_book.check.compare import read_borrowed
+from oversmooth_book.borrowing import read_borrowed
 from oversmooth_book.check.spread import ENOUGH, LEAST, read_spread
 
 # What a build shows: a profile's runs, or what is committed. The pages' directives are told by this variable.
 SHOWN_VARIABLE, COMMITTED = "OVERSMOOTH_BOOK_SHOWN", "committed"
 ADDED = "added-by-the-build"
-BADGES = {PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
+BADGES = {PROVED: "bdg-primary", PASS: "bdg-success", FAIL: "bdg-danger", NOT_RUN: "bdg-secondary"}
 SHOWN_VERSIONS = ("python", "torch", "numpy", "scipy", "torch-geometric")
 
 
@@ -44,10 +45,19 @@ class Page:
         """The CSV files behind the chapter's figures."""
         return sorted((self.folder / "tables").glob("*.csv"))
 
+    @functools.cached_property
+    def images(self) -> dict[str, tuple[str, bytes]]:
+        """The chapter's figures as files: name to (file name, bytes)."""
+        return figure_images(read_notebook(self.notebook))
+
     @property
     def place(self) -> str:
         """Where the built book keeps those files."""
         return f"tables/{self.chapter.name}" + ("/full" if self.profile == "full" else "")
+
+    def deciding(self, claim: Claim) -> "Page":
+        """The run that decides a claim: the full one, if only that can and there is one."""
+        return self.full if self.full and claim.profile == "full" else self
 
     def judge(self, claim: Claim) -> tuple[float | None, str, str]:
         """What the ledger says of a claim; what only a full run can decide is judged by the committed one, if any.
@@ -58,7 +68,7 @@ class Page:
         Returns:
             (value or None, verdict, profile of the run that decides).
         """
-        page = self.full if self.full and claim.profile == "full" else self
+        page = self.deciding(claim)
         value = page.values.get(claim.id)
         verdict = claim.verdict(value, page.profile)
         return None if verdict == NOT_RUN else value, verdict, page.profile

@@ -22,7 +22,9 @@ from oversmooth_book.book.strict_yaml import read_yaml
 
 STYLE = Path(__file__).with_name("print.css")
 # What a sheet of paper has no use for.
-SCREEN_ONLY = ".headerlink, .copybtn, script, noscript, link, .explore, button, .toggle-details__summary, form"
+SCREEN_ONLY = (
+    ".headerlink, .copybtn, script, noscript, link, .explore, button, .toggle-details__summary, form, .claim-how"
+)
 FOOT = (
     '<div style="font: 8px sans-serif; width: 100%; text-align: center; color: #333">'
     '<span class="pageNumber"></span></div>'
@@ -116,8 +118,11 @@ def _article(soup, page: str, pages: list[str]):
     mark = pages.index(page)
     for tag in article.find_all(id=True):
         tag["id"] = f"p{mark}-{tag['id']}"
+    for use in article.select('use[href^="#"]'):
+        use["href"] = f"#p{mark}-{use['href'][1:]}"
     for image in article.select("img[src]"):
         image["src"] = _resolve(page, image["src"])
+        image.attrs.pop("loading", None)  # nobody scrolls on paper
     for link in article.select("a[href]"):
         link["href"] = _target(link["href"], page, pages)
         if not link["href"]:

@@ -10,8 +10,7 @@ from oversmooth_book.attack.robustness import FILE, Robustness
 from oversmooth_book.attack.variations import in_words
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FINDING
-from oversmooth_book.check.spread import ends
-from oversmooth_book.show.ledger import robustness_of
+from oversmooth_book.show.entries import robustness_of
 from oversmooth_book.show.pages import link
 
 FOLDER = "robustness"
@@ -135,7 +134,7 @@ def _curve(ax, found: Robustness) -> None:
         points = [(rank, t.value) for rank, t in enumerate(trials) if (t.inside, t.holds) == (inside, holds)]
         if points:
             ax.scatter(*zip(*points, strict=True), s=14, zorder=3, **style)
-    thresholds = ends(found.claim)
+    thresholds = found.claim.ends
     for end in thresholds:
         ax.axhline(end, linestyle="--", color="0.3", linewidth=1)
     values = [trial.value for trial in trials] + thresholds

@@ -2,8 +2,7 @@
 
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import NOT_RUN, Claim
-from oversmooth_book.book.errors import BookError
-from oversmooth_book.book.statements import Statement
+from oversmooth_book.book.statements import Statement, require_sound
 from oversmooth_book.show.pages import Page, badge, link, small
 
 
@@ -18,17 +17,15 @@ def statement_sections(book: Book, pages: dict[str, Page]) -> str:
         MyST text.
 
     Raises:
-        BookError: if a claim is listed that claims.yml has not.
+        BookError: if a claim is listed that claims.yml has not, or theorems rest on what is not there or in a circle.
     """
-    statements = book.statements.values()
-    strangers = sorted({name for statement in statements for name in statement.claims} - set(book.claims))
-    if strangers:
-        raise BookError(f"statements.yml: {', '.join(strangers)}: no such claim in claims.yml")
-    return "\n\n".join(_section(book, statement, pages) for statement in statements)
+    require_sound(book.blueprint, book.claims)
+    return "\n\n".join(_section(book, statement, pages) for statement in book.statements.values())
 
 
 def _section(book: Book, statement: Statement, pages: dict[str, Page]) -> str:
-    lines = [f"## Statement {statement.number}\n\n{statement.text.strip()}\n"]
+    number = f"{statement.number} " if statement.title else ""
+    lines = [f"({statement.label})=\n## {number}{statement.heading}\n\n{statement.text.strip()} {statement.remark}\n"]
     rows = "\n".join(_claim_row(book.claims[name], pages) for name in statement.claims)
     head = "| Id | Claim | Verdict |\n|---|---|---|\n"
     lines.append(f":::{{div}} statement-claims\n{head}{rows}\n:::\n")

@@ -1,12 +1,14 @@
 """Sphinx extension: directives for what a build computes from the runs it shows.
 
-``claims-table``, ``statements``, ``robustness``, ``robustness-count``, ``missing-files``, ``benchmarks-table``,
-``library`` and ``experiments`` have no content: a function of the book and its shown chapters writes it, as MyST.
+``claim-cards``, ``claims-count``, ``blueprint``, ``statements``, ``statement-cards``, ``robustness``,
+``robustness-count``, ``missing-files``, ``run-time``, ``benchmarks-table``, ``library``, ``experiments``,
+``picture`` and ``tour-…`` have no content: a function of the book and its shown chapters writes it, as MyST.
 Headings in it belong to the page, so they come last on it, and a text before them has a directive of its own.
 """
 
 import functools
 import os
+from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -14,23 +16,38 @@ from docutils.statemachine import StringList
 
 from oversmooth_book.book.book import Book, find_book
 from oversmooth_book.book.errors import BookError
+from oversmooth_book.show import picture, tour
 from oversmooth_book.show.benchmark_table import benchmark_table
-from oversmooth_book.show.ledger import claims_table
+from oversmooth_book.show.blueprint import blueprint
+from oversmooth_book.show.cards import claims_count, run_time, statement_cards
+from oversmooth_book.show.ledger import claim_cards
 from oversmooth_book.show.library import api_listing, experiments_listing
 from oversmooth_book.show.pages import COMMITTED, SHOWN_VARIABLE, Page, missing_data, read_pages
+from oversmooth_book.show.picture import picture_html
 from oversmooth_book.show.robustness import robustness_count, robustness_sections
 from oversmooth_book.show.statements import statement_sections
+from oversmooth_book.show.tour import tour_picture
 
 TEXTS = {
-    "claims-table": lambda book: claims_table(book, _pages(book)),
+    "claim-cards": lambda book: claim_cards(book, _pages(book)),
+    "blueprint": lambda book: blueprint(book, _pages(book)),
+    "claims-count": lambda book: claims_count(book, _pages(book)),
     "statements": lambda book: statement_sections(book, _pages(book)),
+    "statement-cards": lambda book: statement_cards(book, _pages(book)),
     "robustness": robustness_sections,
     "robustness-count": robustness_count,
     "missing-files": lambda book: missing_data(_pages(book)),
+    "run-time": lambda book: run_time(_pages(book)),
     "benchmarks-table": benchmark_table,
     "library": lambda book: api_listing(),
     "experiments": experiments_listing,
+    "picture": lambda book: picture_html(picture.read(_published(book))),
+    **{f"tour-{name}": lambda book, name=name: tour_picture(name, tour.read(_published(book))) for name in tour.ALTS},
 }
+
+
+def _published(book: Book) -> Path:
+    return book.root / "data" / "published"
 
 
 @functools.cache

@@ -1,5 +1,11 @@
 """Sphinx extension: what Jupyter Book and its theme leave to be mended."""
 
+import html
+import re
+
+CARD = "_static/card.png"
+LONGEST = 200  # characters of a description that search engines and link previews show
+
 
 def mend(body: str) -> str:
     """A page's HTML with roles that fit together.
@@ -14,9 +20,49 @@ def mend(body: str) -> str:
     return body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def describe(body: str) -> str:
+    """A page's first paragraph as plain text, up to its first formula, cut at a word; empty if it has none.
+
+    Args:
+        body: HTML; tables and lists have no paragraphs of their own.
+
+    Returns:
+        At most some `LONGEST` characters.
+    """
+    body = re.sub(r"<(table|ul|ol)\b.*?</\1>", "", body, flags=re.DOTALL)
+    for paragraph in re.findall(r"<p>(.*?)</p>", body, re.DOTALL):
+        plain, formula, _ = paragraph.partition('<span class="math')
+        text = " ".join(html.unescape(re.sub(r"<[^>]+>", "", plain)).split())
+        if formula:  # the sentences before it
+            text = text[: text.rfind(". ") + 1]
+        if len(text) > 40:
+            return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0] + " …"
+    return ""
+
+
+def head_tags(context: dict, pagename: str) -> str:
+    """What search engines and link previews read: description, title and picture, as HTML.
+
+    Args:
+        context: the page's, as Sphinx made it.
+        pagename: such as ``chapters/index``.
+
+    Returns:
+        HTML.
+    """
+    root = "../" * pagename.count("/")
+    title = html.escape(re.sub(r"<[^>]+>", "", str(context.get("title", ""))))
+    text = html.escape(describe(context["body"]))
+    tags = {"og:type": "article", "og:title": title, "og:description": text, "og:image": root + CARD}
+    found = f'<meta name="description" content="{text}" />\n' if text else ""
+    found += '<meta name="twitter:card" content="summary_large_image" />\n'
+    return found + "".join(f'<meta property="{name}" content="{value}" />\n' for name, value in tags.items() if value)
+
+
 def _on_page(app, pagename, templatename, context, doctree):
     if "body" in context:
         context["body"] = mend(context["body"])
+        context["metatags"] = context.get("metatags", "") + head_tags(context, pagename)
 
 
 def _without_thebe(app, config):

@@ -8,14 +8,8 @@ import torch
 
 import oversmooth as osm
 from oversmooth_book.experiments.a_remedy_from_the_theorem.spectra import fourth_moment, second_modes
-from oversmooth_book.experiments.common import (
-    Setting,
-    clear_of_rounding,
-    over_seeds,
-    propagation,
-    signs,
-    squared_error,
-)
+from oversmooth_book.experiments.common import clear_of_rounding, over_seeds
+from oversmooth_book.experiments.settings import Setting, propagation, signs, squared_error
 
 ROUNDING = 1e-14  # signals below are rounding, and differ from machine to machine
 

@@ -12,9 +12,10 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments import common
+from oversmooth_book.experiments import settings
 from oversmooth_book.experiments.a_remedy_from_the_theorem.operators import Filter, Rotation
-from oversmooth_book.experiments.common import Setting, accuracy, descend, label_entropy, over_seeds
+from oversmooth_book.experiments.common import accuracy, descend, label_entropy, over_seeds
+from oversmooth_book.experiments.settings import Setting
 
 # Classes -> block model, of mean degree 16 to 19; of two, the one of the book.
 BLOCKS = {2: {}, 3: {"num_classes": 3, "p_in": 0.1, "p_out": 0.02}, 4: {"num_classes": 4, "p_in": 0.12, "p_out": 0.02}}
@@ -59,7 +60,7 @@ def real_problem(graph):
     The digits have no split: a tenth of their labels, as in `problem`. All others are tested where a split names no
     test nodes.
     """
-    data = common.graph(graph)
+    data = settings.graph(graph)
     if "train_mask" not in data:
         return data, *labelled_and_test(data.y, 0.1, 0)
     return data, data.train_mask, data.test_mask if "test_mask" in data else ~data.train_mask
@@ -223,7 +224,7 @@ def depths_on_graphs(setting, graphs, depths, jobs=2):
     """Real graphs: graph, name, modes, depth, seed, network, steps, loss, accuracy, operator (as in `conditions`)."""
     cells = []
     for graph in graphs:
-        classes = int(common.graph(graph).y.max()) + 1
+        classes = int(settings.graph(graph).y.max()) + 1
         for name, modes in (("plain, random walk", 1), (WALK, 1), (WALK, classes - 1)):
             cells += [{"graph": graph, "name": name, "modes": modes, "depth": depth} for depth in depths]
     return _named(osm.sweep(functools.partial(on_graph, setting), cells, [0], jobs))

@@ -2,7 +2,7 @@
 
 from oversmooth_book.experiments.backward_oversmoothing import frozen, measure
 from oversmooth_book.experiments.backward_oversmoothing import positions as where
-from oversmooth_book.experiments.common import Setting
+from oversmooth_book.experiments.settings import Setting
 
 SETTING = Setting()
 # The chapter compares activations and scales of its own choice, on untrained networks.

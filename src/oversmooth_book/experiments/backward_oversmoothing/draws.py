@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import squared_error
+from oversmooth_book.experiments.settings import squared_error
 
 BATCH = 20
 OPERATORS = ("metropolis", "random_walk", "gcn", "identity")

@@ -1,7 +1,7 @@
 """What the attack varies of the explore page's chapter, and how its table of networks is measured then."""
 
-from oversmooth_book.experiments.common import Setting
 from oversmooth_book.experiments.explore import measure
+from oversmooth_book.experiments.settings import Setting
 
 SETTING = Setting()
 # The grid has operators, activations and scales of its own; targets are ±1, and only last layers are trained, exactly.

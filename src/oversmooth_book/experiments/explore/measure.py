@@ -8,7 +8,8 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import judged, signs
+from oversmooth_book.experiments.common import judged
+from oversmooth_book.experiments.settings import signs
 
 OPERATORS = ("metropolis", "random_walk", "gcn", "identity")
 ACTIVATIONS = ("identity", "tanh", "elu", "relu")

@@ -3,8 +3,8 @@
 import functools
 import math
 
-from oversmooth_book.experiments.common import Setting
 from oversmooth_book.experiments.forward_oversmoothing import measure
+from oversmooth_book.experiments.settings import Setting
 
 SETTING = Setting(depth=31)
 # The chapter compares activations and scales of its own choice, in untrained networks; labels play no part.

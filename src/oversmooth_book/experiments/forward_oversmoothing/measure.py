@@ -7,7 +7,8 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import Setting, clear_of_rounding, log_slope, over_seeds
+from oversmooth_book.experiments.common import clear_of_rounding, log_slope, over_seeds
+from oversmooth_book.experiments.settings import Setting
 
 ACTIVATIONS = ("identity", "tanh", "elu", "relu")
 PRODUCTS = (0.5, 0.8, 1.25, 2.0)  # λs: two values on each side of 1

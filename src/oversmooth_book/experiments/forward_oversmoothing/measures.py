@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments import common
+from oversmooth_book.experiments import settings
 from oversmooth_book.experiments.common import clear_of_rounding
 from oversmooth_book.experiments.forward_oversmoothing.measure import network, total
 
@@ -70,10 +70,10 @@ def energy_identities(graphs=("CSBM", "digits"), kinds=("metropolis", "random_wa
     """
     rows = []
     for graph in graphs:
-        data = common.graph(graph)
+        data = settings.graph(graph)
         squares = torch.cdist(data.x, data.x, compute_mode="donot_use_mm_for_euclid_dist").square()
         for kind in kinds:
-            P = common.propagation(graph, kind=kind)
+            P = settings.propagation(graph, kind=kind)
             pi, dense = P.stationary, P.to_dense()
             energy, after = float(osm.energy(data.x, P)), float(osm.energy(P @ data.x, P))
             pairs = float(pi @ squares @ pi) / 2

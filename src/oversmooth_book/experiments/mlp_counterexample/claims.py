@@ -2,16 +2,8 @@
 
 import numpy as np
 
-from oversmooth_book.experiments.common import log_slope
+from oversmooth_book.experiments.common import log_slope, rows_with
 from oversmooth_book.values import claim, number
-
-
-def _of(table, **values):
-    """The rows with these values."""
-    for column, value in values.items():
-        table = table[table[column] == value]
-    return table
-
 
 # The exact example
 
@@ -34,7 +26,7 @@ def largest_error_of_mlp_and_twin(twin):
 @claim("M4")
 def error_of_the_twin_s_slope(twin):
     # Shallower, the closed form itself is no power of 1/3 yet; deeper, the logarithm's sixth digit is rounding.
-    rows = _of(twin[twin["depth"].between(8, 14)], network="gnn")
+    rows = rows_with(twin[twin["depth"].between(8, 14)], network="gnn")
     return abs(log_slope(rows["depth"], rows["measured"]) / np.log(1 / 3) - 1)
 
 
@@ -48,7 +40,7 @@ def loss_after_one_step(exact):
 
 @claim("M5")
 def range_of_the_mlp_s_gradient(generic_gradient):
-    mlp = _of(generic_gradient, network="mlp")
+    mlp = rows_with(generic_gradient, network="mlp")
     return mlp["high"].max() / mlp["low"].min()
 
 
@@ -69,17 +61,17 @@ def rate(generic_gradient):
 
 @number("counter_mlp_low", ".2f")
 def smallest_gradient_of_the_mlp(generic_gradient):
-    return _of(generic_gradient, network="mlp")["low"].min()
+    return rows_with(generic_gradient, network="mlp")["low"].min()
 
 
 @number("counter_mlp_high", ".2f")
 def largest_gradient_of_the_mlp(generic_gradient):
-    return _of(generic_gradient, network="mlp")["high"].max()
+    return rows_with(generic_gradient, network="mlp")["high"].max()
 
 
 @number("counter_gnn_41", ".1e")
 def median_gradient_of_the_deep_gnn(generic_gradient):
-    return _of(generic_gradient, network="gnn", depth=41)["median"].iloc[0]
+    return rows_with(generic_gradient, network="gnn", depth=41)["median"].iloc[0]
 
 
 def _bent(flat_perceptrons):
@@ -98,22 +90,22 @@ def smallest_loss_of_relu_and_gelu(flat_perceptrons):
 
 @claim("M22")
 def largest_gradient_of_linear_mlps(flat_perceptrons):
-    return _of(flat_perceptrons, activation="identity")["gradient"].max()
+    return rows_with(flat_perceptrons, activation="identity")["gradient"].max()
 
 
 @number("counter_relu", ".0e")
 def largest_gradient_with_relu(flat_perceptrons):
-    return _of(flat_perceptrons, activation="relu")["gradient"].max()
+    return rows_with(flat_perceptrons, activation="relu")["gradient"].max()
 
 
 @number("counter_gelu", ".0e")
 def largest_gradient_with_gelu(flat_perceptrons):
-    return _of(flat_perceptrons, activation="gelu")["gradient"].max()
+    return rows_with(flat_perceptrons, activation="gelu")["gradient"].max()
 
 
 @number("counter_linear_loss", ".2f")
 def largest_loss_of_linear_mlps(flat_perceptrons):
-    return _of(flat_perceptrons, activation="identity")["loss"].max()
+    return rows_with(flat_perceptrons, activation="identity")["loss"].max()
 
 
 @number("counter_linear_best", ".2f")
@@ -141,13 +133,13 @@ def crossing(dial, column):
 
 @claim("M11")
 def largest_loss_of_a_small_dial(dial_losses):
-    trained = _of(dial_losses, kind="all layers trained, Adam")
+    trained = rows_with(dial_losses, kind="all layers trained, Adam")
     return trained.loc[trained["t"] <= 0.2, "high"].max()
 
 
 @claim("M12")
 def largest_distance_of_the_full_dial_from_the_label_variance(dial_losses):
-    return _of(dial_losses, kind="all layers trained, Adam", t=1)["distance"].max()
+    return rows_with(dial_losses, kind="all layers trained, Adam", t=1)["distance"].max()
 
 
 @claim("M24")
@@ -163,7 +155,7 @@ def where_it_should(dial):
 
 @number("counter_best_t", ".2f")
 def where_the_loss_is_lowest(dial_losses):
-    last = _of(dial_losses, kind="last layer trained")
+    last = rows_with(dial_losses, kind="last layer trained")
     return last.loc[last["median"].idxmin(), "t"]
 
 
@@ -172,12 +164,12 @@ def where_the_loss_is_lowest(dial_losses):
 
 def _trained(training_loss, network):
     """Both optimisers' last losses at depth 41."""
-    return _of(training_loss, network=network, depth=41, step=training_loss["step"].max())
+    return rows_with(training_loss, network=network, depth=41, step=training_loss["step"].max())
 
 
 def _learned(outcomes, network, depth):
     """How many seeds have learned, in words, by scale and optimiser."""
-    return _of(outcomes, network=network, depth=depth).set_index(["scale", "optimizer"])["learned"].sort_index()
+    return rows_with(outcomes, network=network, depth=depth).set_index(["scale", "optimizer"])["learned"].sort_index()
 
 
 @claim("M13")

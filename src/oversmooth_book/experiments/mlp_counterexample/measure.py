@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import Setting, clear_of_rounding, log_slope, over_seeds, signs, squared_error
+from oversmooth_book.experiments.common import clear_of_rounding, log_slope, over_seeds
+from oversmooth_book.experiments.settings import Setting, signs, squared_error
 
 REFERENCE = Setting()
 # The twin's gradient is a sum of numbers of size one: rounding may decide the digits of a smaller result (M3).

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pandas as pd
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import over_seeds, signs
+from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.mlp_counterexample.measure import mixture, network, pair, with_distance
+from oversmooth_book.experiments.settings import signs
 
 WIDTH = 16  # smaller than elsewhere in the chapter: training costs a thousand passes
 DEPTHS = (5, 41)

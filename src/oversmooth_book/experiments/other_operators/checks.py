@@ -9,8 +9,8 @@ import oversmooth as osm
 from oversmooth.models.attention import backward_paths, extra_path_bound, node_weights, sequence_rates, sequence_weights
 from oversmooth.models.operators import ATTENTION, trace_operator
 from oversmooth.moments import backward_moments, feature_moments
-from oversmooth_book.experiments.common import squared_error
 from oversmooth_book.experiments.other_operators.measure import network, problem, survey_measures, swept
+from oversmooth_book.experiments.settings import squared_error
 
 SIDES = ["forward", "backward", "extra"]
 

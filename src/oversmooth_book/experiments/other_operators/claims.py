@@ -1,18 +1,12 @@
 """The claims OP1 to OP27 and the numbers in the chapter's text, from its published tables."""
 
 from oversmooth.models.operators import ATTENTION
+from oversmooth_book.experiments.common import rows_with
 from oversmooth_book.values import claim, number
 
 NO_AVERAGE = ["sum", "max"]
 # The depth at which a trained head is judged, whatever others a profile adds.
 DEEP = 33
-
-
-def _of(table, **values):
-    """The rows with these values."""
-    for column, value in values.items():
-        table = table[table[column] == value]
-    return table
 
 
 # Rates and bounds
@@ -41,19 +35,19 @@ def layers_that_violate_a_bound(bounds):
 
 @number("operator_rate_walk", ".2f")
 def rate_of_the_random_walk(slopes):
-    return _of(slopes, operator="random_walk")["rate"].iloc[0]
+    return rows_with(slopes, operator="random_walk")["rate"].iloc[0]
 
 
 @number("operator_rate_sum", ".2f")
 def rate_of_the_sum(slopes):
-    return _of(slopes, operator="sum")["rate"].iloc[0]
+    return rows_with(slopes, operator="sum")["rate"].iloc[0]
 
 
 # The last layer
 
 
 def _last(last_layers, activation, quantity, graph_name="csbm"):
-    rows = _of(last_layers, graph_name=graph_name, activation=activation, quantity=quantity)
+    rows = rows_with(last_layers, graph_name=graph_name, activation=activation, quantity=quantity)
     return rows.set_index("operator")
 
 
@@ -109,8 +103,8 @@ def what_the_sum_leaves_on_karate(last_layers):
 
 
 def _cora(profiles):
-    rows = _of(profiles, graph_name="Cora", quantity="forward")
-    return _of(rows, layer=rows["layer"].max()).set_index("operator")["median"]
+    rows = rows_with(profiles, graph_name="Cora", quantity="forward")
+    return rows_with(rows, layer=rows["layer"].max()).set_index("operator")["median"]
 
 
 @claim("OP11")
@@ -128,7 +122,7 @@ def ratio_of_the_maximum_on_cora(profiles):
 
 def _uniform_over_own(norms):
     """Where the limit is uneven: the smallest ratio in the uniform norm over that in the operator's own."""
-    rows = _of(norms, limit="uneven").pivot(index=["operator", "direction"], columns="norm", values="median")
+    rows = rows_with(norms, limit="uneven").pivot(index=["operator", "direction"], columns="norm", values="median")
     return rows["uniform"] / rows["own"]
 
 
@@ -147,18 +141,18 @@ def how_far_above_the_uniform_norm_stops(norms):
 
 @claim("OP13")
 def largest_share_of_the_second_path_in_the_middle(profiles):
-    extra = _of(profiles, activation="identity", quantity="extra")
-    return _of(extra, layer=(extra["layer"].max() + 2) // 2)["median"].max()
+    extra = rows_with(profiles, activation="identity", quantity="extra")
+    return rows_with(extra, layer=(extra["layer"].max() + 2) // 2)["median"].max()
 
 
 @claim("OP14")
 def smallest_share_of_the_second_path_at_the_input(profiles):
-    return _of(profiles, activation="identity", quantity="extra", layer=0)["median"].min()
+    return rows_with(profiles, activation="identity", quantity="extra", layer=0)["median"].min()
 
 
 @claim("OP15")
 def smallest_roughening_at_the_input(paths):
-    first = _of(paths, layer=0).pivot(index="operator", columns="path", values="median")
+    first = rows_with(paths, layer=0).pivot(index="operator", columns="path", values="median")
     return (first["whole"] / first["fixed"]).min()
 
 
@@ -166,7 +160,7 @@ def smallest_roughening_at_the_input(paths):
 
 
 def _dirichlet(measures, operator):
-    return _of(measures, quantity="dirichlet", operator=operator).sort_values("layer")["median"].to_numpy()
+    return rows_with(measures, quantity="dirichlet", operator=operator).sort_values("layer")["median"].to_numpy()
 
 
 @claim("OP16")
@@ -196,7 +190,9 @@ def largest_change_of_the_control(control):
 
 
 def _heads(trained, operators, quantity, depth=DEEP):
-    rows = _of(trained, quantity=quantity) if depth is None else _of(trained, quantity=quantity, depth=depth)
+    rows = (
+        rows_with(trained, quantity=quantity) if depth is None else rows_with(trained, quantity=quantity, depth=depth)
+    )
     return rows[rows["operator"].isin(operators)]
 
 
@@ -231,10 +227,10 @@ def smallest_gradient_of_the_maximum(trained):
 
 @claim("OP26")
 def seeds_whose_largest_gradient_is_elsewhere(places):
-    return _of(places, depth=DEEP)["elsewhere"].sum()
+    return rows_with(places, depth=DEEP)["elsewhere"].sum()
 
 
 @claim("OP27")
 def smallest_loss_after_training(training):
-    losses = _of(training, quantity="loss")
-    return _of(losses, step=losses["step"].max())["low"].min()
+    losses = rows_with(training, quantity="loss")
+    return rows_with(losses, step=losses["step"].max())["low"].min()

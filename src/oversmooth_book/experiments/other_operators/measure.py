@@ -14,7 +14,7 @@ import oversmooth as osm
 from oversmooth.models.attention import backward_paths, node_weights, sequence_weights
 from oversmooth.models.operators import ATTENTION, NAMES, OperatorNetwork, trace_operator
 from oversmooth.moments import backward_moments, feature_moments
-from oversmooth_book.experiments.common import Setting, squared_error
+from oversmooth_book.experiments.settings import Setting, squared_error
 
 REFERENCE = Setting(width=16, depth=33, optimizer="adam", step_size=0.003)
 BUDGET = 3.0

@@ -6,8 +6,9 @@ import pandas as pd
 from oversmooth.models.operators import ATTENTION
 from oversmooth.propagation.kinds import adjacency_matrix
 from oversmooth.propagation.perron import fixed_propagation
-from oversmooth_book.experiments.common import clear_of_rounding, graph, log_slope, over_seeds
+from oversmooth_book.experiments.common import clear_of_rounding, log_slope, over_seeds
 from oversmooth_book.experiments.other_operators.checks import mlp_control
+from oversmooth_book.experiments.settings import graph
 
 FLOOR = 1e-11  # ratios below it are too close to rounding for a slope
 FAMILIES = {"metropolis": "fixed averages", "random_walk": "fixed averages", "gcn": "fixed averages"}

@@ -1,4 +1,4 @@
-"""The claims PR1 to PR5 and the numbers in the chapter's text, from its published tables."""
+"""The claims PR1 to PR8 and the numbers in the chapter's text, from its published tables."""
 
 from oversmooth_book.values import claim, number
 
@@ -38,6 +38,37 @@ def largest_difference_from_the_trace(against_the_trace):
 @claim("PR5")
 def what_the_probe_changes(changes):
     return changes["differing"].sum() + changes["random"].sum()
+
+
+def _wrong(symptoms, outcome, healthy):
+    """Models with an outcome whose verdict is, or is not, that nothing is wrong."""
+    return ((symptoms["outcome"] == outcome) & ((symptoms["verdict"] == "healthy") == healthy)).sum()
+
+
+@claim("PR6")
+def failures_that_are_called_healthy(symptoms):
+    return _wrong(symptoms, "fails", True)
+
+
+@claim("PR7")
+def working_models_that_are_called_ill(symptoms):
+    return _wrong(symptoms, "works", False)
+
+
+@claim("PR8")
+def wrong_verdicts_on_cora(symptoms_cora):
+    ill = symptoms_cora["model"] == "32 layers"
+    return (ill == (symptoms_cora["verdict"] == "healthy")).sum()
+
+
+@number("probe_failures")
+def models_that_fail(symptoms):
+    return (symptoms["outcome"] == "fails").sum()
+
+
+@number("probe_working")
+def models_that_work(symptoms):
+    return (symptoms["outcome"] == "works").sum()
 
 
 def _spurious(profiles):

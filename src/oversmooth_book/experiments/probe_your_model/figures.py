@@ -27,8 +27,16 @@ def verdicts_figure(table):
     return figure
 
 
+def symptoms_figure(table):
+    """What the probe said of every model that was trained, from `symptoms.counts`."""
+    figure, ax = panels(height=5.5)
+    draw_probe_verdicts(ax, table)
+    ax.set_ylabel("complaint: model")
+    return figure
+
+
 def draw_probe_verdicts(ax, table):
-    """A number in a disc for each case and verdict, dark where it is the planted one: case, verdict, count, right."""
+    """A number in a disc for each case and verdict, dark where it is right: case, verdict, count, right."""
     cases, said = list(dict.fromkeys(table["case"])), list(dict.fromkeys(table["verdict"]))
     x, y = [said.index(verdict) for verdict in table["verdict"]], [cases.index(case) for case in table["case"]]
     ax.scatter(x, y, s=520, c=[PALETTE[0] if right else PALETTE[3] for right in table["right"]])

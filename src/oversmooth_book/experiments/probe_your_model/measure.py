@@ -8,7 +8,8 @@ import torch
 from torch_geometric.nn import GCN, GIN, DeepGCNLayer, GCNConv, GraphSAGE
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import Setting, clear_of_rounding, cross_entropy
+from oversmooth_book.experiments.common import clear_of_rounding
+from oversmooth_book.experiments.settings import Setting, cross_entropy
 
 REFERENCE = Setting(depth=24, width=16, loss="cross_entropy", steps=40)
 # What is planted -> the verdict it must get.
@@ -50,6 +51,26 @@ class Residual(torch.nn.Module):
 def graph(seed, num_nodes=400):
     """A random graph with two communities and an average degree of about 16, connected: of num_nodes, or a few less."""
     return osm.largest_component(osm.csbm(num_nodes, p_in=24 / num_nodes, p_out=8 / num_nodes, seed=seed))
+
+
+def examined(case, data, setting):
+    """The `Probe` of one pass of a case; of a trained one, of passes over its training: a plateau needs several."""
+    if case not in TRAINED:
+        return probed(plant(case, data, setting), data)
+    model = plant(case, data, replace(setting, steps=0))
+    return watched(model, TRAINED[case](model.parameters()), lambda model: loss(model, data), setting.steps)
+
+
+def watched(model, optimizer, objective, steps):
+    """The `Probe` of a few passes over a training, the first and the last among them; ``objective``: model -> loss."""
+    probe = osm.Probe(model, every=max(1, steps // 4))
+    for step in range(steps + 1):
+        optimizer.zero_grad()
+        with probe:
+            objective(model).backward()
+        if step < steps:
+            optimizer.step()
+    return probe
 
 
 def plant(case, data, setting):
@@ -111,7 +132,7 @@ def profiles(setting, data, cases):
     """What the probe measures in several cases, layer by layer: case, `DRAWN`, steps (of training, before)."""
     tables = []
     for case in cases:
-        table = probed(plant(case, data, setting), data).table()[list(DRAWN)]
+        table = examined(case, data, setting).table()[list(DRAWN)]
         table.insert(0, "case", case)
         tables.append(table.assign(steps=setting.steps if case in TRAINED else 0))
     return pd.concat(tables, ignore_index=True)
@@ -127,7 +148,7 @@ def verdicts(setting, num_nodes, cases=tuple(CASES), draw=graph):
     for seed in setting.seeds:
         data, one = draw(seed, num_nodes), replace(setting, seeds=(seed,))
         for case in cases:
-            probe = probed(plant(case, data, one), data)
+            probe = examined(case, data, one)
             said = {"verdict": probe.diagnosis(data.y).verdict, "blind": probe.diagnosis().verdict}
             rows.append({"case": case, "seed": seed, "planted": CASES[case]} | said)
     return pd.DataFrame(rows)

@@ -6,15 +6,10 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import (
-    clear_of_rounding,
-    cross_entropy,
-    over_seeds,
-    signs,
-    squared_error,
-)
+from oversmooth_book.experiments.common import clear_of_rounding, over_seeds
 from oversmooth_book.experiments.real_graphs.lanczos import quadrature_deviation
 from oversmooth_book.experiments.real_graphs.networks import NETWORKS
+from oversmooth_book.experiments.settings import cross_entropy, signs, squared_error
 
 ONE_CLASS = "one class, all nodes"
 LOSSES = ("all classes, training nodes", "all classes, uneven labels", "one class, training nodes", ONE_CLASS)

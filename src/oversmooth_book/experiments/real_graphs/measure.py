@@ -9,9 +9,10 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments import common
-from oversmooth_book.experiments.common import Setting, clear_of_rounding
+from oversmooth_book.experiments import settings
+from oversmooth_book.experiments.common import clear_of_rounding
 from oversmooth_book.experiments.real_graphs.lanczos import quadrature_deviation
+from oversmooth_book.experiments.settings import Setting
 
 REFERENCES = ("CSBM", "karate", "digits")
 # Dense eigenvectors take time n³: seconds up to this size.
@@ -33,7 +34,7 @@ def whole(name):
     """A graph with all its components; a `Setting` has the largest one."""
     family, _, size = name.partition(" ")
     if family == "CSBM":
-        return common.block_model(int(size)) if size else common.graph(name)
+        return settings.block_model(int(size)) if size else settings.graph(name)
     return osm.load(name)
 
 

@@ -6,8 +6,9 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import clear_of_rounding, cross_entropy, over_seeds
+from oversmooth_book.experiments.common import clear_of_rounding, over_seeds
 from oversmooth_book.experiments.real_graphs.lanczos import quadrature_deviation
+from oversmooth_book.experiments.settings import cross_entropy
 
 # Name of a network -> what of the setting makes it. √2 makes up for the half that ReLU cuts off.
 NETWORKS = {

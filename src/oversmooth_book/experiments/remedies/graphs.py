@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments import common
+from oversmooth_book.experiments import settings
 
 
 @lru_cache(maxsize=16)  # asked for in every step of a training
@@ -26,12 +26,12 @@ def problem(setting):
     masks = data.train_mask, data.test_mask
     if data.train_mask.dim() > 1:
         masks = [mask[:, seed % mask.shape[1]] for mask in masks]
-    return data, common.propagation(graph, kind=kind), *masks
+    return data, settings.propagation(graph, kind=kind), *masks
 
 
 @cache
 def _reduced(name):
-    data = copy.copy(common.graph(name))  # the other chapters' graph keeps its features
+    data = copy.copy(settings.graph(name))  # the other chapters' graph keeps its features
     if data.num_features > 64:
         data.x = principal(data.x, 64)
     return data

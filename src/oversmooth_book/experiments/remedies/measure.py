@@ -11,8 +11,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import Setting, accuracy, descend, label_entropy, score
+from oversmooth_book.experiments.common import accuracy, descend, label_entropy, score
 from oversmooth_book.experiments.remedies.graphs import problem
+from oversmooth_book.experiments.settings import Setting
 
 FAMILIES = {
     "skip connections": ("residual", "initial residual", "GCNII", "jumping knowledge"),

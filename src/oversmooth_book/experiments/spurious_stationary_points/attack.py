@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from oversmooth_book.experiments.common import Setting, over_seeds
+from oversmooth_book.experiments.common import over_seeds
+from oversmooth_book.experiments.settings import Setting
 from oversmooth_book.experiments.spurious_stationary_points import measure, training
 
 SETTING = Setting()

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import signs
+from oversmooth_book.experiments.settings import signs
 from oversmooth_book.experiments.spurious_stationary_points.measure import MODELS
 
 DEPTHS = (5, 9, 17, 25, 33, 41)

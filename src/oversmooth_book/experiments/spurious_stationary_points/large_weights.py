@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import clear_of_rounding, signs
+from oversmooth_book.experiments.common import clear_of_rounding
+from oversmooth_book.experiments.settings import signs
 
 # Clipped: the whole gradient of a network is scaled down to norm 1. Gradients are 1e5 at the start, so plain descent
 # needs a small step; the clipped one goes about as far in a step as Adam, whose 0.001 moves 20,000 weights by 0.15.
@@ -25,7 +26,7 @@ RECIPES = {
 }
 GRAPHS = (10, 11, 12)  # draws of the block model; each has weights of its own
 FIRST_SEED = 10
-SMALL, REFERENCE = "CSBM 100", "CSBM"  # names of `common.graph`; the small one has the same mean degree
+SMALL, REFERENCE = "CSBM 100", "CSBM"  # names of `settings.graph`; the small one has the same mean degree
 # What is measured, from the chapter's num_seeds on (quick, published, full): graph, depths, scales, recipes.
 PLANS = {
     1: [(SMALL, (5, 21), (1, 8), ("Adam",)), (SMALL, (21,), (1, 8), ("clipped descent",))],

@@ -7,7 +7,7 @@ import pandas as pd
 
 import oversmooth as osm
 from oversmooth_book.experiments import common
-from oversmooth_book.experiments.common import clear_of_rounding, judged, signs
+from oversmooth_book.experiments.common import clear_of_rounding, judged, label_variance
 
 # The network's graph matrix, by the name that figures use; the perceptron has the same weights and no graph.
 MODELS = {"gnn": "metropolis", "mlp": "identity"}
@@ -145,11 +145,6 @@ def mean_rules(X, P, terms=1000):
     steps = np.arange(1, terms + 1)
     weights = P.rate ** (2.0 * steps) * np.sqrt(2 / float(osm.mean(X, P).square().sum()) + 2 * steps)
     return bool(3 * SLOPE_OF_TANH * float(osm.energy(X, P)) * weights.sum() <= np.log(2))
-
-
-def label_variance(setting):
-    """The mean squared error of the best constant prediction of labels ±1."""
-    return float(signs(setting.data().y).var(correction=0))
 
 
 def graphs(settings):

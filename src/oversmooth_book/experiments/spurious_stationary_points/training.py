@@ -10,9 +10,10 @@ import pandas as pd
 import torch
 
 import oversmooth as osm
-from oversmooth_book.experiments.common import signs
+from oversmooth_book.experiments.common import label_variance
+from oversmooth_book.experiments.settings import signs
 from oversmooth_book.experiments.spurious_stationary_points.landscape import mean_kernel
-from oversmooth_book.experiments.spurious_stationary_points.measure import MODELS, label_variance
+from oversmooth_book.experiments.spurious_stationary_points.measure import MODELS
 
 # Step sizes are ours. Gradient descent: on the plateau of a deep network the largest curvature is below 10, where it
 # leaves it is not, and a step above 2 / curvature falls back (`fall_back`). Adam: that of the first figure is small
@@ -31,6 +32,7 @@ PLATEAU_GRAPHS = {"sgd": "CSBM", "adam, plateaus": "CSBM 100"}  # the smaller on
 PLATEAU_SEEDS = (10, 11)  # of the weights, on each graph; thresholds were set on seeds and graphs below 10
 LONGER = 8  # a budget in steps of Adam is so many times as many of gradient descent, which are cheaper to repeat
 CHUNK = 50  # gradient descent has no memory: it is run in pieces, until every seed has left
+LARGEST_SHARE = 0.2  # of the average error that one of the first steps may take
 TIME_UNITS = 4  # the first steps, in units of the average error's own time
 FALL_DEPTH, FALL_TIME, FALL_STEPS = 9, 12.0, (0.1, 0.02, 0.01)
 
@@ -100,12 +102,15 @@ def first_steps(setting, graph_seeds):
     """Gradient descent from the start, a network on each graph: graph_seed, time, loss, mean_error, gradient.
 
     mean_error and gradient are over their start. A step of size η is −log(1 − 2 η K) units of time, K the `mean_kernel`
-    at the start: in these units the average error is predicted to be exp(−time).
+    at the start: in these units the average error is predicted to be exp(−time). A step takes at most `LARGEST_SHARE`
+    of it: wide networks and large features get a smaller one.
     """
     tables = []
     for seed in graph_seeds:
         one = replace(setting, **RECIPES["first steps"], graph_seed=seed, seeds=(seed,))
-        unit = -math.log1p(-2 * one.step_size * float(mean_kernel(one.trace())))
+        kernel = float(mean_kernel(one.trace()))
+        one = replace(one, step_size=min(one.step_size, LARGEST_SHARE / (2 * kernel)))
+        unit = -math.log1p(-2 * one.step_size * kernel)
         one = replace(one, steps=min(setting.steps, math.ceil(TIME_UNITS / unit)))
         table = fit(one, one.network())[["step", "loss", "mean_error", "gradient"]]
         for name in ("mean_error", "gradient"):

@@ -1,0 +1,1 @@
+"""Proofs by computation: bounds that hold for a network with these very weights, whatever a processor rounds."""

@@ -1,0 +1,117 @@
+"""What batch norm converges to, and where layer norm stands: before a residual branch (Pre-LN) or after it."""
+
+from dataclasses import replace
+
+import pandas as pd
+import torch
+
+import oversmooth as osm
+from oversmooth_book.experiments.a_remedy_from_the_theorem.spectra import second_modes
+from oversmooth_book.experiments.common import clear_of_rounding, label_entropy, over_seeds
+from oversmooth_book.experiments.objections.measure import least_losses
+from oversmooth_book.experiments.settings import cross_entropy, graph, propagation
+
+BENDS = {"identity": lambda X: X, "tanh": torch.tanh}
+PLACES = ("Pre-LN", "Post-LN", "plain")
+WIDTH = 8
+STABLE = 1e-5  # torch's own, under the root of a layer norm
+
+
+def batch_norm(X):
+    """Every column centred and scaled over the nodes, without learned parameters: (seeds, n, d)."""
+    centred = X - X.mean(-2, keepdim=True)
+    return centred / centred.square().mean(-2, keepdim=True).sqrt()
+
+
+def layer_norm(X):
+    """Every node centred and scaled over its columns, without learned parameters: (seeds, n, d)."""
+    centred = X - X.mean(-1, keepdim=True)
+    return centred / (centred.square().mean(-1, keepdim=True) + STABLE).sqrt()
+
+
+def eigenspaces(setting, graphs=("CSBM", "digits"), layers=(0, 4, 16, 64, 128)):
+    """X⁽ᵏ⁺¹⁾ = ρ(BN(P X⁽ᵏ⁾ W)), width d = 8, two tables: graph, activation, layer, median, low, high of share and rank.
+
+    share: that of the features' variance in the modes 2 to d + 1, the leading ones that centring leaves; rank: the
+    effective one.
+    """
+    rows = []
+    for name in graphs:
+        P = propagation(name)
+        modes = (P.stationary[:, None] * second_modes(P, WIDTH)[1]).mT
+        for bend, rho in BENDS.items():
+            weights = osm.Network(P, [graph(name).num_features, *[WIDTH] * (max(layers) + 1)], seed=list(setting.seeds))
+            X = batch_norm(graph(name).x @ weights.weights[0].detach())
+            for k in range(max(layers) + 1):
+                if k in layers:
+                    keys = {"graph": name, "activation": bend, "layer": k}
+                    rows += [keys | one for one in _inside(X, P, modes)]
+                if k < max(layers):
+                    X = rho(batch_norm((P @ X) @ weights.weights[k + 1].detach()))
+    table, keys = pd.DataFrame(rows), ["graph", "activation", "layer"]
+    return over_seeds(table, keys, "share"), over_seeds(table, keys, "rank")
+
+
+def _inside(X, P, modes):
+    """For each seed the share of the variance in some modes (count, n), weighted by π, and the effective rank."""
+    centred = X - osm.mean(X, P)[:, None]
+    inside = (modes @ centred).square().sum((-1, -2)) / osm.energy(X, P)
+    return [{"share": float(a), "rank": float(osm.effective_rank(x))} for a, x in zip(inside, centred, strict=True)]
+
+
+def placed(place, X, W, P):
+    """One layer of width d: X + ρ(P LN(X) W), LN(X + ρ(PXW)), or ρ(PXW)."""
+    if place == "Pre-LN":
+        return X + torch.tanh((P @ layer_norm(X)) @ W)
+    new = torch.tanh((P @ X) @ W)
+    return layer_norm(X + new) if place == "Post-LN" else new
+
+
+def placements(setting, layers):
+    """Untrained networks, two tables: place, layer, median, low, high of the relative deviation and of the change.
+
+    change: ‖X⁽ᵏ⁺¹⁾ − X⁽ᵏ⁾‖/‖X⁽ᵏ⁾‖, which is small where a layer hardly does anything.
+    """
+    data, P, rows = setting.data(), setting.propagation(), []
+    weights = [W.detach() for W in _weights(setting, layers + 2)]
+    for place in PLACES:
+        X = data.x @ weights[0]
+        for k in range(1, layers + 1):
+            after = placed(place, X, weights[k], P)
+            change = (after - X).square().sum((-1, -2)).sqrt() / X.square().sum((-1, -2)).sqrt()
+            keys = {"place": place, "layer": k}
+            ratio = osm.relative_deviation(X, P)
+            rows += [keys | {"ratio": float(r), "change": float(c)} for r, c in zip(ratio, change, strict=True)]
+            X = after
+    table = pd.DataFrame(rows)
+    table["ratio"] = clear_of_rounding(table["ratio"], 1e-12)
+    return [over_seeds(table, ["place", "layer"], value) for value in ("ratio", "change")]
+
+
+def placements_trained(setting):
+    """The same networks trained, equal budget: place, median, low, high of the least loss.
+
+    Losses are shares of the label entropy.
+
+    The first layer is a product with a matrix, the last one P X W and a bias.
+    """
+    data, P, tables = setting.data(), setting.propagation(), []
+    measure, entropy = cross_entropy(data.y), label_entropy(data.y)
+    for place in PLACES:
+        parameters = _weights(setting, setting.depth)
+        bias = torch.zeros(len(setting.seeds), 1, parameters[-1].shape[-1], dtype=torch.float64, requires_grad=True)
+
+        def objective(place=place, weights=parameters, bias=bias):
+            X = data.x @ weights[0]
+            for W in weights[1:-1]:
+                X = placed(place, X, W, P)
+            return measure((P @ X) @ weights[-1] + bias)
+
+        least = least_losses([*parameters, bias], objective, setting.steps, setting.step_size) / entropy
+        tables.append(pd.DataFrame({"place": place, "seed": list(setting.seeds), "loss": least.numpy()}))
+    return over_seeds(pd.concat(tables, ignore_index=True), ["place"], "loss")
+
+
+def _weights(setting, depth):
+    """Orthogonal weights, one for each seed: inputs, depth − 2 square ones, outputs."""
+    return list(replace(setting, depth=depth).network(2).weights)

@@ -1,0 +1,1 @@
+"""The chapter before the claims: three nodes, by hand."""
