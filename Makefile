@@ -9,7 +9,7 @@ NOTEBOOK_TESTS := tests/book/test_nbval.py
 READY := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book data quick pdf test lint bench check compare release lock clean
+.PHONY: help setup book data quick pdf test lint mutants fuzz bench check compare release lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -37,7 +37,7 @@ book: setup ## run the chapters and build the book (PROFILE=quick, published or 
 data: setup ## download the public graphs that the book needs (a call that broke off goes on where it stopped)
 	$(PYTHON) -m oversmooth_book fetch
 
-quick: ## the same, in under three minutes
+quick: ## the same, smaller, in a few minutes
 	@$(MAKE) --no-print-directory book PROFILE=quick
 
 pdf: setup ## print the built book to one PDF, with Chromium (PROFILE=quick, published or full)
@@ -45,10 +45,16 @@ pdf: setup ## print the built book to one PDF, with Chromium (PROFILE=quick, pub
 
 test: setup ## all tests (JOBS processes at once)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup --ignore $(NOTEBOOK_TESTS)
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) $(NOTEBOOK_TESTS)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist worksteal $(NOTEBOOK_TESTS)
 
 lint: setup ## style and docstrings
 	$(PYTHON) -m ruff check .
+
+mutants: setup ## change the mathematics, one operator at a time: which change does no test see? (half an hour)
+	$(PYTHON) scripts/mutants.py
+
+fuzz: setup ## damage files of every kind that is read: whatever comes must be a sentence (half an hour)
+	OMP_NUM_THREADS=1 $(PYTHON) scripts/fuzz.py
 
 bench: setup ## benchmarks, as a table in data/published/benchmarks (half an hour on a quiet machine)
 	$(PYTHON) benchmarks/run.py
