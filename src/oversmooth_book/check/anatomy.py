@@ -24,8 +24,9 @@ def anatomy(notebook, name: str) -> list[str]:
         One sentence per departure.
     """
     code, found = code_cells(notebook), []
-    if len(code) > MOST_CODE_CELLS:
-        found.append(f"{len(code)} code cells; at most {MOST_CODE_CELLS}: functions belong in src/")
+    page = [cell for cell in code if "hide-cell" not in cell.metadata.get("tags", [])]  # solutions are folded
+    if len(page) > MOST_CODE_CELLS:
+        found.append(f"{len(page)} code cells; at most {MOST_CODE_CELLS}: functions belong in src/")
     if not any(f'start("{name}")' in cell.source or f"start('{name}')" in cell.source for cell in code):
         found.append(f'no cell calls oversmooth_book.start("{name}")')
     for number, cell in enumerate(code, start=1):

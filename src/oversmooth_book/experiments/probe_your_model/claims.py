@@ -1,4 +1,4 @@
-"""The claims PR1 to PR8 and the numbers in the chapter's text, from its published tables."""
+"""The claims PR1 to PR12 and the numbers in the chapter's text, from its published tables."""
 
 from oversmooth_book.values import claim, number
 
@@ -40,9 +40,9 @@ def what_the_probe_changes(changes):
     return changes["differing"].sum() + changes["random"].sum()
 
 
-def _wrong(symptoms, outcome, healthy):
+def _wrong(models, outcome, healthy):
     """Models with an outcome whose verdict is, or is not, that nothing is wrong."""
-    return ((symptoms["outcome"] == outcome) & ((symptoms["verdict"] == "healthy") == healthy)).sum()
+    return ((models["outcome"] == outcome) & ((models["verdict"] == "healthy") == healthy)).sum()
 
 
 @claim("PR6")
@@ -59,6 +59,56 @@ def working_models_that_are_called_ill(symptoms):
 def wrong_verdicts_on_cora(symptoms_cora):
     ill = symptoms_cora["model"] == "32 layers"
     return (ill == (symptoms_cora["verdict"] == "healthy")).sum()
+
+
+@claim("PR9")
+def failures_of_the_grid_that_are_called_healthy(grid):
+    return _wrong(grid, "fails", True)
+
+
+@claim("PR10")
+def working_models_of_the_grid_that_are_called_ill(grid):
+    return _wrong(grid, "works", False)
+
+
+@claim("PR11")
+def untrained_models_that_are_called_spurious(grid, zoo):
+    return (grid["start"] == "spurious stationary point").sum() + (zoo["start"] == "spurious stationary point").sum()
+
+
+@claim("PR12")
+def kinds_of_layers_called_ill_or_that_do_not_work(zoo):
+    return ((zoo["verdict"] != "healthy") | (zoo["outcome"] != "works")).groupby(zoo["layer"]).any().sum()
+
+
+@number("probe_grid")
+def models_of_the_grid(grid):
+    return len(grid)
+
+
+@number("probe_grid_fails")
+def models_of_the_grid_that_fail(grid):
+    return (grid["outcome"] == "fails").sum()
+
+
+@number("probe_grid_works")
+def models_of_the_grid_that_work(grid):
+    return (grid["outcome"] == "works").sum()
+
+
+@number("probe_zoo")
+def kinds_of_layers(zoo):
+    return zoo["layer"].nunique()
+
+
+@number("probe_early")
+def working_models_of_the_grid_called_ill_before_training(grid):
+    return ((grid["outcome"] == "works") & (grid["start"] != "healthy")).sum()
+
+
+@number("probe_late")
+def failing_models_of_the_grid_called_healthy_before_training(grid):
+    return ((grid["outcome"] == "fails") & (grid["start"] == "healthy")).sum()
 
 
 @number("probe_failures")

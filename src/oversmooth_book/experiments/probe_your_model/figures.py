@@ -35,6 +35,16 @@ def symptoms_figure(table):
     return figure
 
 
+def grid_figure(table):
+    """What became of the grid's models against the verdict, before and after training, from `grid.confusion`: axes."""
+    moments = list(table.groupby("when", sort=False))
+    _, axes = panels(columns=len(moments), height=4.2)
+    for ax, (when, rows) in zip(axes, moments, strict=True):
+        draw_probe_verdicts(ax, rows.rename(columns={"outcome": "case"}))
+        ax.set(title=when, ylabel="what became of it")
+    return axes
+
+
 def draw_probe_verdicts(ax, table):
     """A number in a disc for each case and verdict, dark where it is right: case, verdict, count, right."""
     cases, said = list(dict.fromkeys(table["case"])), list(dict.fromkeys(table["verdict"]))

@@ -18,23 +18,36 @@ FAILS, WORKS = 0.65, 0.3
 def treated(symptom, models, loss, targets, seeds, mask=None):
     """Train models with Adam and ask the probe what it saw: symptom, model, seed, outcome, verdict, advice.
 
-    outcome: "fails", "works" or "between", by the loss after `STEPS` steps as a share of the best constant's.
+    outcome: `outcome_of`, by the loss after `STEPS` steps as a share of the best constant's.
     ``models``: name -> (maker, step size); ``loss``: model -> scalar; ``targets``, ``mask``: as `Probe.diagnosis` has
     them.
     """
     rows = []
     for name, (make, step_size) in models.items():
         for seed in seeds:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                model = make().double()
-            optimizer = torch.optim.Adam(model.parameters(), lr=step_size)
-            found = watched(model, optimizer, loss, STEPS).diagnosis(targets, mask)
-            share = found.numbers["loss_share"]
-            outcome = "fails" if share > FAILS else "works" if share <= WORKS else "between"
-            row = {"symptom": symptom, "model": name, "seed": seed, "outcome": outcome}
+            found = trained(drawn(make, seed), step_size, loss, targets, mask)
+            row = {"symptom": symptom, "model": name, "seed": seed, "outcome": outcome_of(found)}
             rows.append(row | {"verdict": found.verdict, "advice": found.advice})
     return pd.DataFrame(rows)
+
+
+def drawn(make, seed):
+    """A model in double precision, whose weights ``seed`` decides; the global random state stays as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make().double()
+
+
+def trained(model, step_size, loss, targets, mask=None):
+    """Train a model with Adam, in place: the probe's `Diagnosis` of the `STEPS` steps; arguments as in `treated`."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=step_size)
+    return watched(model, optimizer, loss, STEPS).diagnosis(targets, mask)
+
+
+def outcome_of(diagnosis):
+    """What became of a trained model: "fails", "works" or "between"."""
+    share = diagnosis.numbers["loss_share"]
+    return "fails" if share > FAILS else "works" if share <= WORKS else "between"
 
 
 def told(table):
@@ -50,14 +63,18 @@ def told(table):
 def counts(tables):
     """All rows of some `treated`, and how often each model got each verdict: case, verdict, count, right.
 
-    right: whether those that fail are called ill, and those that work are not.
+    right: `right` of all of them.
     """
     table = pd.concat(tables, ignore_index=True)
-    healthy = table["verdict"] == HEALTHY
-    right = ~((table["outcome"] == "fails") & healthy | (table["outcome"] == "works") & ~healthy)
-    cases = table.assign(case=table["symptom"] + ": " + table["model"], right=right)
+    cases = table.assign(case=table["symptom"] + ": " + table["model"], right=right(table))
     groups = cases.groupby(["case", "verdict"], sort=False)["right"]
     return table, groups.agg(count="size", right="all").reset_index()
+
+
+def right(table):
+    """Of rows of outcome and verdict: whether a model that fails is called ill, and one that works is not."""
+    healthy = table["verdict"] == HEALTHY
+    return ~((table["outcome"] == "fails") & healthy | (table["outcome"] == "works") & ~healthy)
 
 
 def users_and_items(num_nodes=60, seed=0):
