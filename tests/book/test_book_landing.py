@@ -131,6 +131,25 @@ def test_cards_count_what_the_runs_say(site):
         assert statement.title in text and card.select_one("a[href*='statements.html#evidence-']")
 
 
+def test_the_summary_says_of_each_statement_what_its_card_says(site):
+    cards = [" ".join(card.get_text(" ").split()) for card in soup(site / PAGE).select(".statement-card")]
+    rows = soup(site / "chapters/reproducibility.html").select("table tbody tr")
+    assert len(rows) == len(cards) == 6
+    for row, card in zip(rows, cards, strict=True):
+        name, *counts = [" ".join(cell.get_text(" ").split()) for cell in row("td")]
+        assert name in card and all(text in card for text in counts)
+        page, anchor = row.a["href"].split("#")
+        assert soup(site / "chapters" / page).find(id=anchor)
+
+
+@pytest.mark.parametrize("word", ["reproduc", "cite", "exercis", "model", "probe"])
+def test_a_reader_who_searches_finds(site, word):
+    """Words as Sphinx's search stems them."""
+    text = (site / "searchindex.js").read_text(encoding="utf-8").strip()
+    index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+    assert word in index["terms"] or word in index["titleterms"]
+
+
 def test_all_claims_stand_on_their_own_page_outside_the_search(site):
     table = soup(site / "chapters/claims.html").select("[id^=claim-]")
     assert len(table) == len(Book(REPOSITORY).claims)

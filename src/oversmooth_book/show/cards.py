@@ -31,8 +31,31 @@ def statement_cards(book: Book, pages: dict[str, Page]) -> str:
     return f"::::{{div}} statement-cards\n{cards}\n::::"
 
 
+def statement_table(book: Book, pages: dict[str, Page]) -> str:
+    """A row for each statement of statements.yml: what it says, how its claims came out, and how they stood the attack.
+
+    Args:
+        book: the book.
+        pages: the chapters as they will be shown.
+
+    Returns:
+        MyST text.
+    """
+    attacked = robustness_of(book)
+    rows = ["| Statement | Its claims | Its findings on other graphs and networks |", "|---|---|---|"]
+    for statement in book.statements.values():
+        claims = _claims(book, statement)
+        name = f"[{statement.number} {statement.heading}](#{statement.label})"
+        rows.append(f"| {name} | {_counts(claims, pages)} | {_attack(claims, attacked)} |")
+    return "\n".join(rows)
+
+
+def _claims(book: Book, statement: Statement) -> list[Claim]:
+    return [*(book.claims[name] for name in statement.claims), *statement.others(book.claims)]
+
+
 def _card(book: Book, statement: Statement, pages: dict[str, Page], attacked: dict) -> str:
-    claims = [*(book.claims[name] for name in statement.claims), *statement.others(book.claims)]
+    claims = _claims(book, statement)
     image = f"{thumbnail(statement.figures[0], pages.values())}\n\n" if statement.figures else ""
     target = statement.chapters[0] if statement.chapters else "statements"
     first = f"**{{doc}}`{statement.number} {statement.heading} <{target}>`**"

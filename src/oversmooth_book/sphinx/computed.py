@@ -1,8 +1,9 @@
 """Sphinx extension: directives for what a build computes from the runs it shows.
 
-``claim-cards``, ``claims-count``, ``blueprint``, ``statements``, ``statement-cards``, ``robustness``,
-``robustness-count``, ``missing-files``, ``run-time``, ``benchmarks-table``, ``library``, ``experiments``,
-``picture`` and ``tour-…`` have no content: a function of the book and its shown chapters writes it, as MyST.
+``claim-cards``, ``claims-count``, ``blueprint``, ``statements``, ``statement-cards``, ``statement-table``,
+``robustness``, ``robustness-count``, ``missing-files``, ``run-time``, ``benchmarks-table``, ``library``,
+``experiments``, ``picture`` and ``tour-…`` have no content: a function of the book and its shown chapters writes it,
+as MyST.
 Headings in it belong to the page, so they come last on it, and a text before them has a directive of its own.
 """
 
@@ -19,7 +20,7 @@ from oversmooth_book.book.errors import BookError
 from oversmooth_book.show import picture, tour
 from oversmooth_book.show.benchmark_table import benchmark_table
 from oversmooth_book.show.blueprint import blueprint
-from oversmooth_book.show.cards import claims_count, run_time, statement_cards
+from oversmooth_book.show.cards import claims_count, run_time, statement_cards, statement_table
 from oversmooth_book.show.ledger import claim_cards
 from oversmooth_book.show.library import api_listing, experiments_listing
 from oversmooth_book.show.pages import COMMITTED, SHOWN_VARIABLE, Page, missing_data, read_pages
@@ -33,6 +34,7 @@ TEXTS = {
     "blueprint": lambda book: blueprint(book, _pages(book)),
     "claims-count": lambda book: claims_count(book, _pages(book)),
     "statements": lambda book: statement_sections(book, _pages(book)),
+    "statement-table": lambda book: statement_table(book, _pages(book)),
     "statement-cards": lambda book: statement_cards(book, _pages(book)),
     "robustness": robustness_sections,
     "robustness-count": robustness_count,
