@@ -1,7 +1,8 @@
-"""The reverse index: from each statement of the paper to its claims, with their verdicts, figures and tests."""
+"""From what is said to the claims beneath it: the reverse index of the paper's statements, and any text's evidence."""
 
 from oversmooth_book.book.book import Book
-from oversmooth_book.book.claims import NOT_RUN, Claim
+from oversmooth_book.book.claims import NOT_RUN, PASS, PROVED, Claim
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.statements import Statement, require_sound
 from oversmooth_book.show.pages import Page, badge, link, small
 
@@ -21,6 +22,30 @@ def statement_sections(book: Book, pages: dict[str, Page]) -> str:
     """
     require_sound(book.blueprint, book.claims)
     return "\n\n".join(_section(book, statement, pages) for statement in book.statements.values())
+
+
+def evidence(book: Book, pages: dict[str, Page], names: list[str]) -> str:
+    """Claims that a text rests on, folded: how many of them hold, and a row for each.
+
+    Args:
+        book: the book.
+        pages: the chapters as they will be shown.
+        names: their ids.
+
+    Returns:
+        MyST text.
+
+    Raises:
+        BookError: if claims.yml lacks one.
+    """
+    unknown = [name for name in names if name not in book.claims]
+    if unknown:
+        raise BookError(f"evidence names {', '.join(unknown)}, which claims.yml has not")
+    claims = [book.claims[name] for name in names]
+    held = sum(pages[claim.chapter].judge(claim)[1] in (PASS, PROVED) for claim in claims)
+    count = f"{len(claims)} claims, {'all hold' if held == len(claims) else f'{held} hold'}"
+    rows = "\n".join(_claim_row(claim, pages) for claim in claims)
+    return f"::::{{dropdown}} Evidence: {count}\n| Id | Claim | Verdict |\n|---|---|---|\n{rows}\n::::"
 
 
 def _section(book: Book, statement: Statement, pages: dict[str, Page]) -> str:

@@ -4,6 +4,7 @@
 ``robustness``, ``robustness-count``, ``missing-files``, ``run-time``, ``benchmarks-table``, ``library``,
 ``experiments``, ``picture`` and ``tour-…`` have no content: a function of the book and its shown chapters writes it,
 as MyST.
+``evidence`` names the claims to show.
 Headings in it belong to the page, so they come last on it, and a text before them has a directive of its own.
 """
 
@@ -26,7 +27,7 @@ from oversmooth_book.show.library import api_listing, experiments_listing
 from oversmooth_book.show.pages import COMMITTED, SHOWN_VARIABLE, Page, missing_data, read_pages
 from oversmooth_book.show.picture import picture_html
 from oversmooth_book.show.robustness import robustness_count, robustness_sections
-from oversmooth_book.show.statements import statement_sections
+from oversmooth_book.show.statements import evidence, statement_sections
 from oversmooth_book.show.tour import tour_picture
 
 TEXTS = {
@@ -60,10 +61,14 @@ def _pages(book: Book) -> dict[str, Page]:
 class Computed(Directive):
     """A directive whose text is computed."""
 
+    def text(self, book: Book) -> str:
+        """MyST."""
+        return TEXTS[self.name](book)
+
     def run(self):
         """The nodes of the text."""
         try:
-            text = TEXTS[self.name](find_book())
+            text = self.text(find_book())
         except BookError as error:
             raise self.error(str(error)) from None
         found, source = nodes.Element(), self.state.document["source"]
@@ -71,8 +76,19 @@ class Computed(Directive):
         return found.children
 
 
+class Evidence(Computed):
+    """The claims that a text rests on: ``evidence`` with their ids."""
+
+    required_arguments, final_argument_whitespace = 1, True
+
+    def text(self, book: Book) -> str:
+        """MyST."""
+        return evidence(book, _pages(book), self.arguments[0].split())
+
+
 def setup(app):
     """Register with Sphinx."""
+    app.add_directive("evidence", Evidence)
     for name in TEXTS:
         app.add_directive(name, Computed)
     return {"parallel_read_safe": True}
