@@ -9,7 +9,7 @@ NOTEBOOK_TESTS := tests/book/test_nbval.py
 READY := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book data quick pdf test lint mutants fuzz bench check compare release lock clean
+.PHONY: help setup book data quick pdf poster slides test lint mutants fuzz bench check compare release lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,12 @@ quick: ## the same, smaller, in a few minutes
 
 pdf: setup ## print the built book to one PDF, with Chromium (PROFILE=quick, published or full)
 	$(PYTHON) -m oversmooth_book.show.pdf --profile $(PROFILE)
+
+poster: setup ## the committed book on one page, A4 and A3, with Chromium
+	$(PYTHON) -m oversmooth_book.show.poster
+
+slides: setup ## the committed book in twelve slides, HTML and PDF, with Chromium
+	$(PYTHON) -m oversmooth_book.show.slides
 
 test: setup ## all tests (JOBS processes at once)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup --ignore $(NOTEBOOK_TESTS)

@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from miniature import REPOSITORY, call
 
 from oversmooth_book.book.book import Book
-from oversmooth_book.show.pdf import is_root
+from oversmooth_book.show.chromium import is_root
 
 
 @pytest.fixture(scope="session")

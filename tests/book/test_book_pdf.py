@@ -14,7 +14,7 @@ from miniature import REPOSITORY
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.strict_yaml import read_yaml
-from oversmooth_book.show import pdf as printing
+from oversmooth_book.show import chromium
 from oversmooth_book.show.pdf import contents, join, make_pdf
 
 pypdf = pytest.importorskip("pypdf")
@@ -59,12 +59,12 @@ def test_the_browser_is_started_in_its_sandbox_unless_the_user_is_root(user, mon
         raise RuntimeError("started")
 
     monkeypatch.setattr(os, "geteuid", lambda: user)
-    monkeypatch.setattr(printing, "chromium", lambda: "chromium")
+    monkeypatch.setattr(chromium, "chromium", lambda: "chromium")
     # A second driver beside the other tests' is not allowed: only what it is asked for matters here.
     driver = SimpleNamespace(chromium=SimpleNamespace(launch=launch))
     monkeypatch.setattr(sync_api, "sync_playwright", lambda: contextlib.nullcontext(driver))
-    with pytest.raises(RuntimeError, match="started"):
-        printing._print(tmp_path / "book.html", tmp_path / "book.pdf")
+    with pytest.raises(RuntimeError, match="started"), chromium.opened(tmp_path / "book.html"):
+        pass
     assert started == [user != 0]
 
 

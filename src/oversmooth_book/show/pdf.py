@@ -7,18 +7,18 @@ second time with the page numbers of the first in the table of contents.
 """
 
 import argparse
-import os
 import posixpath
 import re
-import shutil
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from oversmooth_book.book.book import Book, find_book
+from oversmooth_book.book.book import Book
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.profiles import PROFILES
 from oversmooth_book.book.strict_yaml import read_yaml
+from oversmooth_book.show.chromium import opened
+from oversmooth_book.show.command import run
 
 STYLE = Path(__file__).with_name("print.css")
 # What a sheet of paper has no use for.
@@ -187,46 +187,14 @@ def _flat(outline):
             yield entry
 
 
-def is_root() -> bool:
-    """Whether the user is root, for whom Chromium refuses to start in its sandbox."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
 def _print(joined: Path, target: Path) -> None:
-    """Chromium's print, once every formula and image stands."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium(), chromium_sandbox=not is_root())
-        page = browser.new_page()
-        page.set_default_timeout(300_000)
-        page.goto(joined.as_uri(), wait_until="load")
-        page.evaluate("() => window.MathJax?.startup?.promise")
-        wrong = page.locator("mjx-merror").count()
-        if wrong:
-            raise BookError(f"{wrong} formulas cannot be drawn in the PDF")
-        margins = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
+    """The book's sheets, with a number at their foot."""
+    margins = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
+    with opened(joined) as page:
         page.pdf(
             path=target, format="A4", margin=margins, print_background=True, outline=True, tagged=True,
             display_header_footer=True, header_template="<span></span>", footer_template=FOOT,
         )  # fmt: skip
-        browser.close()
-
-
-def chromium() -> str:
-    """The browser that prints: $CHROMIUM, else the one on the path.
-
-    Returns:
-        Its path.
-
-    Raises:
-        BookError: if there is none.
-    """
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if not path:
-        raise BookError("Chromium prints the PDF, and there is none here: install it, or name it in CHROMIUM")
-    return path
 
 
 def main(arguments=None) -> int:
@@ -239,15 +207,8 @@ def main(arguments=None) -> int:
         0 if all went well.
     """
     parser = argparse.ArgumentParser(prog="python -m oversmooth_book.show.pdf", description="Print the built book.")
-    parser.add_argument("--root", help="the book's folder (default: around the working folder)")
     parser.add_argument("--profile", choices=PROFILES, default="published")
-    options = parser.parse_args(arguments)
-    try:
-        print(f"Open {os.path.relpath(make_pdf(find_book(options.root), options.profile))}")
-    except BookError as error:
-        print(f"oversmooth-book: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run(parser, lambda book, options: [make_pdf(book, options.profile)], arguments)
 
 
 if __name__ == "__main__":
