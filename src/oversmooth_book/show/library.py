@@ -1,20 +1,47 @@
-"""The pages of functions: the library's, a section a module, and the experiments', a section a chapter."""
+"""The pages of functions: the library's, a page a group of modules, and the experiments', a section a chapter."""
 
 import inspect
 
 import oversmooth
 from oversmooth.public import PUBLIC
 from oversmooth_book.book.book import Book
+from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.figures import defined_functions, experiment_modules
 from oversmooth_book.book.modules import EXPERIMENTS
 
+# The library's pages, chapters/api_NAME.md, and the modules or rooms of each.
+GROUPS = {
+    "graphs": ("graphs", "propagation.matrix", "propagation.kinds", "propagation.deflation"),
+    "networks": ("network", "activations", "signals", "checkpointing", "models", "counterexamples"),
+    "measures": ("smoothness", "bounds", "propagation.modes"),
+    "training": ("training", "stationary", "landscape", "proof", "sweeps"),
+    "probe": ("probe", "drawing"),
+}
 
-def api_listing() -> str:
-    """One section per module of the library, one entry per public name, taken from the library itself."""
+
+def api_listing(group: str) -> str:
+    """One section per module of a page, one entry per public name, taken from the library itself.
+
+    Args:
+        group: a name of `GROUPS`.
+
+    Returns:
+        MyST text.
+
+    Raises:
+        BookError: for another name.
+    """
+    if group not in GROUPS:
+        raise BookError(f"the library has no page {group!r}; known: {', '.join(GROUPS)}")
     return "\n\n".join(
-        _section(module, [_api_entry(f"oversmooth.{module}", name) for name in sorted(names, key=str.lower)])
-        for module, names in PUBLIC.items()
+        _section(module, [_api_entry(f"oversmooth.{module}", name) for name in sorted(PUBLIC[module], key=str.lower)])
+        for module in modules_of(group)
     )
+
+
+def modules_of(group: str) -> list[str]:
+    """The public modules of a page, in its order."""
+    return [module for part in GROUPS[group] for module in PUBLIC if module == part or module.startswith(f"{part}.")]
 
 
 def experiments_listing(book: Book) -> str:

@@ -1,10 +1,10 @@
 """Sphinx extension: directives for what a build computes from the runs it shows.
 
 ``claim-cards``, ``claims-count``, ``blueprint``, ``statements``, ``statement-cards``, ``statement-table``,
-``robustness``, ``robustness-count``, ``missing-files``, ``run-time``, ``benchmarks-table``, ``library``,
-``experiments``, ``picture`` and ``tour-…`` have no content: a function of the book and its shown chapters writes it,
+``robustness``, ``robustness-count``, ``missing-files``, ``run-time``, ``benchmarks-table``, ``experiments``,
+``picture`` and ``tour-…`` have no content: a function of the book and its shown chapters writes it,
 as MyST.
-``evidence`` names the claims to show.
+``evidence`` names the claims to show, ``library`` the page of functions.
 Headings in it belong to the page, so they come last on it, and a text before them has a directive of its own.
 """
 
@@ -42,7 +42,6 @@ TEXTS = {
     "missing-files": lambda book: missing_data(_pages(book)),
     "run-time": lambda book: run_time(_pages(book)),
     "benchmarks-table": benchmark_table,
-    "library": lambda book: api_listing(),
     "experiments": experiments_listing,
     "picture": lambda book: picture_html(picture.read(_published(book))),
     **{f"tour-{name}": lambda book, name=name: tour_picture(name, tour.read(_published(book))) for name in tour.ALTS},
@@ -76,6 +75,16 @@ class Computed(Directive):
         return found.children
 
 
+class Library(Computed):
+    """The functions of one page of the library: ``library`` with the page's name."""
+
+    required_arguments = 1
+
+    def text(self, book: Book) -> str:
+        """MyST."""
+        return api_listing(self.arguments[0])
+
+
 class Evidence(Computed):
     """The claims that a text rests on: ``evidence`` with their ids."""
 
@@ -89,6 +98,7 @@ class Evidence(Computed):
 def setup(app):
     """Register with Sphinx."""
     app.add_directive("evidence", Evidence)
+    app.add_directive("library", Library)
     for name in TEXTS:
         app.add_directive(name, Computed)
     return {"parallel_read_safe": True}
