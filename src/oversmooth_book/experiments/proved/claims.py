@@ -28,16 +28,21 @@ def loss_of_the_deepest_network_at_least(certificates):
     return _deepest(certificates)["loss_at_least"].min()
 
 
+def _where_floats_tell(certificates, floats):
+    """Proofs beside floats, down to the depth beyond which the last layer, and so the bound in floats, is rounding."""
+    both = floats.merge(certificates)
+    return both[both["depth"] <= 65]
+
+
 @claim("PV3")
 def floats_over_the_proved_gradient(certificates, floats):
-    both = floats.merge(certificates)
-    both = both[both["depth"] <= 65]
+    both = _where_floats_tell(certificates, floats)
     return (both["gradient"] / both["gradient_at_most"].astype(float) - 1).abs().max()
 
 
 @claim("PV4")
 def proof_over_the_certificate(certificates, floats):
-    both = floats.merge(certificates)
+    both = _where_floats_tell(certificates, floats)
     return (both["gradient_at_most"].astype(float) / both["certificate"]).max()
 
 
@@ -63,7 +68,7 @@ def deepest(certificates):
 
 @number("proved_gain", ".0f")
 def least_gain_over_the_certificate(certificates, floats):
-    both = floats.merge(certificates)
+    both = _where_floats_tell(certificates, floats)
     return (both["certificate"] / both["gradient_at_most"].astype(float)).min()
 
 
