@@ -95,6 +95,16 @@ def reword(book):
     nbformat.write(notebook, book.notebook("tiny"))
 
 
+def test_a_commit_that_no_history_holds_is_replaced_by_one_that_is_there(released):
+    path = released.published("tiny") / "record.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    lost, there = "0" * 40, record["commit"]
+    path.write_text(json.dumps({**record, "commit": lost}), encoding="utf-8")
+    answer = call(released, "publish", "tiny")
+    assert answer.returncode == 0 and "tiny: published; commit" in answer.stdout, answer.stdout + answer.stderr
+    assert json.loads(path.read_text(encoding="utf-8"))["commit"] == there != lost
+
+
 def test_what_is_only_reworded_needs_no_run(released):
     """Texts and captions are the author's, outputs the run's: neither waits for the other."""
     reword(released)

@@ -34,6 +34,13 @@ def has_changes(book: Book, *names: str) -> bool:
     return answer is None or bool(answer.strip())
 
 
+def in_history(book: Book, commit: str | None) -> bool:
+    """Whether a commit is one of those that led here; true where there is no history to tell by."""
+    if commit is None or _git(book, "rev-parse", "HEAD") is None:
+        return True
+    return _git(book, "merge-base", "--is-ancestor", commit, "HEAD") is not None
+
+
 def commit_time(book: Book) -> int:
     """When the last commit was made, in seconds since 1970."""
     return int(_git(book, "show", "--no-patch", "--format=%ct", "HEAD") or 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from oversmooth_book.attack.robustness import FILE, read_robustness, weak
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import FAIL, read_values
-from oversmooth_book.book.commits import has_changes
+from oversmooth_book.book.commits import has_changes, in_history
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.fingerprints import fingerprints, numbers_fingerprint
 from oversmooth_book.book.layout import recover_folders, replace_folder
@@ -143,8 +143,8 @@ def _judge_full(book: Book, chapter: ChapterProfile) -> None:
             raise BookError(f"claim {claim.id} is {FAIL}: measured {values[claim.id]}, needed {claim.condition()}")
 
 
-def _same_outputs(run: Path, place: Path) -> bool:
-    """Whether the outputs at ``place`` are sound, and those of this run."""
+def _same_outputs(book: Book, run: Path, place: Path) -> bool:
+    """Whether the outputs at ``place`` are sound, those of this run, and of code that a reader finds in the history."""
     try:
         ours, theirs = read_record(run), read_record(place)
         read_spread(place)
@@ -154,6 +154,8 @@ def _same_outputs(run: Path, place: Path) -> bool:
         return False
     if ours["fingerprints"]["notebook"] != theirs["fingerprints"]["notebook"]:
         return False  # other code in its cells: the record must vouch for it, whatever it gave
+    if not in_history(book, theirs["commit"]) and in_history(book, ours["commit"]):
+        return False  # of a branch that was lost or never merged
     return all(ours[part] == theirs[part] for part in ("parameters", "outputs"))
 
 
@@ -175,7 +177,7 @@ def _filled(book: Book, name: str):
 
 def _put_full(book: Book, chapter: ChapterProfile) -> str:
     name, place = chapter.name, book.published_full(chapter.name)
-    if _same_outputs(book.run("full", name), place):
+    if _same_outputs(book, book.run("full", name), place):
         return f"{name}: {SAME}; nothing written"
     work = _copy(book, "full", name)
     replace_folder(work / "outputs", place)
@@ -189,7 +191,7 @@ def _put(book: Book, chapter: ChapterProfile, spread: Spread) -> str:
     numbers, lacking = numbers_fingerprint(book, chapter), ENOUGH - len(spread.replicas)
     note = f" ({len(spread.replicas)} replicas; {lacking} more and publishing again would judge better)"
     note = note if lacking > 0 else ""
-    if not _same_outputs(run, place) or _filled(book, name) != read_notebook(book.notebook(name)):
+    if not _same_outputs(book, run, place) or _filled(book, name) != read_notebook(book.notebook(name)):
         _put_outputs(book, name, spread, numbers)
         return f"{name}: published; commit chapters/{name}.ipynb and data/published/{name}{note}"
     if read_spread(place) == spread:

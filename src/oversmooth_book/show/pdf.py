@@ -21,9 +21,10 @@ from oversmooth_book.show.chromium import opened
 from oversmooth_book.show.command import run
 
 STYLE = Path(__file__).with_name("print.css")
-# What a sheet of paper has no use for.
+# What a sheet of paper has no use for; a claim's small figure stands in its chapter, large.
 SCREEN_ONLY = (
-    ".headerlink, .copybtn, script, noscript, link, .explore, button, .toggle-details__summary, form, .claim-how"
+    ".headerlink, .copybtn, script, noscript, link, .explore, button, .toggle-details__summary, form, .claim-how, "
+    ".claim-figure"
 )
 FOOT = (
     '<div style="font: 8px sans-serif; width: 100%; text-align: center; color: #333">'
