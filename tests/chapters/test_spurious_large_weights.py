@@ -102,12 +102,19 @@ def test_the_phase_line_by_sampling():
 
 
 def test_the_phase_line_parts_smooth_from_rough():
-    """A wide network on the complete bipartite graph with loops: one mode besides the mean, λ = 0.4."""
+    """Wide networks on the complete bipartite graph with loops: one mode besides the mean, λ = 0.4.
+
+    Beyond the line a network's state is chaotic, and another machine sees another one: nine of them tell.
+    """
     P = osm.Propagation.from_matrix(np.kron([[0.7, 0.3], [0.3, 0.7]], np.full((3, 3), 1 / 3)))
     scale, features = large_weights.phase_scale(P.rate), torch.linspace(-1, 1, 24).double().reshape(6, 4)
-    for factor, rough in ((0.75, False), (1.5, True)):
-        net = osm.Network(P, [4, *[200] * 80, 1], "tanh", factor * scale, seed=[0])
-        assert (large_weights.last_roughness(net, features)[0] > 0.1) == rough
+    below, beyond = (
+        large_weights.last_roughness(
+            osm.Network(P, [4, *[200] * 80, 1], "tanh", factor * scale, seed=range(9)), features
+        )
+        for factor in (0.75, 1.5)
+    )
+    assert below.max() < 1e-3 and beyond.min() > 1e-2 and np.median(beyond) > 0.05
 
 
 def test_first_rough_is_above_every_smooth_scale(monkeypatch):
