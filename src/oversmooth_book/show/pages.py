@@ -73,6 +73,11 @@ class Page:
         verdict = claim.verdict(value, page.profile)
         return None if verdict == NOT_RUN else value, verdict, page.profile
 
+    def holds(self, claim: Claim) -> bool:
+        """Whether the run that decides a claim found it to hold: PASS or PROVED."""
+        value, _, profile = self.judge(claim)
+        return claim.holds(value, profile)
+
     def measured(self, claim: Claim) -> str:
         """A claim's value as the ledger shows it, with what keeps its digits back; or what a claim not run needs."""
         value, verdict, profile = self.judge(claim)

@@ -1,7 +1,7 @@
 """From what is said to the claims beneath it: the reverse index of the paper's statements, and any text's evidence."""
 
 from oversmooth_book.book.book import Book
-from oversmooth_book.book.claims import NOT_RUN, PASS, PROVED, Claim
+from oversmooth_book.book.claims import NOT_RUN, Claim
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.statements import Statement, require_sound
 from oversmooth_book.show.pages import Page, badge, link, small
@@ -42,7 +42,7 @@ def evidence(book: Book, pages: dict[str, Page], names: list[str]) -> str:
     if unknown:
         raise BookError(f"evidence names {', '.join(unknown)}, which claims.yml has not")
     claims = [book.claims[name] for name in names]
-    held = sum(pages[claim.chapter].judge(claim)[1] in (PASS, PROVED) for claim in claims)
+    held = sum(pages[claim.chapter].holds(claim) for claim in claims)
     count = f"{len(claims)} claims, {'all hold' if held == len(claims) else f'{held} hold'}"
     rows = "\n".join(_claim_row(claim, pages) for claim in claims)
     return f"::::{{dropdown}} Evidence: {count}\n| Id | Claim | Verdict |\n|---|---|---|\n{rows}\n::::"

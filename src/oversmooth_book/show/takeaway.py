@@ -15,7 +15,6 @@ from pathlib import Path
 from PIL import Image
 
 from oversmooth_book.book.book import Book
-from oversmooth_book.book.claims import PASS, PROVED
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.figures import is_figure
 from oversmooth_book.book.notebooks import read_notebook
@@ -83,8 +82,9 @@ class Takeaway:
         if name not in self.book.claims:
             raise BookError(f"a takeaway shows {name}: no such claim in claims.yml")
         claim = self.book.claims[name]
-        value, verdict, _ = self.pages[claim.chapter].judge(claim)
-        if verdict not in (PASS, PROVED):
+        page = self.pages[claim.chapter]
+        value, verdict, _ = page.judge(claim)
+        if not page.holds(claim):
             raise BookError(f"a takeaway shows {name}, which is {verdict} in the committed book: show another claim")
         self.shown.append(name)
         mark = "†" if "†" in claim.paper else ""
