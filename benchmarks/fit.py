@@ -66,11 +66,14 @@ def main():
                 train(single)
 
         case = f"400 nodes, depth {DEPTH}, {SEEDS} seeds, {str(dtype)[6:]}"
-        forms = (("edge list", data.edge_index, "≥ 5"), ("sparse matrix", matrix.to(dtype), ""))
-        for name, adjacency, goal in forms:
+        forms = (("edge list", data.edge_index), ("sparse matrix", matrix.to(dtype)))
+        for name, adjacency in forms:
             # the loop takes one step where fit takes STEPS
             values = [STEPS * v for v in ratio(ours, loop(widths, dtype, adjacency, x, y), pairs=7, warmup=1)]
-            report("fit", case, f"times as fast as a loop over GCNConv models ({name}, cached)", values, goal)
+            what = f"times as fast as a loop over GCNConv models ({name}, cached)"
+            words = "fit of 8 seeds, beside a loop over GCNConv models"
+            headline = words if (name, dtype) == ("edge list", torch.float64) else ""
+            report("fit", case, what, values, "≥ 6", headline)
         report("fit", case, "batch: times as fast as one seed after the other", ratio(ours, one_by_one, 5, warmup=1))
 
 

@@ -21,6 +21,7 @@ class Row:
     upper: float
     target: str
     met: str
+    headline: str = ""  # its words on the page's chart
 
 
 def ratio(ours, theirs, pairs=15, warmup=2):
@@ -49,7 +50,7 @@ def seconds(function):
     return time.perf_counter() - start
 
 
-def report(group, case, quantity, values, target=""):
+def report(group, case, quantity, values, target="", headline=""):
     """Print one line and keep it for the table.
 
     Args:
@@ -58,12 +59,14 @@ def report(group, case, quantity, values, target=""):
         quantity: what the number means.
         values: (lower quartile, median, upper quartile).
         target: "≥ 2" or "≤ 1.3"; empty where nothing is promised.
+        headline: what the chart above the table calls it; empty for most.
 
     Returns:
         Whether the target is met; True without one.
     """
     lower, median, upper = values
     met = not target or COMPARISONS[target[0]](median, float(target[1:]))
-    ROWS.append(Row(group, case, quantity, median, lower, upper, target, "" if not target else "yes" if met else "no"))
+    words = "" if not target else "yes" if met else "no"
+    ROWS.append(Row(group, case, quantity, median, lower, upper, target, words, headline))
     print(f"{f'{group}, {case}: {quantity}':<96} {median:7.3g}  [{lower:.3g}, {upper:.3g}]  {target}", flush=True)
     return met

@@ -6,7 +6,7 @@ from torch_geometric.nn import GCN
 
 import oversmooth as osm
 
-DEPTH, WIDTH, TARGET = 32, 64, 1.15
+DEPTH, WIDTH, TARGET = 32, 64, 1.1
 
 
 def main():
@@ -32,7 +32,8 @@ def main():
 
         values = ratio(step, measured, pairs=9)
         case = f"Cora, depth {DEPTH}, {str(dtype)[6:]}"
-        report("probe", case, "time of a training step, on over off", values, f"≤ {TARGET}")
+        headline = "a training step with a probe" if dtype == torch.float32 else ""
+        report("probe", case, "time of a training step, on over off", values, f"≤ {TARGET}", headline)
 
 
 if __name__ == "__main__":

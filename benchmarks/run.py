@@ -19,7 +19,20 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "data" / "published" / "benchmarks"
-MODULES = ["trace", "fit", "smoothness", "rate", "growth", "probe", "gpu", "imports", "memory", "book"]
+MODULES = [
+    "trace",
+    "fit",
+    "smoothness",
+    "rate",
+    "growth",
+    "large",
+    "sweeps",
+    "probe",
+    "gpu",
+    "imports",
+    "memory",
+    "book",
+]
 
 
 def write(started):

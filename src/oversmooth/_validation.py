@@ -89,7 +89,7 @@ def require_edges(edge_index, num_nodes, whose):
         f"edge_index has dtype {edge_index.dtype}; integers are needed",
     )
     if edge_index.numel():
-        low, high = int(edge_index.min()), int(edge_index.max())
+        low, high = (int(end) for end in torch.aminmax(edge_index))
         require(
             low >= 0 and high < num_nodes,
             f"edge_index names nodes {low} to {high}; {whose} has {num_nodes}, which are 0 to {num_nodes - 1}",

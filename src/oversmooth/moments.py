@@ -12,7 +12,7 @@ from oversmooth.propagation.averaging import Weighting
 if TYPE_CHECKING:
     import pandas as pd
 
-_BLOCK = 2**18  # entries of a block of rows: what a cache holds
+_BLOCK = 2**16  # entries of a block of rows: what a processor's own cache holds
 
 
 class Moments(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,6 +10,7 @@ from functools import cached_property
 import torch
 
 from oversmooth._arguments import checked
+from oversmooth._memory import require_memory
 from oversmooth._validation import came, require
 from oversmooth.activations import Activation
 from oversmooth.network import Network, require_network
@@ -95,7 +97,12 @@ class Steps:
 
 
 @checked
-def trace(network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]) -> Signals:
+def trace(
+    network: Network,
+    features: torch.Tensor,
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    out: Signals | None = None,
+) -> Signals:
     """Every signal and gradient of one forward and one backward pass.
 
     X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾), H⁽ᵏ⁾ = P X⁽ᵏ⁾ W⁽ᵏ⁾; then from B⁽ᴸ⁾ = ∂𝓛/∂Ŷ downwards G⁽ᵏ⁾ = Pᵀ B⁽ᵏ⁺¹⁾ W⁽ᵏ⁺¹⁾ᵀ,
@@ -106,43 +113,83 @@ def trace(network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor
         network: `Network`.
         features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0).
         loss: output -> scalar tensor, or for a batch one value for each seed, (seeds,).
+        out: an earlier trace of a network and features of the same shapes, not needed any more: the new signals are
+            written over its own, which spares fresh memory. None: fresh memory.
 
     Returns:
         `Signals`.
 
     Raises:
-        ValueError: features that do not fit the network, or a loss that is no scalar or ignores the output.
+        ValueError: features that do not fit the network, a loss that is no scalar or ignores the output, an ``out`` of
+            other shapes, or one whose memory the features are.
+        MemoryError: signals that would not fit; `streamed_profile` keeps few of them.
 
     Source: the book's page *Notation*, "One layer, forward and backward".
     """
     require_network(network)
     network.check(features)
     P, rho = network.propagation, network.activation
+    forward, backward = _fresh_memory(network, features) if out is None else _memory_of(out, network, features)
     W = [weight.detach().clone() for weight in network.weights]
-    states, output = forward_pass(network, features.detach())
+    states, output = forward_pass(network, features.detach(), out=forward)
     value, error = output_error(loss, output)
-    B, gradients = zip(*backward_pass(network, states, error), strict=True)
+    B, gradients = zip(*backward_pass(network, states, error, out=backward), strict=True)
     X, H = zip(*states, strict=True)
     features = [_for_each_seed(X[0], output), *X[1:]]
     steps = Steps(list(X), W, [*H[1:], output], P)
     return Signals(features, list(B[::-1]), list(gradients[::-1]), output, value, W, P, rho, steps)
 
 
-def require_signals(signals: object) -> None:
+def _fresh_memory(network, features):
+    """Nothing to write over; refused if the signals to come would not fit."""
+    seeds = math.prod(torch.broadcast_shapes(features.shape[:-2], network.weights[0].shape[:-2]))
+    kept = 1 if network.activation.in_place is not None else 2  # H⁽ᵏ⁾ as well where ρ' cannot be told from ρ
+    columns = (kept + 1) * sum(network.widths[1:])
+    require_memory(
+        seeds * features.shape[-2] * columns * features.element_size(),
+        features.device,
+        "the signals of all layers take",
+        "oversmooth.streamed_profile gives the table of layer_profile, and holds 2√depth layers at a time",
+    )
+    return [], []
+
+
+def _memory_of(out, network, features):
+    """The tensors of an earlier trace that the passes of a network may write over: X⁽¹⁾, …, and B⁽⁰⁾, …, by layer."""
+    require_signals(out, "out")
+    weights = [weight.shape for weight in network.weights]
+    batch = torch.broadcast_shapes(features.shape[:-2], weights[0][:-2])
+    first = out.features[0]
+    same = [weight.shape for weight in out.weights] == weights and first.shape == (*batch, *features.shape[-2:])
+    same = same and (first.dtype, first.device) == (features.dtype, features.device)
+    require(same, "out is a trace of other shapes; give one of a network and features of these shapes, or None")
+    own = {signal.untyped_storage().data_ptr() for signal in (*out.features[1:], *out.backward)}
+    require(
+        features.untyped_storage().data_ptr() not in own,
+        "features lie in the memory of out, which would be written over: give features.clone()",
+    )
+    return out.features, out.backward
+
+
+def require_signals(signals: object, name: str = "signals") -> None:
     """Check that a trace was given.
+
+    Args:
+        signals: what was given.
+        name: what errors call it.
 
     Raises:
         ValueError: something else; the message says what to use instead.
     """
     require(
         isinstance(signals, Signals),
-        f"signals is a {type(signals).__name__}; what oversmooth.trace returned for an oversmooth.Network is needed. "
+        f"{name} is a {type(signals).__name__}; what oversmooth.trace returned for an oversmooth.Network is needed. "
         "What a Probe measured of another model: probe.table() and probe.diagnosis()",
     )
 
 
 @torch.no_grad()
-def forward_pass(network, features, propagated=None, visit=None):
+def forward_pass(network, features, propagated=None, visit=None, out=()):
     """What `backward_pass` reads of the forward pass, detached: X⁽ᵏ⁺¹⁾ = ρ(H⁽ᵏ⁾), H⁽ᵏ⁾ = P X⁽ᵏ⁾ W⁽ᵏ⁾.
 
     Args:
@@ -150,6 +197,7 @@ def forward_pass(network, features, propagated=None, visit=None):
         features: X⁽⁰⁾, (n, d_0) or (seeds, n, d_0), checked by the caller.
         propagated: F⁽⁰⁾ = P X⁽⁰⁾ if known: training needs it once, not at every step.
         visit: called with X⁽⁰⁾, X⁽¹⁾, …, each as soon as it is there; None for nothing.
+        out: memory for X⁽⁰⁾, X⁽¹⁾, …, of their shapes, the first unused; empty for fresh memory.
 
     Returns:
         The list of (X⁽ᵏ⁾, H⁽ᵏ⁻¹⁾), k = 0, …, L, with None for an H⁽ᵏ⁻¹⁾ whose ρ' can be told from ρ, and Ŷ.
@@ -161,11 +209,11 @@ def forward_pass(network, features, propagated=None, visit=None):
         if visit is not None:
             visit(states[k][0])
         if k < network.depth - 1:
-            states.append(advance(network, k, states[k][0], propagated))
+            states.append(advance(network, k, states[k][0], propagated, out[k + 1] if out else None))
     return states, last_step(network, states[-1][0], propagated)
 
 
-def advance(network, k, features, propagated=None):
+def advance(network, k, features, propagated=None, out=None):
     """One layer: X⁽ᵏ⁺¹⁾, and H⁽ᵏ⁾ or None.
 
     Args:
@@ -173,12 +221,14 @@ def advance(network, k, features, propagated=None):
         k: layer, 0 to L−1.
         features: X⁽ᵏ⁾.
         propagated: F⁽⁰⁾ if known.
+        out: memory for X⁽ᵏ⁺¹⁾, used where ρ works in place; None takes fresh memory.
 
     Returns:
         The pair.
     """
     rho = network.activation
-    H = propagate(network.propagation, features, network.weights[k], propagated if k == 0 else None)
+    place = None if rho.in_place is None else out
+    H = propagate(network.propagation, features, network.weights[k], propagated if k == 0 else None, place)
     return (rho(H), H) if rho.in_place is None else (rho.in_place(H), None)
 
 
@@ -199,7 +249,7 @@ def last_step(network, features, propagated=None):
 
 
 @torch.no_grad()
-def backward_pass(network, states, error, propagated=None):
+def backward_pass(network, states, error, propagated=None, out=()):
     """The backward signals and gradients of all layers, detached, from the last layer to the first.
 
     With Q⁽ᵏ⁾ = Pᵀ B⁽ᵏ⁾: ∂𝓛/∂W⁽ᵏ⁾ = F⁽ᵏ⁾ᵀ B⁽ᵏ⁾ = X⁽ᵏ⁾ᵀ Q⁽ᵏ⁾ and B⁽ᵏ⁻¹⁾ = ρ'(H⁽ᵏ⁻¹⁾) ⊙ Q⁽ᵏ⁾ W⁽ᵏ⁾ᵀ: one sparse product
@@ -210,6 +260,7 @@ def backward_pass(network, states, error, propagated=None):
         states: (X⁽ᵏ⁾, H⁽ᵏ⁻¹⁾), as `forward_pass` returned them.
         error: B⁽ᴸ⁾, the shape of the output.
         propagated: F⁽⁰⁾ if known, which saves the last sparse product.
+        out: memory for B⁽⁰⁾, B⁽¹⁾, …, of their shapes, the last unused; empty for fresh memory.
 
     Yields:
         B⁽ᵏ⁾ and ∂𝓛/∂W⁽ᵏ⁾, k = L, …, 0: one layer at a time, since training keeps no backward signal.
@@ -221,13 +272,17 @@ def backward_pass(network, states, error, propagated=None):
     for k in range(network.depth - 1, 0, -1):
         (X, H), Q = states[k], P.adjoint(B)
         yield B, X.mT @ Q
-        G = _times(Q, network.weights[k].mT)
+        G = _times(Q, network.weights[k].mT, out[k - 1] if out else None)
         B = rho.backward(H, X, G, out=G)
     yield B, states[0][0].mT @ P.adjoint(B) if propagated is None else propagated.mT @ B
 
 
 def propagate(
-    propagation: Averaging, features: torch.Tensor, weight: torch.Tensor, propagated: torch.Tensor | None = None
+    propagation: Averaging,
+    features: torch.Tensor,
+    weight: torch.Tensor,
+    propagated: torch.Tensor | None = None,
+    out: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """H = P X W, in the order that sends fewer columns through the sparse product.
 
@@ -236,16 +291,17 @@ def propagate(
         features: X, (n, d) or (seeds, n, d).
         weight: W, (d, d') or (seeds, d, d').
         propagated: PX if known.
+        out: memory for H, used where the dense product comes last; None takes fresh memory.
 
     Returns:
         H, (n, d') or (seeds, n, d').
     """
     if propagated is not None:
-        return _times(propagated, weight)
+        return _times(propagated, weight, out)
     nodes, seeds = features.shape[-2], max(len(t) if t.dim() == 3 else 1 for t in (features, weight))
     if seeds * weight.shape[-1] < features.numel() // nodes:
         return propagation @ _times(features, weight)
-    return _times(propagation @ features, weight)
+    return _times(propagation @ features, weight, out)
 
 
 def _for_each_seed(signal, output):
@@ -253,13 +309,14 @@ def _for_each_seed(signal, output):
     return signal.expand(*output.shape[:-2], *signal.shape[-2:])
 
 
-def _times(signal, weight):
+def _times(signal, weight, out=None):
     """A signal times a weight matrix; a batch is laid out node by node, which saves the sparse product its copies."""
     if signal.dim() == 2 and weight.dim() == 2:
-        return signal @ weight
+        return torch.mm(signal, weight, out=out)
     seeds = signal.shape[0] if signal.dim() == 3 else weight.shape[0]
-    result = signal.new_empty(signal.shape[-2], seeds, weight.shape[-1]).transpose(0, 1)
-    return torch.bmm(signal.expand(seeds, -1, -1), weight.expand(seeds, -1, -1), out=result)
+    if out is None:
+        out = signal.new_empty(signal.shape[-2], seeds, weight.shape[-1]).transpose(0, 1)
+    return torch.bmm(signal.expand(seeds, -1, -1), weight.expand(seeds, -1, -1), out=out)
 
 
 def output_error(loss, output):

@@ -26,12 +26,11 @@ from oversmooth.moments import (
 )
 from oversmooth.propagation.averaging import Weighting
 from oversmooth.signals import Signals, require_signals
-from oversmooth.sparse import csr_tensor
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_BLOCK = 2**18  # entries of a block of edges: what a cache holds
+_BLOCK = 2**16  # entries of a block of edges: what a processor's own cache holds
 
 
 @checked
@@ -266,7 +265,8 @@ def mean_average_distance(features: torch.Tensor, edge_index: torch.Tensor) -> t
         norm = x.norm(dim=1, keepdim=True)
     unit = x / torch.where(norm > 0, norm, 1.0)
     zero = norm[:, 0] == 0
-    one_zero = (zero[source] ^ zero[target]).sum()  # half a squared distance there, and one by convention
+    # Half a squared distance where one row is zero, and one by convention.
+    one_zero = (zero[source] ^ zero[target]).sum() if bool(zero.any()) else 0
     return (_squared_differences(unit, source, target) + one_zero) / (2 * len(x))
 
 
@@ -361,10 +361,9 @@ def _singular_values(x):
 
 
 def _squared_differences(x, source, target):
-    """Σ ‖x_s − x_t‖² over the edges (s, t), without an array over edges and features.
+    """Σ ‖x_s − x_t‖² over the edges (s, t), in blocks of edges that a cache holds, each in memory of its own.
 
-    As Σ ‖x_s‖² + ‖x_t‖² − 2 x_s·x_t on the centred signal, which is fast; where that cancels a quarter of the
-    digits (the signal varies between distant nodes only, or between components), edge by edge.
+    Difference by difference: Σ ‖x_s‖² + ‖x_t‖² − 2 x_s·x_t would cancel where neighbours are alike.
 
     Args:
         x: (n, d).
@@ -374,31 +373,11 @@ def _squared_differences(x, source, target):
     Returns:
         A scalar.
     """
-    # Differences do not see the mean, and without it the squares are small, so that less cancels.
-    centred = x - x.mean(0)
-    # Σ_edges ‖x_s‖² + ‖x_t‖² = Σ_i (how often i stands at either end) ‖x_i‖²: no array over the edges.
-    degree = torch.bincount(source, minlength=len(x)) + torch.bincount(target, minlength=len(x))
-    squares = (degree * centred.square().sum(1)).sum()
-    total = squares - 2 * _inner_products(centred, source, target)
-    # The error is eps · squares: where total is more than eps^{1/4} squares, three quarters of the digits are left.
-    if bool(total > torch.finfo(x.dtype).eps ** 0.25 * squares):
-        return total
-    # Else difference by difference, which cancels nothing, in blocks of edges that a cache holds.
-    size = max(1, _BLOCK // max(1, x.shape[1]))
-    blocks = zip(source.split(size), target.split(size), strict=True)
-    return sum(((x[s] - x[t]).square().sum() for s, t in blocks), x.new_zeros(()))
-
-
-def _inner_products(x, source, target):
-    """Σ x_s · x_t over the edges (s, t), by a product sampled at the edges."""
-    nodes, times = len(x), None
-    key = source * nodes + target
-    if bool((key[1:] <= key[:-1]).any()):  # not in order, or an edge that stands there again
-        key, times = torch.unique(key, return_counts=True)
-        source, target = key // nodes, key % nodes
-    pattern = csr_tensor(torch.bincount(source, minlength=nodes).cumsum(0), target, x.new_zeros(len(key)), nodes)
-    products = torch.sparse.sampled_addmm(pattern, x, x.T).values()
-    return products.sum() if times is None else (products * times).sum()
+    size, total = max(1, _BLOCK // max(1, x.shape[1])), x.new_zeros(())
+    for s, t in zip(source.split(size), target.split(size), strict=True):
+        difference = x.index_select(0, s).sub_(x.index_select(0, t)).view(-1)
+        total = total + torch.dot(difference, difference)
+    return total
 
 
 def _edges(features, edge_index):

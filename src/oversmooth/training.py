@@ -127,7 +127,7 @@ class _Run:
     def __init__(self, network, features, objective, test_mask, optimizer, lr, checkpoint, clip):
         self.network, self.features, self.objective, self.test_mask = network, features, objective, test_mask
         self.clip = clip
-        self.forward = checkpointed_pass if checkpoint else forward_pass
+        self.checkpoint, self.memory = checkpoint, ()
         self.propagated = network.propagation @ features
         # Views of the same memory: their .grad is ours, the caller's stays untouched.
         self.parameters = [weight.detach() for weight in network.weights]
@@ -147,7 +147,7 @@ class _Run:
         for step in tqdm(range(steps + 1), desc="training", unit="step", disable=None, leave=False):
             recorded, moments = step % record_every == 0 or step == steps, []
             visit = partial(self.measure, moments) if recorded else None
-            states, output = self.forward(self.network, self.features, self.propagated, visit)
+            states, output = self.forward(visit)
             value, error = self.objective(output)
             self.freeze(~torch.isfinite(value))
             gradients = [g for _, g in backward_pass(self.network, states, error, self.propagated)][::-1]
@@ -158,6 +158,14 @@ class _Run:
             if step < steps:
                 self.update(gradients if self.clip is None else self.clipped(gradients))
         return _table(records, self.network.depth)
+
+    def forward(self, visit):
+        """The states of a pass and its output; a step's features are written over those of the step before."""
+        if self.checkpoint:
+            return checkpointed_pass(self.network, self.features, self.propagated, visit)
+        states, output = forward_pass(self.network, self.features, self.propagated, visit, out=self.memory)
+        self.memory = [features for features, _ in states]
+        return states, output
 
     def freeze(self, bad):
         """Note the seeds that diverge now, and keep the weights of the others in case they do at the next step."""

@@ -189,3 +189,49 @@ def test_batches_take_a_scalar_or_one_value_for_each_seed():
 def test_features_are_checked(features):
     with pytest.raises(ValueError, match="features"):
         trace(unfriendly_network(), features, LOSSES["linear"])
+
+
+def each_seed(output):
+    """A loss for a network, or for each seed of a batch."""
+    return output.square().mean((-1, -2))
+
+
+CASES = [("tanh", 4), ("relu", [4, 1]), ("gelu", 4), (WAVE, [4, 1]), ("identity", 4)]
+
+
+@pytest.mark.parametrize(("activation", "seed"), CASES)
+def test_an_earlier_trace_lends_its_memory(activation, seed):
+    network, X = unfriendly_network(activation, seed=seed, output_bias=True), signal(7, 3)
+    other, Y = unfriendly_network(activation, seed=[9, 8] if isinstance(seed, list) else 9), signal(7, 3, seed=3)
+    first = trace(other, Y, each_seed)
+    kept = Y.clone()
+    second, fresh = trace(network, X, each_seed, out=first), trace(network, X, each_seed)
+    for name in LISTS:
+        for ours, theirs in zip(getattr(second, name), getattr(fresh, name), strict=True):
+            assert torch.equal(ours, theirs), name
+    assert torch.equal(second.output, fresh.output) and torch.equal(Y, kept)
+    lent = {tensor.data_ptr() for tensor in [*first.features[1:], *first.backward[:-1]]}
+    used = {tensor.data_ptr() for tensor in second.backward[:-1]}
+    assert len(used & lent) == network.depth - 1  # every error that is not the loss's own
+    if network.activation.in_place is not None:
+        assert {tensor.data_ptr() for tensor in second.features[1:]} & lent
+
+
+def test_memory_that_does_not_fit_is_refused():
+    network, X = unfriendly_network(), signal(7, 3)
+    kept = trace(network, X, each_seed)
+    strange = [
+        trace(unfriendly_network(seed=[0, 1]), X, each_seed),
+        trace(network, signal(7, 3, 2), each_seed),
+        trace(unfriendly_network(widths=[3, 5]), X, each_seed),
+        trace(unfriendly_network(dtype=torch.float32), X.float(), each_seed),
+    ]
+    for out in strange:
+        with pytest.raises(ValueError, match="out is a trace of other shapes"):
+            trace(network, X, each_seed, out=out)
+    with pytest.raises(ValueError, match="out is a list"):
+        trace(network, X, each_seed, out=kept.features)
+    square = unfriendly_network(widths=[3, 3, 3])
+    kept = trace(square, X, each_seed)
+    with pytest.raises(ValueError, match=r"features lie in the memory of out.*clone"):
+        trace(square, kept.features[1], each_seed, out=kept)

@@ -44,7 +44,7 @@ def test_an_editor_completes_every_name(name):
 @pytest.mark.parametrize(
     ("call", "signature"),
     [
-        ("osm.trace", "trace(network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor])"),
+        ("osm.trace", "trace(network: Network, features: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor], "),
         (
             "osm.Propagation.from_edges",
             "from_edges(edge_index: torch.Tensor | np.ndarray | Sequence, ",

@@ -40,7 +40,7 @@ class Averaging(Protocol):
     num_nodes: int
 
     def __matmul__(self, signal: torch.Tensor) -> torch.Tensor:
-        """PX, for X of shape (n, d) or (seeds, n, d)."""
+        """PX, for X of shape (n, d) or (seeds, n, d), in memory that the pass may write over."""
 
     def adjoint(self, signal: torch.Tensor) -> torch.Tensor:
         """PᵀB, for B of shape (n, d) or (seeds, n, d)."""
