@@ -9,7 +9,6 @@ import datetime
 import importlib
 import json
 import os
-import platform
 import sys
 import warnings
 from pathlib import Path
@@ -39,6 +38,7 @@ def write(started):
     """The table and its record: where, when and with what it was measured."""
     from oversmooth_book.book.book import find_book
     from oversmooth_book.book.commits import code_version
+    from oversmooth_book.book.machine import machine
     from oversmooth_book.book.records import versions
 
     PLACE.mkdir(parents=True, exist_ok=True)
@@ -48,13 +48,14 @@ def write(started):
         for row in pairs.ROWS:
             writer.writerow(f"{v:.3g}" if isinstance(v, float) else v for v in dataclasses.astuple(row))
     commit, dirty = code_version(find_book(ROOT))
+    here = machine()
     record = {
         "commit": commit,
         "dirty": dirty,
         "started": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round((datetime.datetime.now(datetime.UTC) - started).total_seconds(), 1),
         "versions": versions(),
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "system": platform.system()},
+        "machine": {"cores": os.cpu_count(), "processor": here["model"], "system": here["system"]},
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }

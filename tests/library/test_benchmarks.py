@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from oversmooth_book.book.book import Book
 from oversmooth_book.show.benchmark_table import benchmark_table
@@ -51,8 +52,8 @@ def test_the_table_is_written_and_shown(benchmarks, tmp_path):
     pairs, run = benchmarks
     book = Book(tmp_path)
     assert "Nothing has been measured" in benchmark_table(book)
-    pairs.report("trace", "Cora, 64 features", "times as fast", (2.25, 2.3456, 2.5), "≥ 2.2")
-    pairs.report("growth", "nodes", "exponent | of the time", (0.9, 1.25, 1.3), "≤ 1.1")
+    pairs.report("trace", "Cora, 64 features", "times as fast", (2.25, 2.3456, 2.5), "≥ 2.2", "trace beside <hooks>")
+    pairs.report("growth", "nodes", "exponent | of the time", (0.9, 1.25, 1.3), "≤ 1.1", "growth")
     pairs.report("trace", "Cora, 1433 features", "times as fast", (2.0, 2.1, 2.2), "≥ 2.2")
     started = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=600)
     run.write(started)
@@ -68,6 +69,30 @@ def test_the_table_is_written_and_shown(benchmarks, tmp_path):
     again = "| **trace**: times as fast | Cora, 1433 features | 2.1 | 2 to 2.2 | ≥ 2.2 | **no** |"
     assert f"{first}\n{again}\n| **growth**: exponent \\| of the time" in text and record["commit"][:10] in text
     assert text.count("\n| ") == 4  # the head and three rows
+    assert "All 3 measurements; 2 miss their target" in text and record["machine"]["processor"] in text
+
+
+def test_the_headlines_are_bars_on_one_scale(benchmarks, tmp_path):
+    pairs, run = benchmarks
+    pairs.ROWS.clear()
+    pairs.report("trace", "Cora", "times as fast", (4, 4.0, 4), "≥ 2.2", "trace beside <hooks>")
+    pairs.report("λ", "Cora", "times as fast", (1, 1.22, 2), "", "λ beside eigsh")
+    pairs.report("trace", "Cora", "time in kernels", (1, 1.25, 2), "≤ 1.1", "trace in kernels")
+    pairs.report("growth", "nodes", "exponent", (1, 1, 1), "≤ 1.1")
+    run.write(datetime.datetime.now(datetime.UTC))
+    page = BeautifulSoup(benchmark_table(Book(tmp_path)).split(":::")[0], "html.parser")
+    faster, cost = (
+        [(bar.select_one(".bar-words").text, bar.select_one(".bar-number")) for bar in group.select("li")]
+        for group in page.select("ul")
+    )
+    assert [(words, number.text) for words, number in faster] == [
+        ("trace beside <hooks>", "4 (asked: ≥ 2.2)"), ("λ beside eigsh", "1.2")
+    ]  # fmt: skip
+    assert [(words, number.strong.text) for words, number in cost] == [
+        ("trace in kernels", "1.2, missed (asked: ≤ 1.1)")
+    ]
+    styles = [scale["style"] for scale in page.select(".bar-scale")]
+    assert styles == [f"--length:{length};--one:25.0%" for length in ("100.0%", "30.5%", "31.2%")]
 
 
 def test_a_chapter_as_a_plain_script_lacks_its_drawing_and_no_name(benchmarks, tmp_path):

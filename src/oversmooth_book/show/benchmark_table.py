@@ -1,6 +1,7 @@
-"""The benchmarks' table on its page: read from what ``make bench`` committed, with where and when it was measured."""
+"""The benchmarks on their page: six bars, then the whole table, folded; read from what ``make bench`` committed."""
 
 import csv
+import html
 from pathlib import Path
 from typing import TypedDict
 
@@ -15,7 +16,11 @@ HEAD = "| What | On | Median | Quartiles | Target | Met |\n|---|---|---|---|---|
 SHOWN = ("python", "torch", "torch-geometric", "numpy", "scipy")
 REMEDY = "`make bench` writes it anew"
 
-Line = TypedDict("Line", dict.fromkeys(("group", "case", "quantity", "median", "lower", "upper", "target", "met"), str))
+FIELDS = ("group", "case", "quantity", "median", "lower", "upper", "target", "met", "headline")
+# The bars stand in two groups: a longer one is better in the first, a shorter one in the second.
+FASTER, COST = "Times as fast", "What it costs, in times of the thing without it"
+
+Line = TypedDict("Line", dict.fromkeys(FIELDS, str))
 
 
 class Record(TypedDict):
@@ -32,7 +37,7 @@ class Record(TypedDict):
 
 
 def benchmark_table(book: Book) -> str:
-    """The committed table as MyST, with a line of provenance.
+    """The committed measurements as MyST: the bars of the headlines, a line of provenance, and the whole table, folded.
 
     Args:
         book: the book.
@@ -55,10 +60,45 @@ def benchmark_table(book: Book) -> str:
     changed = " with uncommitted changes" if record["dirty"] else ""
     machine = f"{record['machine']['cores']} cores ({record['machine']['processor']}), {record['threads']} threads"
     device = f", {record['gpu']}" if record["gpu"] else ", no GPU"
+    missed = sum(row["met"] == "no" for row in rows)
     return (
-        f":::{{div}} benchmarks-table\n{HEAD}{lines}\n:::\n\n:::{{div}} origin\n"
+        f"{bars(rows)}\n\n:::{{div}} origin\n"
         f"Measured {record['started']} in {record['seconds']:.0f} s on {machine}{device}. {versions}; {commit}{changed}"
-        ". The same table stands in `data/published/benchmarks/table.csv`.\n:::"
+        f". All of it stands in `data/published/benchmarks/table.csv`.\n:::\n\n"
+        f"<details class=\"all-benchmarks\"><summary>All {len(rows)} measurements; {missed} miss their target</summary>"
+        f"\n\n:::{{div}} benchmarks-table\n{HEAD}{lines}\n:::\n\n</details>"
+    )
+
+
+def bars(rows: list[Line]) -> str:
+    """The headlines as bars on one scale, with a line at 1, which is the other side.
+
+    Args:
+        rows: of the table.
+
+    Returns:
+        HTML: two lists, whose words say all that the bars show.
+    """
+    headlines = [row for row in rows if row["headline"]]
+    longest = max((float(row["median"]) for row in headlines), default=1.0)
+    parts = []
+    for title, cost in ((FASTER, False), (COST, True)):
+        items = "".join(_bar(row, longest) for row in headlines if row["target"].startswith("≤") == cost)
+        kind = "cost" if cost else "faster"
+        parts.append(f'<p class="bars-title">{title}</p><ul class="bars {kind}">{items}</ul>' if items else "")
+    return "".join(parts)
+
+
+def _bar(row: Line, longest: float) -> str:
+    """One bar: its words, its length and, in bold, a target that it misses."""
+    value, missed = float(row["median"]), row["met"] == "no"
+    asked = f" (asked: {row['target']})" if row["target"] else ""
+    number = f"{value:.2g}{asked}" if not missed else f"<strong>{value:.2g}, missed{asked}</strong>"
+    marks = f"--length:{100 * value / longest:.1f}%;--one:{100 / longest:.1f}%"
+    return (
+        f'<li><span class="bar-words">{html.escape(row["headline"])}</span>'
+        f'<span class="bar-scale" style="{marks}" aria-hidden="true"></span>'
+        f'<span class="bar-number">{number}</span></li>'
     )
 
 
