@@ -99,10 +99,12 @@ def test_a_chapter_as_a_plain_script_lacks_its_drawing_and_no_name(benchmarks, t
     book = importlib.import_module("book")
     shutil.copytree(FOLDER.parent / "chapters", tmp_path / "chapters", ignore=shutil.ignore_patterns("*.md", "*.png"))
     chapters = Book(FOLDER.parent).profiles
-    scripts = [tmp_path / book.plain_script(tmp_path, chapter) for chapter in chapters]
+    scripts = [tmp_path / book.plain_script(tmp_path, name, one.parameters("quick")) for name, one in chapters.items()]
     for script in scripts:
         text = script.read_text(encoding="utf-8")
         assert "book.start(" in text and "osm.draw_" not in text and "osm.panels(" not in text, script.name
+    smaller = (tmp_path / "plain_proved.py").read_text(encoding="utf-8")
+    assert "karate_depth = 51" in smaller and "karate_depth = 301" not in smaller
     check = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", *map(str, scripts)]
     found = subprocess.run(check, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout  # a script that breaks off would time nothing
