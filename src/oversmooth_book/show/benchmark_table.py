@@ -65,7 +65,7 @@ def benchmark_table(book: Book) -> str:
         f"{bars(rows)}\n\n:::{{div}} origin\n"
         f"Measured {record['started']} in {record['seconds']:.0f} s on {machine}{device}. {versions}; {commit}{changed}"
         f". All of it stands in `data/published/benchmarks/table.csv`.\n:::\n\n"
-        f"<details class=\"all-benchmarks\"><summary>All {len(rows)} measurements; {missed} miss their target</summary>"
+        f'<details class="all-benchmarks"><summary>All {len(rows)} measurements; {missed} miss their target</summary>'
         f"\n\n:::{{div}} benchmarks-table\n{HEAD}{lines}\n:::\n\n</details>"
     )
 

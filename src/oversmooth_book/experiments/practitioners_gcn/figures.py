@@ -1,0 +1,57 @@
+"""Figures of the practitioner's GCN: accuracy and its reasons against the depth."""
+
+from oversmooth.drawing.theme import THEORY, panels, style
+from oversmooth_book.experiments.common import rows_with
+from oversmooth_book.experiments.practitioners_gcn.measure import EXCHANGED
+
+LOOKS = {"as everybody": {"color": "0.2", "marker": "o", "linewidth": 2.6}}
+LOOKS |= {recipe: style(k) for k, recipe in enumerate(name for name in EXCHANGED if name not in LOOKS)}
+REASONS = {
+    "loss": "training loss / label entropy",
+    "spectral": r"$\|W^{(k)}\|_2$ of the median layer",
+    "gradient": "gradient of the median layer",
+}
+FLOOR = 1e-6  # what has died is drawn here: how small it is says nothing
+
+
+def accuracy_figure(table, constant):
+    """Test accuracy against depth, a panel for each graph; ``constant`` is `measure.constants`.
+
+    Returns graph -> axes, for the page to tint.
+    """
+    graphs = list(dict.fromkeys(table["graph"]))
+    figure, axes = panels(columns=len(graphs), height=3.6, sharey=True)
+    found = dict(zip(graphs, axes if len(graphs) > 1 else [axes], strict=True))
+    for graph, ax in found.items():
+        draw_recipes(ax, rows_with(table, graph=graph, quantity="accuracy"), "test accuracy", everybody=True)
+        ax.axhline(rows_with(constant, graph=graph)["share"].item(), **THEORY, label="largest class")
+        ax.set_ylim(0, 0.9)
+        ax.set_title(graph)
+        ax.label_outer()
+    figure.legend(*found[graphs[0]].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return found
+
+
+def reasons_figure(table, graph="Cora"):
+    """What stands behind it on one graph: loss, weights and gradients after the last epoch, against the depth."""
+    figure, axes = panels(columns=3, height=3.4)
+    for ax, (quantity, label) in zip(axes, REASONS.items(), strict=True):
+        rows = rows_with(table, graph=graph, quantity=quantity)
+        draw_recipes(ax, rows.assign(median=rows["median"].clip(lower=FLOOR)), label)
+    axes[0].axhline(1, **THEORY)
+    for ax in axes[1:]:
+        ax.set_yscale("log")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+
+
+def draw_recipes(ax, table, label, everybody=False):
+    """A line for each recipe, everybody's with its range if wanted: columns recipe, depth, median, low, high."""
+    depths = sorted(table["depth"].unique())
+    for recipe, rows in table.groupby("recipe", sort=False):
+        ax.plot(rows["depth"], rows["median"], label=recipe, **LOOKS[recipe])
+        if everybody and recipe == "as everybody":
+            ax.fill_between(rows["depth"], rows["low"], rows["high"], color="0.2", alpha=0.15, linewidth=0)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(depths, depths)
+    ax.set_xlabel("depth")
+    ax.set_ylabel(label)
