@@ -3,11 +3,13 @@
 import itertools
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 from torch_geometric.nn import GCNConv
 
 import oversmooth as osm
+from oversmooth_book.book.book import Book
 from oversmooth_book.experiments.practitioners_gcn import measure
 
 QUIET = replace(measure.PLAIN, dropout=False, epochs=12)
@@ -147,3 +149,35 @@ def test_what_is_said_at_the_end_is_the_networks_own(data):
     }
     for name, value in expected.items():
         assert row[name][1] == pytest.approx(float(value), rel=1e-4), name
+
+
+def test_the_whole_table_is_the_committed_one_until_more_was_measured(tmp_path, monkeypatch):
+    few = pd.DataFrame({"graph": ["Cora"], "median": [0.8]})
+    monkeypatch.setattr(measure, "find_book", lambda: Book(tmp_path))
+    assert measure.whole(few) is few
+    folder = Book(tmp_path).published_full("practitioners_gcn") / "tables"
+    folder.mkdir(parents=True)
+    pd.DataFrame({"graph": ["Cora", "Cora"], "median": [0.7, 0.6]}).to_csv(folder / "bands.csv", index=False)
+    assert list(measure.whole(few)["median"]) == [0.7, 0.6]
+    more = pd.concat([few] * 3)
+    assert measure.whole(more) is more
+
+
+def test_cora_meets_all_recipes_and_other_graphs_few(monkeypatch):
+    asked = []
+    monkeypatch.setattr(measure.osm, "load", lambda name: name)
+    row = dict.fromkeys(("seed", *measure.SHOWN), 1.0)
+    monkeypatch.setattr(
+        measure, "train", lambda *task: asked.append(task) or pd.DataFrame([row, {**row, "accuracy": 3.0}])
+    )
+    table = measure.compare(["Cora", "CiteSeer"], [2, 8], [0], few=["AdamW"])
+    recipes = [(graph, recipe, depth) for graph, recipe, depth, _ in asked]
+    assert recipes[:2] == [("Cora", measure.PLAIN, 2), ("Cora", measure.PLAIN, 8)]
+    assert len(recipes) == 2 * (len(measure.EXCHANGED) + 1) and recipes[-1][:2] == (
+        "CiteSeer",
+        measure.EXCHANGED["AdamW"],
+    )
+    accuracy = table[(table["quantity"] == "accuracy") & (table["graph"] == "CiteSeer")]
+    assert accuracy[["recipe", "depth", "median", "low", "high"]].values.tolist() == [
+        ["AdamW", 2, 2.0, 1.0, 3.0], ["AdamW", 8, 2.0, 1.0, 3.0]
+    ]  # fmt: skip

@@ -1,11 +1,19 @@
 """Figures of the practitioner's GCN: accuracy and its reasons against the depth."""
 
-from oversmooth.drawing.theme import THEORY, panels, style
+from oversmooth.drawing.theme import PALETTE, THEORY, panels
 from oversmooth_book.experiments.common import rows_with
-from oversmooth_book.experiments.practitioners_gcn.measure import EXCHANGED
 
-LOOKS = {"as everybody": {"color": "0.2", "marker": "o", "linewidth": 2.6}}
-LOOKS |= {recipe: style(k) for k, recipe in enumerate(name for name in EXCHANGED if name not in LOOKS)}
+# What is exchanged in pairs shares a colour: decay, weights and their activation.
+LOOKS = {
+    "as everybody": {"color": "0.15", "marker": "o", "linewidth": 2.8},
+    "no decay": {"color": PALETTE[1], "marker": "s"},
+    "AdamW": {"color": PALETTE[1], "marker": "D", "linestyle": "--"},
+    "tanh": {"color": PALETTE[0], "marker": "^"},
+    "orthogonal": {"color": PALETTE[0], "marker": "v", "linestyle": "--"},
+    "residual": {"color": PALETTE[2], "marker": "P"},
+    "no dropout": {"color": PALETTE[3], "marker": "X"},
+    "no graph": {"color": "0.5", "marker": "d", "linestyle": ":"},
+}
 REASONS = {
     "loss": "training loss / label entropy",
     "spectral": r"$\|W^{(k)}\|_2$ of the median layer",
@@ -47,8 +55,11 @@ def reasons_figure(table, graph="Cora"):
 def draw_recipes(ax, table, label, everybody=False):
     """A line for each recipe, everybody's with its range if wanted: columns recipe, depth, median, low, high."""
     depths = sorted(table["depth"].unique())
-    for recipe, rows in table.groupby("recipe", sort=False):
-        ax.plot(rows["depth"], rows["median"], label=recipe, **LOOKS[recipe])
+    for recipe, look in LOOKS.items():
+        rows = rows_with(table, recipe=recipe)
+        if rows.empty:
+            continue
+        ax.plot(rows["depth"], rows["median"], label=recipe, **look)
         if everybody and recipe == "as everybody":
             ax.fill_between(rows["depth"], rows["low"], rows["high"], color="0.2", alpha=0.15, linewidth=0)
     ax.set_xscale("log", base=2)
