@@ -23,6 +23,11 @@ from oversmooth_book.run.worker import DIED_AT_START
 CLUSTER_VARIABLE = "OVERSMOOTH_CLUSTER"  # read by oversmooth.sweep, which is too heavy to import here
 
 
+def run_title(chapter: ChapterProfile, record: dict) -> str:
+    """The chapter's name, and which replica it is."""
+    return f"{chapter.name}, replica {record['replica']}" if record.get("replica") else chapter.name
+
+
 class Execution:
     """A chapter being run; ``poll`` until it is done, then ``finish``."""
 
@@ -86,8 +91,8 @@ class Execution:
 
     @property
     def title(self) -> str:
-        """The chapter's name, and which replica it is."""
-        return f"{self.chapter.name}, replica {self.replica}" if self.replica else self.chapter.name
+        """What reports call it."""
+        return run_title(self.chapter, self.record)
 
     def done_cells(self) -> int:
         """How many code cells have run so far."""

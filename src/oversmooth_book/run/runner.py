@@ -17,7 +17,8 @@ from oversmooth_book.book.layout import recover_folders
 from oversmooth_book.book.needs import needed_graphs
 from oversmooth_book.book.profiles import SECONDS, ChapterProfile
 from oversmooth_book.book.records import make_record, outputs_differ, outputs_intact, read_record, versions
-from oversmooth_book.run.execution import CLUSTER_VARIABLE, Execution, remove_leftovers
+from oversmooth_book.run.clock import Clock, seconds_before
+from oversmooth_book.run.execution import CLUSTER_VARIABLE, Execution, remove_leftovers, run_title
 
 
 @dataclass
@@ -83,7 +84,12 @@ def work(book: Book, profile: str, due: list, jobs, timeout: float, report: Repo
     """
     cores = os.cpu_count() or 1
     workers = max(1, min(jobs or min(4, cores), len(due)))
-    _Pool(book, profile, timeout, report, say, max(1, cores // workers), cluster).work(due, workers)
+    before = seconds_before(book, profile, {chapter.name for chapter, _ in due})
+    # A replica takes another time than the run whose twin it is: only how many are left is said.
+    clock = Clock({run_title(c, r): None if r.get("replica") else before[c.name] for c, r in due}, workers)
+    if due:
+        say(clock.before())
+    _Pool(book, profile, timeout, report, say, max(1, cores // workers), cluster, clock).work(due, workers)
 
 
 def _due(book, chosen, profile, force, report, say) -> list[tuple[ChapterProfile, dict]]:
@@ -139,9 +145,9 @@ def why_due(book: Book, chapter: ChapterProfile, profile: str, prints: dict) -> 
 class _Pool:
     """A bounded number of chapters at work."""
 
-    def __init__(self, book, profile, timeout, report, say, threads, cluster):
+    def __init__(self, book, profile, timeout, report, say, threads, cluster, clock):
         self.book, self.profile, self.threads, self.cluster = book, profile, threads, cluster
-        self.timeout, self.report, self.say = timeout, report, say
+        self.timeout, self.report, self.say, self.clock = timeout, report, say, clock
 
     def work(self, due: list, workers: int) -> None:
         """Run ``due`` to the end, or stop every process if interrupted."""
@@ -164,6 +170,7 @@ class _Pool:
         try:
             execution = Execution(self.book, chapter, self.profile, record, self.threads, self.cluster)
             active.append(execution)
+            self.clock.begin(execution.title)
         except (BookError, OSError) as error:
             self._fail(chapter.name, error)
 
@@ -173,7 +180,7 @@ class _Pool:
             if not execution.poll(self.timeout):
                 return False
             self.report.ran[name] = execution.finish()
-            self.say(f"{name}: done in {self.report.ran[name]:.0f} s")
+            self.say(f"{name}: done in {self.report.ran[name]:.0f} s{self.clock.end(name)}")
         except (BookError, OSError) as error:
             self._fail(name, error)
         return True
@@ -181,6 +188,7 @@ class _Pool:
     def _fail(self, name: str, error: BookError | OSError) -> None:
         words = told(error) if isinstance(error, BookError) else f"{name}: {told(error)}"
         self.report.failed[name] = words
+        self.clock.drop(name)
         self.say(f"FAILED {words}")
 
 

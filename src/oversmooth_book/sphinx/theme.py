@@ -2,8 +2,10 @@
 
 import html
 import re
+from pathlib import Path
 
 CARD = "_static/card.png"
+TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 200  # characters of a description that search engines and link previews show
 
 
@@ -75,8 +77,13 @@ def _without_thebe(app, config):
         listeners[:] = [entry for entry in listeners if getattr(entry.handler, "__name__", "") != "init_thebe_core"]
 
 
+def _own_templates(app, config):
+    config.templates_path.append(str(TEMPLATES))
+
+
 def setup(app):
     """Register with Sphinx."""
+    app.connect("config-inited", _own_templates)
     app.connect("html-page-context", _on_page)
     app.connect("config-inited", _without_thebe)
     return {"parallel_read_safe": True}

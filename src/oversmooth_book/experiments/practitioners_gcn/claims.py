@@ -119,3 +119,8 @@ def accuracy_with_eight_residual_layers(whole):
 @number("gcn_depth", "d")
 def greatest_depth_of_the_full_run(whole):
     return int(whole["depth"].max())
+
+
+@number("gcn_mean_error", ".3f")
+def mean_of_the_error_without_decay_at_the_greatest_depth(whole):
+    return median(whole, "mean_error", "no decay", whole["depth"].max())

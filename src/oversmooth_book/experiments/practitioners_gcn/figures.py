@@ -1,7 +1,6 @@
 """Figures of the practitioner's GCN: accuracy and its reasons against the depth."""
 
 from oversmooth.drawing.theme import PALETTE, THEORY, panels
-from oversmooth_book.experiments.common import rows_with
 
 # What is exchanged in pairs shares a colour: decay, weights and their activation.
 LOOKS = {
@@ -31,8 +30,9 @@ def accuracy_figure(table, constant):
     figure, axes = panels(columns=len(graphs), height=3.6, sharey=True)
     found = dict(zip(graphs, axes if len(graphs) > 1 else [axes], strict=True))
     for graph, ax in found.items():
-        draw_recipes(ax, rows_with(table, graph=graph, quantity="accuracy"), "test accuracy", everybody=True)
-        ax.axhline(rows_with(constant, graph=graph)["share"].item(), **THEORY, label="largest class")
+        rows = table[(table["graph"] == graph) & (table["quantity"] == "accuracy")]
+        draw_recipes(ax, rows, "test accuracy", everybody=True)
+        ax.axhline(constant.set_index("graph").loc[graph, "share"], **THEORY, label="largest class")
         ax.set_ylim(0, 0.9)
         ax.set_title(graph)
         ax.label_outer()
@@ -44,7 +44,7 @@ def reasons_figure(table, graph="Cora"):
     """What stands behind it on one graph: loss, weights and gradients after the last epoch, against the depth."""
     figure, axes = panels(columns=3, height=3.4)
     for ax, (quantity, label) in zip(axes, REASONS.items(), strict=True):
-        rows = rows_with(table, graph=graph, quantity=quantity)
+        rows = table[(table["graph"] == graph) & (table["quantity"] == quantity)]
         draw_recipes(ax, rows.assign(median=rows["median"].clip(lower=FLOOR)), label)
     axes[0].axhline(1, **THEORY)
     for ax in axes[1:]:
@@ -56,7 +56,7 @@ def draw_recipes(ax, table, label, everybody=False):
     """A line for each recipe, everybody's with its range if wanted: columns recipe, depth, median, low, high."""
     depths = sorted(table["depth"].unique())
     for recipe, look in LOOKS.items():
-        rows = rows_with(table, recipe=recipe)
+        rows = table[table["recipe"] == recipe]
         if rows.empty:
             continue
         ax.plot(rows["depth"], rows["median"], label=recipe, **look)
