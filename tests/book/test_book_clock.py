@@ -52,7 +52,20 @@ def test_where_nobody_knows_only_the_number_is_said():
     clock = Clock({"a": 100.0, "b": None, "c": 50.0}, 2, Time())
     clock.begin("a")
     assert clock.end("a") == "; 2 to go" and clock.left() is None
+    clock.begin("b")
     assert clock.end("b") == "; 1 to go, about a minute"
+
+
+def test_a_chapter_that_failed_sets_no_pace():
+    now = Time()
+    clock = Clock({"a": 100.0, "b": 100.0, "c": 200.0}, 1, now)
+    clock.begin("a")
+    now.seconds = 1
+    clock.drop("a")
+    assert clock.left() == 300
+    clock.begin("b")
+    now.seconds = 101
+    assert clock.end("b") == "; 1 to go, about 4 minutes"
 
 
 def test_earlier_runs_are_those_here_then_those_published(tmp_path, monkeypatch):
