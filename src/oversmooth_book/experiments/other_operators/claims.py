@@ -1,4 +1,4 @@
-"""The claims OP1 to OP27 and the numbers in the chapter's text, from its published tables."""
+"""The claims OP1 to OP33 and the numbers in the chapter's text, from its published tables."""
 
 from oversmooth.models.operators import ATTENTION
 from oversmooth_book.experiments.common import rows_with
@@ -234,3 +234,42 @@ def seeds_whose_largest_gradient_is_elsewhere(places):
 def smallest_loss_after_training(training):
     losses = rows_with(training, quantity="loss")
     return rows_with(losses, step=losses["step"].max())["low"].min()
+
+
+# Tokens
+
+
+def _tokens(tokens, kind, quantity, above=0):
+    rows = rows_with(tokens, kind=kind, quantity=quantity)
+    return rows[rows["depth"] > above]
+
+
+@claim("OP28")
+def largest_gradient_of_plain_attention_with_a_trained_read_out(tokens):
+    return _tokens(tokens, "plain", "gradient", above=2)["high"].max()
+
+
+@claim("OP29")
+def smallest_loss_of_plain_attention(tokens):
+    return _tokens(tokens, "plain", "loss", above=2)["low"].min()
+
+
+@claim("OP30")
+def smallest_median_gradient_of_plain_attention_with_a_random_read_out(tokens):
+    return _tokens(tokens, "plain", "before", above=2)["median"].min()
+
+
+@claim("OP31")
+def smallest_gradient_with_skip_and_norm(tokens):
+    return _tokens(tokens, "skip and norm", "gradient")["low"].min()
+
+
+@claim("OP32")
+def largest_median_loss_with_skip_and_norm(tokens):
+    return _tokens(tokens, "skip and norm", "loss")["median"].max()
+
+
+@claim("OP33")
+def growth_of_the_gradient_of_deflated_attention(tokens):
+    gradients = _tokens(tokens, "deflated", "gradient").set_index("depth")["median"]
+    return gradients.iloc[-1] / gradients.iloc[0]

@@ -1,6 +1,8 @@
 """Figures of the chapter on other operators: one function each, from the ``draw_`` of its panels."""
 
-from oversmooth.drawing.theme import PALETTE, THEORY, band, panels, style
+from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
+
+TOKEN_LABELS = {"gradient": "largest gradient of a layer", "loss": "loss / variance of the targets"}
 
 OPERATOR_NAMES = {
     "metropolis": "Metropolis",
@@ -136,6 +138,22 @@ def draw_operator_norms(ax, table):
     ax.set_yticks(range(len(operators)), [OPERATOR_NAMES[name] for name in operators])
     ax.set_ylim(len(operators) - 0.5, -0.5)
     ax.set(xlabel=r"smallest $\sigma\,/\,\Vert\cdot\Vert$ over the layers")
+
+
+def tokens_figure(table, silent):
+    """Gradient and loss of attention stacks with a trained read-out against the depth, from `tokens.read_outs`."""
+    figure, axes = panels(columns=2)
+    for ax, (quantity, label) in zip(axes, TOKEN_LABELS.items(), strict=True):
+        for k, (kind, rows) in enumerate(table[table["quantity"] == quantity].groupby("kind", sort=False)):
+            band(ax, rows, "depth", label=kind, **style(k))
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(depths := sorted(table["depth"].unique()), depths)
+        ax.set(xlabel="layers of attention", ylabel=label)
+    axes[0].set_yscale("log")
+    draw_floor(axes[0], silent, "silent: rounding")
+    axes[1].axhline(1, **THEORY)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
 
 
 def draw_attention_paths(ax, table):
