@@ -50,6 +50,7 @@ class Recipe:
 SHOWN = ("accuracy", "loss", "mean_error", "gradient", "spectral")
 # Where the other graph is asked about fewer recipes: the ones that differ there.
 EVERYBODY = "as everybody"
+DECAYS = (EVERYBODY, "AdamW")
 FEW = (EVERYBODY, "AdamW", "tanh", "residual", "no graph")
 PLAINLY = {"check_invariants": False}  # said aloud, or torch would say it
 PLAIN = Recipe()
@@ -147,17 +148,19 @@ class GCN(torch.nn.Module):
         return H
 
 
-def compare(graphs, depths, seeds, few=FEW, on_cora=tuple(EXCHANGED)):
+def compare(graphs, depths, seeds, few=FEW, on_cora=tuple(EXCHANGED), deeper=()):
     """`train` for every graph, recipe and depth: graph, recipe, depth, median, low, high (over the seeds), quantity.
 
-    Cora meets the recipes ``on_cora``, another graph ``few``.
+    Cora meets the recipes ``on_cora``, another graph ``few``; the depths ``deeper`` are asked of `DECAYS` on Cora only.
     """
     parts = []
     for graph in graphs:
-        data = osm.load(graph)
-        for recipe in on_cora if graph == "Cora" else few:
-            rows = [train(data, EXCHANGED[recipe], depth, seeds).assign(depth=depth) for depth in depths]
-            parts.append(pd.concat(rows).assign(graph=graph, recipe=recipe))
+        data, cora = osm.load(graph), graph == "Cora"
+        tasks = [(recipe, depth) for recipe in (on_cora if cora else few) for depth in depths]
+        tasks += [(recipe, depth) for recipe in DECAYS for depth in deeper if cora]
+        for recipe, depth in tasks:
+            rows = train(data, EXCHANGED[recipe], depth, seeds)
+            parts.append(rows.assign(graph=graph, recipe=recipe, depth=depth))
     return bands(pd.concat(parts), ["graph", "recipe", "depth"], SHOWN)
 
 
