@@ -2,8 +2,9 @@
 
 Random graphs of mean degree 10 and 32 features in float32, networks of depth 8 and width 32. Each call in a process of
 its own; the fastest of three calls, and by how much they raised the memory that the process held before, which Linux
-alone tells. PyTorch Geometric's equivalent stands beside: its cached normalisation, and its layers with hooks. The exponent e
-says that ten times the nodes take 10ᵉ times as long; beyond 10⁴ nodes signals leave the caches, which costs once.
+alone tells. PyTorch Geometric's equivalent stands beside: its cached normalisation, and its layers with hooks. The
+exponent e says that ten times the nodes take 10ᵉ times as long; beyond 10⁴ nodes signals leave the caches, which costs
+once.
 """
 
 import argparse
