@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 import warnings
 from pathlib import Path
 
@@ -66,13 +67,20 @@ def main():
     """Run what is asked for; a target that is missed is told here and in the table."""
     warnings.filterwarnings("ignore", category=UserWarning, module="torch")  # torch's and PyG's notes on sparse tensors
     chosen, started = sys.argv[1:] or MODULES, datetime.datetime.now(datetime.UTC)
+    failed = []
     for name in chosen:
-        importlib.import_module(name).main()
+        try:
+            importlib.import_module(name).main()
+        except Exception:  # the others took long, and are kept
+            traceback.print_exc()
+            failed.append(name)
     if chosen == MODULES:
         write(started)
     for row in pairs.ROWS:
         if row.met == "no":
             print(f"missed: {row.group}, {row.case}: {row.quantity} {row.median:.3g}, target {row.target}")
+    if failed:
+        sys.exit(f"not measured, see above: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -110,6 +110,29 @@ def test_a_chapter_as_a_plain_script_lacks_its_drawing_and_no_name(benchmarks, t
     assert found.returncode == 0, found.stdout  # a script that breaks off would time nothing
 
 
+def test_a_benchmark_that_fails_costs_only_its_own_rows(benchmarks, monkeypatch, capsys):
+    pairs, run = benchmarks
+    pairs.ROWS.clear()
+
+    class Module:
+        def __init__(self, name):
+            self.name = name
+
+        def main(self):
+            if self.name == "breaks":
+                raise RuntimeError("no memory left")
+            pairs.report(self.name, "here", "ratio", (1, 2.0, 3))
+
+    monkeypatch.setattr(run, "MODULES", ["first", "breaks", "last"])
+    monkeypatch.setattr(run.importlib, "import_module", Module)
+    monkeypatch.setattr(run, "write", lambda started: run.PLACE.mkdir(parents=True))
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    with pytest.raises(SystemExit, match="not measured, see above: breaks"):
+        run.main()
+    assert [row.group for row in pairs.ROWS] == ["first", "last"] and run.PLACE.is_dir()
+    assert "no memory left" in capsys.readouterr().err
+
+
 def test_every_module_is_run_or_left_out_on_purpose(benchmarks):
     _, run = benchmarks
     by_hand = {"pairs", "run", "memory"}
