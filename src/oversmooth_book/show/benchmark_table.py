@@ -3,7 +3,7 @@
 import csv
 import html
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import msgspec
 
@@ -16,11 +16,12 @@ HEAD = "| What | On | Median | Quartiles | Target | Met |\n|---|---|---|---|---|
 SHOWN = ("python", "torch", "torch-geometric", "numpy", "scipy")
 REMEDY = "`make bench` writes it anew"
 
-FIELDS = ("group", "case", "quantity", "median", "lower", "upper", "target", "met", "headline")
+FIELDS = ("group", "case", "quantity", "median", "lower", "upper", "target", "met")
 # The bars stand in two groups: a longer one is better in the first, a shorter one in the second.
 FASTER, COST = "Times as fast", "What it costs, in times of the thing without it"
 
-Line = TypedDict("Line", dict.fromkeys(FIELDS, str))
+# Tables of earlier versions have no headlines.
+Line = TypedDict("Line", dict.fromkeys(FIELDS, str) | {"headline": NotRequired[str]})
 
 
 class Record(TypedDict):
@@ -79,7 +80,7 @@ def bars(rows: list[Line]) -> str:
     Returns:
         HTML: two lists, whose words say all that the bars show.
     """
-    headlines = [row for row in rows if row["headline"]]
+    headlines = [row for row in rows if row.get("headline")]
     longest = max((float(row["median"]) for row in headlines), default=1.0)
     parts = []
     for title, cost in ((FASTER, False), (COST, True)):
