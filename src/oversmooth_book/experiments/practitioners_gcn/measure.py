@@ -14,6 +14,7 @@ from torch.nn import functional
 
 import oversmooth as osm
 from oversmooth_book.book.book import find_book
+from oversmooth_book.book.saved import read_table
 from oversmooth_book.experiments.common import bands, label_entropy
 
 
@@ -176,7 +177,7 @@ def constants(graphs):
 def whole(table):
     """The committed bands of the full profile, or a table of more rows that was just measured."""
     file = find_book().published_full("practitioners_gcn") / "tables" / "bands.csv"
-    committed = pd.read_csv(file) if file.exists() else table
+    committed = read_table(file) if file.exists() else table
     return table if len(table) > len(committed) else committed
 
 
