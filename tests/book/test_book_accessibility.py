@@ -1,4 +1,4 @@
-"""axe-core finds no serious or critical violation on any page, light or dark."""
+"""axe-core finds no violation, of whatever severity, on any page, light or dark."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,16 +10,16 @@ pytestmark = pytest.mark.xdist_group("book")
 
 
 def violations(page):
-    """What axe-core calls serious or critical, as text."""
-    found = []
-    for rule in Axe().run(page).response["violations"]:
-        if rule["impact"] in ("serious", "critical"):
-            found += [f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:200]}" for node in rule["nodes"]]
-    return found
+    """What axe-core complains of, as text."""
+    return [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:200]}"
+        for rule in Axe().run(page).response["violations"]
+        for node in rule["nodes"]
+    ]
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_no_page_has_a_serious_violation(site, visit, mode):
+def test_no_page_has_a_violation(site, visit, mode):
     open_page, _ = visit
     found = {}
     for path in pages(site):

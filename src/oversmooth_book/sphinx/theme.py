@@ -78,7 +78,7 @@ def _without_thebe(app, config):
 
 
 def _own_templates(app, config):
-    config.templates_path.append(str(TEMPLATES))
+    config.templates_path.insert(0, str(TEMPLATES))  # before the theme's
 
 
 def setup(app):
