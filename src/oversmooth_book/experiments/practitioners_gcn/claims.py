@@ -83,10 +83,10 @@ def gradient_without_decay_at_the_greatest_depth(bands):
 
 
 @claim("PG13")
-def largest_difference_from_the_full_run_with_two_layers(bands, whole):
+def recipes_that_differ_from_the_full_run_with_two_layers(bands, whole):
     keys = ["graph", "recipe"]
     here, there = (rows_with(t, quantity="accuracy", depth=2).set_index(keys)["median"] for t in (bands, whole))
-    return (here - there.loc[here.index]).abs().max()
+    return ((here - there.loc[here.index]).abs() > 0.02).sum()
 
 
 # Numbers of the full run, which the figures show
