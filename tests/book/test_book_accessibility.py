@@ -42,3 +42,8 @@ def test_axe_sees_a_violation_that_is_put_there(visit):
 
 def test_references_are_items_of_their_list():
     assert mend('<div role="list"><div role="doc-biblioentry">') == '<div role="list"><div role="listitem">'
+
+
+def test_an_empty_head_is_a_cell():
+    table = '<tr><th></th><th class="head"><p></p></th><th>depth</th><th scope="row"> </th></tr>'
+    assert mend(table) == '<tr><td></td><td class="head"></td><th>depth</th><td scope="row"></td></tr>'
