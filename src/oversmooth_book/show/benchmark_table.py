@@ -80,7 +80,8 @@ def bars(rows: list[Line]) -> str:
     Returns:
         HTML: two lists, whose words say all that the bars show.
     """
-    headlines = [row for row in rows if row.get("headline")]
+    # The first row of a headline stands for it.
+    headlines = list({row["headline"]: row for row in reversed(rows) if row.get("headline")}.values())[::-1]
     longest = max((float(row["median"]) for row in headlines), default=1.0)
     parts = []
     for title, cost in ((FASTER, False), (COST, True)):
