@@ -95,12 +95,12 @@ def multiply(matrix, adjoint, signal):
     """A sparse matrix times a signal, differentiable as often as wanted.
 
     Args:
-        matrix: (n, n) torch CSR.
+        matrix: (n, n) torch CSR; for a signal without seeds it may be (m, n).
         adjoint: its transpose, which the backward pass multiplies by: torch would transpose at every call.
         signal: (n, d) or (seeds, n, d).
 
     Returns:
-        The product, the shape of the signal.
+        The product, (n, d) or (seeds, n, d), or (m, d).
     """
     if signal.requires_grad and torch.is_grad_enabled():
         return _Product.apply(signal, matrix, adjoint)
@@ -123,7 +123,7 @@ class _Product(torch.autograd.Function):
 def _multiply(matrix, signal):
     if signal.dim() == 2:
         # torch's `@` fills the result with zeros and copies it before the product: half of its time.
-        return torch.empty_like(signal, memory_format=torch.contiguous_format).addmm_(matrix, signal, beta=0)
+        return signal.new_empty(len(matrix), signal.shape[1]).addmm_(matrix, signal, beta=0)
     # One wide product (n, seeds·d) is several times faster than one per seed.
     seeds, nodes, width = signal.shape
     flat = signal.transpose(0, 1).reshape(nodes, seeds * width)

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 import oversmooth as osm
+from oversmooth.sparse import multiply
 from oversmooth_book.book.book import find_book
 from oversmooth_book.book.saved import read_table
 from oversmooth_book.experiments.common import bands, label_entropy
@@ -49,9 +50,9 @@ class Recipe:
 
 # What a table shows of every recipe: of `train` and `at_the_end`.
 SHOWN = ("accuracy", "loss", "mean_error", "gradient", "spectral")
-# Where the other graph is asked about fewer recipes: the ones that differ there.
 EVERYBODY = "as everybody"
 DECAYS = (EVERYBODY, "AdamW")
+# Another graph than Cora is asked about fewer recipes.
 FEW = (EVERYBODY, "AdamW", "tanh", "residual", "no graph")
 PLAINLY = {"check_invariants": False}  # said aloud, or torch would say it
 PLAIN = Recipe()
@@ -89,20 +90,7 @@ class Words:
         transposed = torch.sparse_csr_tensor(
             *self.places[1], shares[self.order], (seeds * words, seeds * nodes), **PLAINLY
         )
-        return _Product.apply(weights.flatten(0, 1), straight, transposed).view(seeds, nodes, -1)
-
-
-class _Product(torch.autograd.Function):
-    """A sparse matrix times weights; torch's own would transpose the matrix in every backward pass."""
-
-    @staticmethod
-    def forward(ctx, weights, matrix, transposed):
-        ctx.transposed = transposed
-        return matrix @ weights
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return ctx.transposed @ gradient.contiguous(), None, None
+        return multiply(straight, transposed, weights.flatten(0, 1)).view(seeds, nodes, -1)
 
 
 class GCN(torch.nn.Module):
