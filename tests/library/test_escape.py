@@ -228,7 +228,7 @@ UP = 1 + escape.ROUNDED
 @pytest.mark.parametrize("kind", ["mse", "cross_entropy"])
 def test_the_rounding_of_a_bound_is_on_its_safe_side_by_hand(kind):
     """Each slack is in: left out, no bound would be violated on any machine that we know."""
-    start = escape._Start(kind, -3.0, 0.7, (1.2, 1.3), 0.6, 0.25)
+    start = escape._Constants(kind, -3.0, 0.7, (1.2, 1.3), 0.6, 0.25)
     S = math.exp(-3 + 0.7 * (2 + 0.1)) * UP
     lost = S * (2 * 1.3 - S) if kind == "mse" else S * 1.3
     assert start.time(2.0, 0.1) == pytest.approx(4 / (0.25 + lost + escape.ROUNDED * (0.25 + S)), rel=1e-15, abs=0)

@@ -86,13 +86,12 @@ def by_balls(middle, bits, function):
     Returns:
         Integers, (n, d).
     """
-    from flint import arb, ctx
+    import flint
 
-    found = np.empty(middle.shape, dtype=object)
-    with ctx.workprec(bits + 32):
-        for place, number in np.ndenumerate(middle):
-            found[place] = fixed(function(arb((number, -bits))), bits)
-    return found
+    found = np.empty(middle.size, dtype=object)
+    with flint.ctx.workprec(bits + 32):
+        found[:] = [fixed(function(flint.arb((number, -bits))), bits) for number in middle.ravel().tolist()]
+    return found.reshape(middle.shape)
 
 
 def _one(bits):

@@ -113,9 +113,9 @@ def whole(number):
 
 def fixed(number, bits):
     """A number of FLINT's in fixed point, at most 2 off: one for its own radius, one for rounding down."""
-    from flint import arb
+    import flint  # "from flint import" asks for the name each time, a fifth of a proof
 
-    assert number.rad() < arb((1, -bits - 1)), "FLINT lost the digits that it was asked for"
+    assert number.rad() < flint.arb((1, -bits - 1)), "FLINT lost the digits that it was asked for"
     top, exponent = number.mid().man_exp()
     shift = int(exponent) + bits
     return int(top) << shift if shift >= 0 else int(top) >> -shift

@@ -116,14 +116,8 @@ def escape_time(
     """
     require(0 < decrease <= 1, f"decrease is {decrease}; more than 0 and at most 1 is needed")
     require(0 <= stride < math.inf, f"stride is {stride}; a length is needed")
-    value, distance = 0.0, 0.0
-    for start in _starts(network, features, targets, loss, threshold, mask, rigorous):
-        farthest = start.farthest(threshold) - stride
-        if farthest == math.inf:
-            return Escape(math.inf, math.inf, threshold, "time", rigorous)
-        radii = farthest * np.arange(1, RADII + 1) / RADII if farthest > 0 else ()
-        value, distance = max([(value, distance), *((start.time(D, stride), float(D)) for D in radii)])
-    return Escape(float(decrease * value / (1 + ROUNDED)), distance, threshold, "time", rigorous)
+    _require_loss(threshold)
+    return start(network, features, targets, loss, mask, rigorous).time(threshold, decrease, stride)
 
 
 @checked
@@ -157,9 +151,8 @@ def escape_distance(
 
     Source: ours; the book's theorem thm-escape.
     """
-    starts = _starts(network, features, targets, loss, threshold, mask, rigorous)
-    farthest = max(start.farthest(threshold) for start in starts)
-    return Escape(farthest, farthest, threshold, "distance", rigorous)
+    _require_loss(threshold)
+    return start(network, features, targets, loss, mask, rigorous).distance(threshold)
 
 
 def checked_descent(table: pd.DataFrame, lr: float) -> tuple[float, float]:
@@ -185,7 +178,36 @@ def checked_descent(table: pd.DataFrame, lr: float) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class _Start:
+class Start:
+    """What both bounds need of a network: with it the second one costs nothing, and a rigorous pass takes minutes.
+
+    Attributes:
+        constants: of f and of (E), one for every least norm that is tried.
+        rigorous: whether they are proved.
+    """
+
+    constants: list[_Constants]
+    rigorous: bool
+
+    def time(self, threshold, decrease=1.0, stride=0.0):
+        """`escape_time`."""
+        value, distance = 0.0, 0.0
+        for one in self.constants:
+            farthest = one.farthest(threshold) - stride
+            if farthest == math.inf:
+                return Escape(math.inf, math.inf, threshold, "time", self.rigorous)
+            radii = farthest * np.arange(1, RADII + 1) / RADII if farthest > 0 else ()
+            value, distance = max([(value, distance), *((one.time(D, stride), float(D)) for D in radii)])
+        return Escape(float(decrease * value / (1 + ROUNDED)), distance, threshold, "time", self.rigorous)
+
+    def distance(self, threshold):
+        """`escape_distance`."""
+        farthest = max(one.farthest(threshold) for one in self.constants)
+        return Escape(farthest, farthest, threshold, "distance", self.rigorous)
+
+
+@dataclass(frozen=True)
+class _Constants:
     """The constants of f and of (E).
 
     Attributes:
@@ -222,14 +244,18 @@ class _Start:
         return D**2 / fall if fall > 0 else math.inf
 
 
-def _starts(network, features, targets, loss, threshold, mask, rigorous):
-    require_single(network, features, "the bound")
+def _require_loss(threshold):
     require(0 <= threshold < math.inf, f"threshold is {threshold}; a loss is needed")
+
+
+def start(network, features, targets, loss="mse", mask=None, rigorous=False):
+    """The `Start` of a network; arguments and errors are those of `escape_time`."""
+    require_single(network, features, "the bound")
     rho, P = network.activation, network.propagation
     require(rho.lipschitz <= 1, f"the activation {rho.name!r} has slope {rho.lipschitz}; at most 1 is needed")
     require(P.scaling is None, "P is of kind 'gcn', whose smooth signals are not constant; take random_walk")
     objective = make_objective(loss, targets, mask, network)
-    return (_rigorous if rigorous else _floating)(network, features, objective)
+    return Start((_rigorous if rigorous else _floating)(network, features, objective), rigorous)
 
 
 def _floating(network, features, objective):
@@ -321,14 +347,14 @@ def _uneven(P, seen):
 
 
 def _constants(kind, rate, norms, deviation_in, spread, best, gap):
-    """A `_Start` for every least norm that is tried."""
+    """`_Constants` for every least norm that is tried."""
     if rate == 0 or deviation_in == 0:
-        return [_Start(kind, -math.inf, 1.0, spread, best, gap)]
+        return [_Constants(kind, -math.inf, 1.0, spread, best, gap)]
     found = []
     for least in LEAST:
         s = np.maximum(norms, least)
         parts = len(s) * math.log(rate), float(np.log(s).sum()), math.log(deviation_in)
         slack = ROUNDED * (abs(parts[0]) + float(np.abs(np.log(s)).sum()) + abs(parts[2]))
         growth = float(np.sqrt((s**-2.0).sum())) * (1 + ROUNDED)
-        found.append(_Start(kind, sum(parts) + slack, growth, spread, best, gap))
+        found.append(_Constants(kind, sum(parts) + slack, growth, spread, best, gap))
     return found

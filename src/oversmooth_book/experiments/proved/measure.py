@@ -14,7 +14,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 import oversmooth as osm
-from oversmooth.proof.escape import checked_descent
+from oversmooth.proof.escape import checked_descent, start
 from oversmooth_book.experiments.common import label_variance
 from oversmooth_book.experiments.settings import Setting, signs, squared_error
 
@@ -64,16 +64,16 @@ def in_floats(setting, network):
     return {"gradient": gradient, "certificate": certificate, "gap": max(gap, 0.0)}
 
 
-def prove_escapes(setting, depths, **options):
+def prove_escapes(setting, depths):
     """How long and how far, for networks of several depths and seeds: rows depth, seed, time, distance."""
     rows = []
     for depth in depths:
         for seed in setting.seeds:
             one = replace(setting, depth=depth, seeds=(seed,))
             network, (X, Y) = single(one), problem(one)
-            task = {"threshold": LEFT * label_variance(one), "rigorous": True, **options}
-            time, distance = osm.escape_time(network, X, Y, **task), osm.escape_distance(network, X, Y, **task)
-            rows.append({"depth": depth, "seed": seed, "time": time, "distance": distance})
+            begun, threshold = start(network, X, Y, rigorous=True), LEFT * label_variance(one)
+            bounds = {"time": begun.time(threshold), "distance": begun.distance(threshold)}
+            rows.append({"depth": depth, "seed": seed, **bounds})
     return rows
 
 
