@@ -330,6 +330,30 @@ def test_placements_and_their_training():
     assert len(trained) == 3 and trained.set_index("place").loc["Pre-LN", "high"] < 0.9
 
 
+def test_centring_by_halves():
+    X = normal(2, 50, 3) + 4
+    for alpha in (0.0, 0.5, 1.0):
+        left = X - alpha * X.mean(1, keepdim=True)
+        assert close(norms.batch_norm(X, alpha), left / (left**2).mean(1, keepdim=True).sqrt())
+
+
+def test_a_learned_centring_is_trained_and_a_fixed_one_is_not(monkeypatch):
+    asked = []
+
+    def noted(parameters, *rest):
+        asked.append([len(parameters), sum(p.shape[-2:] == (1, SMALL.width) for p in parameters)])
+        return least_losses(parameters, *rest)
+
+    least_losses = norms.least_losses
+    monkeypatch.setattr(norms, "least_losses", noted)
+    table = norms.centrings_trained(replace(SMALL, depth=6, steps=15, step_size=0.01))
+    # six weights and an output bias, and four shifts where they are learned
+    assert asked == [[7, 0], [11, 4], [7, 0]]
+    assert table["centring"].tolist() == [name for name in norms.CENTRINGS for _ in SMALL.seeds]
+    fixed, learned, none = (table.query("centring == @name")["loss"].to_numpy() for name in norms.CENTRINGS)
+    assert (fixed < 0.9).all() and not np.array_equal(fixed, learned) and not np.array_equal(fixed, none)
+
+
 # Initial variances
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from oversmooth_book.experiments.common import log_slope
+from oversmooth_book.experiments.common import log_slope, rows_with
 from oversmooth_book.values import claim, number
 
 
@@ -223,6 +223,25 @@ def largest_loss_with_pre_ln(place_losses):
 @claim("OB34")
 def least_loss_with_post_ln(place_losses):
     return _loss(place_losses, "Post-LN")["low"]
+
+
+def _losses(centrings, name):
+    return rows_with(centrings, centring=name)["loss"]
+
+
+@claim("OB35")
+def largest_loss_with_a_learned_centring(centrings):
+    return _losses(centrings, "learned").max()
+
+
+@claim("OB36")
+def loss_with_a_learned_centring_over_a_fixed_one(centrings):
+    return _losses(centrings, "learned").median() / _losses(centrings, "fixed").median()
+
+
+@claim("OB37")
+def networks_that_learn_without_centring(centrings):
+    return (_losses(centrings, "none") < 0.2).sum()
 
 
 def _controlled(start_metrics, graph):

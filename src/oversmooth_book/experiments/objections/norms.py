@@ -1,6 +1,7 @@
-"""What batch norm converges to, and where layer norm stands: before a residual branch (Pre-LN) or after it."""
+"""What batch norm converges to, whether to learn its centring, and layer norm before a branch (Pre-LN) or after it."""
 
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import torch
@@ -13,13 +14,17 @@ from oversmooth_book.experiments.settings import cross_entropy, graph, propagati
 
 BENDS = {"identity": lambda X: X, "tanh": torch.tanh}
 PLACES = ("Pre-LN", "Post-LN", "plain")
+CENTRINGS = ("fixed", "learned", "none")
 WIDTH = 8
 STABLE = 1e-5  # torch's own, under the root of a layer norm
 
 
-def batch_norm(X):
-    """Every column centred and scaled over the nodes, without learned parameters: (seeds, n, d)."""
-    centred = X - X.mean(-2, keepdim=True)
+def batch_norm(X, alpha=1.0):
+    """Every column less α times its mean over the nodes, and scaled: (seeds, n, d).
+
+    α = 1: batch norm without learned parameters; α learned, for each column: the centring of GraphNorm.
+    """
+    centred = X - alpha * X.mean(-2, keepdim=True)
     return centred / centred.square().mean(-2, keepdim=True).sqrt()
 
 
@@ -89,27 +94,50 @@ def placements(setting, layers):
 
 
 def placements_trained(setting):
-    """The same networks trained, equal budget: place, median, low, high of the least loss.
-
-    Losses are shares of the label entropy.
-
-    The first layer is a product with a matrix, the last one P X W and a bias.
-    """
-    data, P, tables = setting.data(), setting.propagation(), []
-    measure, entropy = cross_entropy(data.y), label_entropy(data.y)
+    """The same networks trained: place, median, low, high of `_trained`'s loss."""
+    tables = []
     for place in PLACES:
-        parameters = _weights(setting, setting.depth)
-        bias = torch.zeros(len(setting.seeds), 1, parameters[-1].shape[-1], dtype=torch.float64, requires_grad=True)
-
-        def objective(place=place, weights=parameters, bias=bias):
-            X = data.x @ weights[0]
-            for W in weights[1:-1]:
-                X = placed(place, X, W, P)
-            return measure((P @ X) @ weights[-1] + bias)
-
-        least = least_losses([*parameters, bias], objective, setting.steps, setting.step_size) / entropy
-        tables.append(pd.DataFrame({"place": place, "seed": list(setting.seeds), "loss": least.numpy()}))
+        layers = [partial(placed, place)] * (setting.depth - 2)
+        tables.append(_trained(setting, layers).assign(place=place))
     return over_seeds(pd.concat(tables, ignore_index=True), ["place"], "loss")
+
+
+def centrings_trained(setting):
+    """ρ(norm(PXW)) with `batch_norm`'s α fixed to 1, learned from 1 on, or fixed to 0: centring, seed, loss."""
+    tables = []
+    for centring in CENTRINGS:
+        start, count = float(centring != "none"), setting.depth - 2
+        alphas = torch.full((count, len(setting.seeds), 1, setting.width), start, dtype=torch.float64)
+        learned = [alpha.requires_grad_(centring == "learned") for alpha in alphas.unbind()]
+        layers = [partial(_normed, alpha) for alpha in learned]
+        tables.append(_trained(setting, layers, learned).assign(centring=centring))
+    return pd.concat(tables, ignore_index=True)[["centring", "seed", "loss"]]
+
+
+def _normed(alpha, X, W, P):
+    return torch.tanh(batch_norm((P @ X) @ W, alpha))
+
+
+def _trained(setting, layers, others=()):
+    """Networks of such hidden layers after training, equal budget: seed, loss, the least as a share of the entropy.
+
+    The first layer is a product with a matrix, the last one P X W and a bias. ``others``: what else is trained, where
+    it asks for a gradient.
+    """
+    data, P = setting.data(), setting.propagation()
+    measure, entropy = cross_entropy(data.y), label_entropy(data.y)
+    weights = _weights(setting, setting.depth)
+    bias = torch.zeros(len(setting.seeds), 1, weights[-1].shape[-1], dtype=torch.float64, requires_grad=True)
+
+    def objective():
+        X = data.x @ weights[0]
+        for layer, W in zip(layers, weights[1:-1], strict=True):
+            X = layer(X, W, P)
+        return measure((P @ X) @ weights[-1] + bias)
+
+    trained = [*weights, bias, *(other for other in others if other.requires_grad)]
+    least = least_losses(trained, objective, setting.steps, setting.step_size) / entropy
+    return pd.DataFrame({"seed": list(setting.seeds), "loss": least.numpy()})
 
 
 def _weights(setting, depth):
