@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from miniature import REPOSITORY
+from scipy.stats import norm
 
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import Claim
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.check.differences import DIFFERS, IDENTICAL, NOT_HERE, ROUNDING, gaps, table_difference
 from oversmooth_book.check.spread import (
+    FACTORS,
     Spread,
     allowed,
     allowed_of_claim,
@@ -27,7 +29,7 @@ from oversmooth_book.check.spread import (
 from oversmooth_book.experiments.explore import measure as explore
 from oversmooth_book.experiments.settings import Setting
 
-BOOK, THREE = Book(REPOSITORY), ("1", "2", "3")
+BOOK, EIGHT = Book(REPOSITORY), tuple(map(str, range(1, 9)))
 
 
 def write_run(folder, claims, **tables):
@@ -81,13 +83,32 @@ def test_what_lies_below_the_floor_of_its_series_has_the_floor_s_spread():
 
 def test_six_printed_digits_are_always_allowed():
     values = numpy.array([1.0, -2e-7, 0.0, math.nan])
-    assert allowed(values, numpy.array([0.0, 0.0, 0.0, 0.0])).tolist() == [1e-5, 2e-12, 0.0, 0.0]
-    assert allowed(values, numpy.array([1.0, 1e-7, 1e-9, 0.0])).tolist() == pytest.approx([3.0, 3e-7, 3e-9, 0.0])
+    assert allowed(values, numpy.array([0.0, 0.0, 0.0, 0.0]), 3.0).tolist() == [1e-5, 2e-12, 0.0, 0.0]
+    assert allowed(values, numpy.array([1.0, 1e-7, 1e-9, 0.0]), 3.0).tolist() == pytest.approx([3.0, 3e-7, 3e-9, 0.0])
+
+
+@pytest.mark.parametrize("count", FACTORS)
+def test_so_many_spreads_leave_one_chance_of_a_false_alarm(count):
+    """P(|other − published| > f · range of published and K replicas), all normal: by integration."""
+    x, distance, inside = numpy.linspace(-6, 6, 121), numpy.linspace(0.01, 12, 800), numpy.linspace(0, 1, 41)
+    width = (distance / FACTORS[count])[:, None, None]
+    start = x[None, :, None] - width * (1 - inside)  # of a window that holds the published value x
+    share = norm.cdf(start + width) - norm.cdf(start)
+    narrow = count * numpy.trapezoid(norm.pdf(start) * share ** (count - 1), inside, axis=-1) * width[..., 0]
+    narrow += share[..., -1] ** count
+    away = norm.pdf(x + distance[:, None]) + norm.pdf(x - distance[:, None])
+    chance = (narrow * away * norm.pdf(x)).sum() * (x[1] - x[0]) * (distance[1] - distance[0])
+    assert chance == pytest.approx(4.4e-5, rel=0.05)
+
+
+def test_more_replicas_than_needed_allow_no_less_than_eight():
+    names = tuple(map(str, range(1, 12)))
+    assert [Spread(names[:n]).factor for n in (2, 3, 8, 11)] == [None, FACTORS[3], 3.0, 3.0]
 
 
 def test_few_replicas_tell_little_and_limits_are_wide():
     values, own = numpy.array([1.0, -2e-7, 0.0]), numpy.array([0.0, 1e-7, 0.0])
-    assert allowed(values, own, False).tolist() == pytest.approx([1e-3, 1e-6, 1e-12])
+    assert allowed(values, own, None).tolist() == pytest.approx([1e-3, 1e-6, 1e-12])
     assert not Spread(("1", "2")).measured and Spread(("1", "2", "3")).measured
     assert allowed_of_claim(claim(), 100.0, Spread(("1",), {"T1": (99.0, 100.0)})) == pytest.approx(10.0)
 
@@ -97,7 +118,7 @@ def claim(comparison="<=", threshold=0.5):
 
 
 def test_a_claim_s_value_may_move_by_its_spread_its_digits_or_a_sliver_of_its_threshold():
-    wide, none = Spread(THREE, {"T1": (0.1, 0.2)}), Spread(THREE)
+    wide, none = Spread(EIGHT, {"T1": (0.1, 0.2)}), Spread(EIGHT)
     assert allowed_of_claim(claim(), 0.2, wide) == pytest.approx(0.3)
     assert allowed_of_claim(claim(), 100.0, none) == pytest.approx(1e-3)
     assert allowed_of_claim(claim(), 1e-6, none) == pytest.approx(0.5e-4)
@@ -204,7 +225,7 @@ def test_an_error_of_a_hundred_thousandth_in_all_weights_is_seen(tmp_path):
     grid["scale"] = grid["scale"].map(dict(zip(larger, values["scales"], strict=True)))
     explore.profiles(grid).to_csv(tmp_path / "profiles.csv", index=False, float_format="%.6g")
     # The limits that count once three replicas are there.
-    spread = dataclasses.replace(read_spread(folder), replicas=THREE)
+    spread = dataclasses.replace(read_spread(folder), replicas=EIGHT)
     found = table_difference(tmp_path / "profiles.csv", folder / "tables" / "profiles.csv", spread)
     measured = len(grid.groupby([*explore.CHOICES, "layer"])) * len(explore.PROFILES)
     assert found.off > 0.4 * measured, found

@@ -2,7 +2,8 @@
 
 A replica is the published run on a machine that rounds otherwise (``OVERSMOOTH_ROUNDING``). A number's spread is the
 range of its values over the published run and the replicas. Two runs agree on a number if they are within its six
-printed digits or within three times its spread.
+printed digits or within three times its spread; with fewer than eight replicas a range is narrow by luck more often, and
+more spreads are allowed.
 """
 
 import json
@@ -16,8 +17,9 @@ from oversmooth_book.book.saved import damaged, read_table
 FILE = "rounding.json"
 # Six digits are kept: two numbers that are printed alike but for the last digit are 1e-5 apart at most.
 PRINTED = 1e-5
-# Spreads: with eight replicas fewer than two new machines in a hundred find one of the book's numbers farther away.
-FACTOR = 3.0
+# Replicas -> spreads. The chance that another machine finds a number farther away is the same for all, 4e-5 if machines
+# and replicas are normal and alike: of the 400 series that move, fewer than two machines in a hundred find one.
+FACTORS = {3: 18.6, 4: 8.65, 5: 5.56, 6: 4.2, 7: 3.45, 8: 3.0}
 # With fewer than LEAST replicas a range says little: more of them, and at least so much of the number or in all.
 FEW_FACTOR, FEW_SHARE, FEW_ABSOLUTE = 10.0, 1e-3, 1e-12
 # A difference of a claim's value that no reader of its verdict asks for, as a share of the threshold.
@@ -38,6 +40,11 @@ class Spread:
     replicas: tuple = ()
     claims: dict = field(default_factory=dict)
     tables: dict = field(default_factory=dict)
+
+    @property
+    def factor(self) -> float | None:
+        """How many spreads a number may be away; None where there are too few replicas to tell."""
+        return FACTORS.get(min(len(self.replicas), ENOUGH))
 
     @property
     def measured(self) -> bool:
@@ -73,13 +80,13 @@ class Spread:
         return _floored(_pooled(relative, groups) * size, size, relative, groups)
 
 
-def allowed(values, own, measured: bool = True):
-    """How far from published numbers another run's may be: printed digits, or three spreads.
+def allowed(values, own, factor: float | None):
+    """How far from published numbers another run's may be: printed digits, or so many spreads.
 
     Args:
         values: published numbers (n,).
         own: their spreads (n,).
-        measured: whether there were replicas enough to tell; if not, the limits are wide.
+        factor: `Spread.factor`; None: the limits are wide.
 
     Returns:
         (n,) absolute differences.
@@ -87,14 +94,14 @@ def allowed(values, own, measured: bool = True):
     import numpy
 
     size, own = numpy.nan_to_num(numpy.abs(values)), numpy.asarray(own, float)
-    if measured:
-        return numpy.maximum(PRINTED * size, FACTOR * own)
+    if factor is not None:
+        return numpy.maximum(PRINTED * size, factor * own)
     return numpy.maximum(FEW_SHARE * size + FEW_ABSOLUTE, FEW_FACTOR * own)
 
 
 def allowed_of_claim(claim, value: float, spread: Spread) -> float:
     """How far from a claim's published value another run's may be, if the verdict is the same."""
-    own = float(allowed([value], [spread.of_claim(claim.id)], spread.measured)[0])
+    own = float(allowed([value], [spread.of_claim(claim.id)], spread.factor)[0])
     own = max(own, SHARE * max(map(abs, claim.ends)))
     return max(own, ROUNDING) if abs(value) < ROUNDING else own
 
@@ -184,7 +191,7 @@ def _moved_columns(paths: list[Path]) -> dict:
             raise BookError(f"table {paths[0].name}, column {column}: a number in one run is none in another")
         low, high = block.min(0), block.max(0)
         with numpy.errstate(invalid="ignore"):
-            moved = FACTOR * (high - low) > PRINTED * numpy.fmax(numpy.abs(low), numpy.abs(high))
+            moved = max(FACTORS.values()) * (high - low) > PRINTED * numpy.fmax(numpy.abs(low), numpy.abs(high))
         rows = numpy.flatnonzero(moved)
         found |= {column: {int(i): (float(low[i]), float(high[i])) for i in rows}} if len(rows) else {}
     return found

@@ -12,7 +12,7 @@ from oversmooth_book.book.notebooks import read_notebook, with_outputs
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import read_record
 from oversmooth_book.borrowing import read_borrowed
-from oversmooth_book.check.spread import ENOUGH, LEAST, read_spread
+from oversmooth_book.check.spread import ENOUGH, FACTORS, LEAST, read_spread
 
 # What a build shows: a profile's runs, or what is committed. The pages' directives are told by this variable.
 SHOWN_VARIABLE, COMMITTED = "OVERSMOOTH_BOOK_SHOWN", "committed"
@@ -152,10 +152,13 @@ def full_section(book: Book, page: Page) -> str:
 
 def replicas_note(number: int) -> str:
     """What a reader must know of published numbers whose spread few replicas measured."""
-    wide = " Until there are three, `compare` takes wide limits." if number < LEAST else ""
+    if number < LEAST:
+        limits = "Until there are three, `compare` takes wide limits."
+    else:
+        limits = f"For so few `compare` allows {FACTORS[number]:g} of the ranges found, in place of {FACTORS[ENOUGH]:g}."
     return (
         ":::{div} origin\nHow far rounding moves this chapter's published numbers was measured by "
-        f"{number} replicas so far; {ENOUGH} are intended.{wide}\n:::"
+        f"{number} replicas so far; {ENOUGH} are intended. {limits}\n:::"
     )
 
 
