@@ -2,8 +2,8 @@
 
 A replica is the published run on a machine that rounds otherwise (``OVERSMOOTH_ROUNDING``). A number's spread is the
 range of its values over the published run and the replicas. Two runs agree on a number if they are within its six
-printed digits or within three times its spread; with fewer than eight replicas a range is narrow by luck more often, and
-more spreads are allowed.
+printed digits or within three times its spread; with fewer than eight replicas a range is narrow by luck more often,
+and more spreads are allowed.
 """
 
 import json

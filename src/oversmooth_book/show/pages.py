@@ -155,7 +155,7 @@ def replicas_note(number: int) -> str:
     if number < LEAST:
         limits = "Until there are three, `compare` takes wide limits."
     else:
-        limits = f"For so few `compare` allows {FACTORS[number]:g} of the ranges found, in place of {FACTORS[ENOUGH]:g}."
+        limits = f"For so few `compare` allows {FACTORS[number]:g} of the ranges found, not {FACTORS[ENOUGH]:g}."
     return (
         ":::{div} origin\nHow far rounding moves this chapter's published numbers was measured by "
         f"{number} replicas so far; {ENOUGH} are intended. {limits}\n:::"
