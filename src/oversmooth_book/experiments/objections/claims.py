@@ -1,4 +1,4 @@
-"""The claims OB1 to OB34 and the numbers in the chapter's text, from its published tables."""
+"""The claims OB1 to OB37 and the numbers in the chapter's text, from its published tables."""
 
 import numpy as np
 
