@@ -71,15 +71,15 @@ def test_a_loss_that_comes_back_has_not_trained():
 def test_the_map_counts_networks():
     table = pd.DataFrame({"graph": "g", "recipe": "Adam", "depth": 21, "scale": 8.0, "seed": range(4)})
     table["outcome"] = ["trains", "trains", "explodes", "trapped"]
-    table["rough"], table["gradient"] = [0.3, 0.05, 0.2, 0.0], [100.0, 200.0, 900.0, 0.0]
+    table["rough"], table["gradient"] = [0.3, 0.05, 0.2, 0.0], [1.0, 2.0, 9.0, 0.0]
     for name in ("loss", "gradient_start", "rough_start"):
         table[name] = 1.0
     row = large_weights.large_weights_map(table).iloc[0]
     assert row[["networks", *large_weights.OUTCOMES, "kept"]].tolist() == [4, 2, 1, 1, 0, 1]
-    assert (row["decade"], row["rough"]) == (2, 0.125)  # the median is 150
+    assert (row["gradient"], row["rough"]) == (1.5, 0.125)
     table[["gradient", "rough"]] = [3e-9, 3e-8]
     row = large_weights.large_weights_map(table).iloc[0]
-    assert (row["decade"], row["rough"]) == (-8, 3e-8)
+    assert (row["gradient"], row["rough"]) == (0, 3e-8)
 
 
 def test_the_plan_of_a_profile():

@@ -303,14 +303,14 @@ def map_figure(table, lines, graph, depth=21):
     """The map under Adam, all recipes at one depth, and gradient and roughness against the scale, before and after."""
     figure, axes = panels(rows=2, columns=2, height=3.7)
     rows = table[table["graph"] == graph]
-    adam = rows[rows["recipe"] == "Adam"].assign(gradient=lambda table: 10.0 ** table["decade"])
+    adam = rows[rows["recipe"] == "Adam"]
     draw_map(axes[0], adam, "depth", lines)
     axes[0].set(title="Adam: the way out closes with depth", xlabel="depth $L+1$")
     draw_map(axes[1], rows[rows["depth"] == depth], "recipe")
     axes[1].set(title=f"depth {depth}, by optimiser", ylim=axes[0].get_ylim())
     draw_before_after(axes[2], adam, "gradient", "norm of the whole gradient")
     draw_before_after(axes[3], adam, "rough", r"$\sigma(X^{(L)})\,/\,\Vert X^{(L)}\Vert$")
-    axes[2].set_title("Adam: gradient, its power of ten")
+    axes[2].set_title("Adam: gradient, before and after")
     axes[3].set_title("Adam: features, before and after")
     axes[3].legend(title="dotted: before", fontsize=9, title_fontsize=9, loc="lower right")
     keys = [Patch(label=label, **_look(name)) for name, label in OUTCOME_LABELS.items()]
