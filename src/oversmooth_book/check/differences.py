@@ -109,7 +109,7 @@ def _column_difference(left, published, name: str, table: str, spread: Spread, k
         own = spread.of_column(table, published, name)
         pair = left.to_numpy(float), right.to_numpy(float)
         relative, off = gaps(*pair, allowed(pair[1], own, spread.factor))
-        _, beyond = gaps(*pair, allowed(pair[1], 0.0, spread.factor or 0.0))
+        _, beyond = gaps(*pair, allowed(pair[1], 0.0, 0.0))
     else:
         own = numpy.zeros(len(right))
         off = beyond = ~((left == right) | (left.isna() & right.isna())).to_numpy(bool)

@@ -20,6 +20,7 @@ PRINTED = 1e-5
 # Replicas -> spreads. The chance that another machine finds a number farther away is the same for all, 4e-5 if machines
 # and replicas are normal and alike: of the 400 series that move, fewer than two machines in a hundred find one.
 FACTORS = {3: 18.6, 4: 8.65, 5: 5.56, 6: 4.2, 7: 3.45, 8: 3.0}
+LEAST, ENOUGH = min(FACTORS), max(FACTORS)
 # With fewer than LEAST replicas a range says little: more of them, and at least so much of the number or in all.
 FEW_FACTOR, FEW_SHARE, FEW_ABSOLUTE = 10.0, 1e-3, 1e-12
 # A difference of a claim's value that no reader of its verdict asks for, as a share of the threshold.
@@ -30,7 +31,6 @@ MARGIN = 10.0
 NO_DIGIT = 0.5
 # Few replicas may agree on one number by chance: what its neighbours in a series do counts, too, so many rows away.
 REACH = 2
-ENOUGH, LEAST = 8, 3
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Spread:
     @property
     def measured(self) -> bool:
         """Whether there were replicas enough to tell how far numbers move."""
-        return len(self.replicas) >= LEAST
+        return self.factor is not None
 
     def of_claim(self, claim_id: str) -> float:
         """The range of a claim's values."""
@@ -191,7 +191,7 @@ def _moved_columns(paths: list[Path]) -> dict:
             raise BookError(f"table {paths[0].name}, column {column}: a number in one run is none in another")
         low, high = block.min(0), block.max(0)
         with numpy.errstate(invalid="ignore"):
-            moved = max(FACTORS.values()) * (high - low) > PRINTED * numpy.fmax(numpy.abs(low), numpy.abs(high))
+            moved = FACTORS[LEAST] * (high - low) > PRINTED * numpy.fmax(numpy.abs(low), numpy.abs(high))
         rows = numpy.flatnonzero(moved)
         found |= {column: {int(i): (float(low[i]), float(high[i])) for i in rows}} if len(rows) else {}
     return found

@@ -72,7 +72,7 @@ def previews(page: str, soup: BeautifulSoup) -> dict[str, str]:
         found[f"{page}#{work['id']}"] = "".join(map(_plain, work.find_all("p")))
     for card in soup.select(".claim-card"):
         name = card.find(id=re.compile("^claim-"))
-        said = [p for p in card.find_all("p", recursive=False)][:3]  # name and verdict, statement, threshold and value
+        said = card.find_all("p", recursive=False, limit=3)  # name and verdict, statement, threshold and value
         found[f"{page}#{name['id']}"] = "".join(f"<p>{_plain(p)}</p>" for p in said)
     if page == NOTATION:
         for row in soup.select("table")[0].select("tbody tr"):

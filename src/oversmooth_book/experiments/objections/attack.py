@@ -2,7 +2,8 @@
 
 What is trained takes the small block model for the reference, and half of the width, as in the chapter. Not measured
 again: what has graphs of its own (corrected rounds, batch norm's modes, ranks), what costs more than all the rest (the
-depths that corrected networks train to), and what sets its scales itself (pitchfork, initial variances).
+depths that corrected networks train to, layer norm's places trained at depth 64), and what sets its scales itself
+(pitchfork, initial variances).
 """
 
 import functools
@@ -33,14 +34,11 @@ def place_changes(setting):
     return _placements(setting)[1]
 
 
-def place_losses(setting):
-    """Losses after training, for each place of layer norm."""
-    return norms.placements_trained(_small(setting, 64))
-
-
 def centrings(setting):
     """Losses after training, for each way to centre."""
-    return norms.centrings_trained(_small(setting, 24))
+    graph = "CSBM 100" if setting.graph == "CSBM" else setting.graph
+    budget = {"depth": 24, "steps": 60, "step_size": 0.005}
+    return norms.centrings_trained(replace(_few(setting), graph=graph, width=setting.width // 2, **budget))
 
 
 @functools.lru_cache(maxsize=1)
@@ -50,8 +48,3 @@ def _placements(setting):
 
 def _few(setting):
     return replace(setting, seeds=setting.seeds[:4])
-
-
-def _small(setting, depth):
-    graph = "CSBM 100" if setting.graph == "CSBM" else setting.graph
-    return replace(_few(setting), graph=graph, width=setting.width // 2, depth=depth, steps=60, step_size=0.005)
