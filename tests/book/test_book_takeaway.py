@@ -14,6 +14,7 @@ from oversmooth.probe.rules import VERDICTS
 from oversmooth_book.book.book import Book
 from oversmooth_book.book.claims import read_values
 from oversmooth_book.book.errors import BookError
+from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.check.prose import typed_numbers
 from oversmooth_book.show import picture, poster, slides, takeaway
 
@@ -158,8 +159,11 @@ def test_the_six_lines_run():
     assert len(names["probe"].table()) == 2
 
 
-def test_the_nine_verdicts_are_the_probe_s():
+def test_poster_and_chapter_list_the_verdicts_of_the_probe():
     assert [row["name"] for row in poster.read_words().verdicts] == list(VERDICTS)
+    cells = read_notebook(REPOSITORY / "chapters" / "probe_your_model.ipynb").cells
+    text = next(cell.source for cell in cells if "| verdict |" in cell.source)
+    assert re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE) == ["verdict", *VERDICTS]
 
 
 def test_figures_are_the_book_s_with_their_words(sheets):
