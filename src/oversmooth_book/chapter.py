@@ -22,6 +22,8 @@ from oversmooth_book.book.errors import BookError
 from oversmooth_book.book.graphs import missing_of
 from oversmooth_book.book.machine import MACHINE_FILE, machine
 from oversmooth_book.book.proved import side_of
+from oversmooth_book.book.vectors import FOLDER as FIGURES
+from oversmooth_book.book.vectors import keep_vectors
 from oversmooth_book.values import as_number, as_text, evaluate, values_of
 
 OUTPUT_VARIABLE = "OVERSMOOTH_BOOK_OUTPUT"
@@ -96,6 +98,8 @@ def start(chapter: str) -> None:
     from oversmooth import set_theme
 
     set_theme()
+    if os.environ.get(PROFILE_VARIABLE) in ("quick", "published"):  # a run whose figures a page may show
+        keep_vectors(_started.folder / FIGURES)
 
 
 def _quiet() -> None:

@@ -16,8 +16,11 @@ from oversmooth_book.book.machine import MACHINE_FILE
 from oversmooth_book.book.notebooks import output_fingerprint, read_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.saved import read_json
+from oversmooth_book.book.vectors import FOLDER as FIGURES
 
 ROUNDING_VARIABLE = "OVERSMOOTH_ROUNDING"  # read by oversmooth as it is imported
+# What a run writes besides its notebook and claims.json, in folders: name, and how its files end.
+PARTS = {"tables": ".csv", FIGURES: ".svg"}
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "torch-geometric", "matplotlib", "seaborn", "oversmooth")
 
 
@@ -37,6 +40,8 @@ class Outputs(TypedDict):
     notebook: str
     tables: dict[str, str]
     claims: str
+    # Older runs drew for their notebooks alone.
+    figures: NotRequired[dict[str, str]]
 
 
 class Record(TypedDict):
@@ -94,10 +99,14 @@ def finish_record(record: dict, folder: Path, seconds: float) -> dict:
     if machine.is_file():
         record = {**record, "machine": json.loads(machine.read_text(encoding="utf-8"))}
         machine.unlink()
-    tables = {path.stem: file_hash(path) for path in sorted((folder / "tables").glob("*.csv"))}
     notebook = read_notebook(folder / f"{record['chapter']}.ipynb")
-    outputs = {"notebook": output_fingerprint(notebook), "tables": tables, "claims": file_hash(folder / "claims.json")}
+    outputs = {"notebook": output_fingerprint(notebook), "claims": file_hash(folder / "claims.json")}
+    outputs |= {part: _hashes(folder / part, kind) for part, kind in PARTS.items()}
     return {**record, "seconds": round(seconds, 1), "outputs": outputs}
+
+
+def _hashes(folder: Path, kind: str) -> dict[str, str]:
+    return {path.stem: file_hash(path) for path in sorted(folder.glob(f"*{kind}"))}
 
 
 def versions() -> dict[str, str]:
@@ -140,10 +149,10 @@ def outputs_differ(folder: Path, record: dict) -> list[str]:
     Returns:
         Their names.
     """
-    kept, claims = record["outputs"], folder / "claims.json"
-    tables = {path.stem: file_hash(path) for path in sorted((folder / "tables").glob("*.csv"))}
-    names = sorted(name for name in {*kept["tables"], *tables} if kept["tables"].get(name) != tables.get(name))
-    found = [f"tables/{name}.csv" for name in names]
+    kept, claims, found = record["outputs"], folder / "claims.json", []
+    for part, kind in PARTS.items():
+        here, wanted = _hashes(folder / part, kind), kept.get(part, {})
+        found += [f"{part}/{name}{kind}" for name in sorted({*here, *wanted}) if here.get(name) != wanted.get(name)]
     if not claims.is_file() or kept["claims"] != file_hash(claims):
         found.append("claims.json")
     notebook = folder / f"{record['chapter']}.ipynb"

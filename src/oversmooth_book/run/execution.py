@@ -16,6 +16,8 @@ from oversmooth_book.book.layout import home_folder, replace_folder, with_home
 from oversmooth_book.book.notebooks import clean, code_cells, faults, read_notebook, with_parameters, write_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import ROUNDING_VARIABLE, finish_record
+from oversmooth_book.book.vectors import FOLDER as FIGURES
+from oversmooth_book.book.vectors import name_vectors
 from oversmooth_book.chapter import OUTPUT_VARIABLE, PROFILE_VARIABLE
 from oversmooth_book.run.processes import MARK, end_processes
 from oversmooth_book.run.worker import DIED_AT_START
@@ -181,6 +183,7 @@ class Execution:
         if wrong:
             raise BookError(f"{name}: ran, but cannot be used: " + "; ".join(wrong) + self._keep())
         write_notebook(notebook, self.results / f"{name}.ipynb")
+        name_vectors(self.results / FIGURES, notebook)
 
     def _raise_failure(self) -> None:
         if self.process.returncode == 0:

@@ -15,6 +15,7 @@ from oversmooth_book.book.links import stray_links
 from oversmooth_book.book.notebooks import faults, read_notebook, write_notebook
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import outputs_differ, read_record
+from oversmooth_book.book.vectors import FOLDER as FIGURES
 from oversmooth_book.run.runner import locked, why_due
 from oversmooth_book.show.cards import FOLDER as THUMBNAILS
 from oversmooth_book.show.cards import draw_thumbnails
@@ -108,6 +109,8 @@ def _stage(book: Book, source: Path, pages: dict[str, Page]) -> None:
             (source / shown.place).mkdir(parents=True, exist_ok=True)
             for csv in shown.tables:
                 shutil.copy(csv, source / shown.place)
+        if (page.folder / FIGURES).is_dir():
+            shutil.copytree(page.folder / FIGURES, source / FIGURES / name)
     draw_robustness(book, source / FOLDER)
     draw_thumbnails(pages, source / THUMBNAILS)
 

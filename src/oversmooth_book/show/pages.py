@@ -11,6 +11,7 @@ from oversmooth_book.book.graphs import FETCH, missing_files
 from oversmooth_book.book.notebooks import read_notebook, with_outputs
 from oversmooth_book.book.profiles import ChapterProfile
 from oversmooth_book.book.records import read_record
+from oversmooth_book.book.vectors import FOLDER as FIGURES
 from oversmooth_book.borrowing import read_borrowed
 from oversmooth_book.check.spread import ENOUGH, FACTORS, LEAST, read_spread
 
@@ -123,7 +124,8 @@ def chapter_notebook(book: Book, page: Page):
         if tables is not None and page.record:
             functions = [name for path in tables for name in made.get(path.stem, [])]
             functions += drawing_functions(cell, page.chapter.name)
-            cells.append(_markdown(provenance(page, tables) + source_links(functions)))
+            name = cell.metadata["mystnb"]["figure"].get("name", "")
+            cells.append(_markdown(provenance(page, tables) + to_take(page, name) + source_links(functions)))
     if page.missing:
         cells.insert(1, _markdown(missing_note(book, page)))
     if page.replicas < ENOUGH:
@@ -243,6 +245,14 @@ def provenance(page: Page, tables: list[Path], verb: str = "Drawn from", style: 
         f"{commit}{changed}. The chapter took {record['seconds']:.0f} s "
         f"on {record['machine']['cores']} cores ({record['machine']['processor']}).{drawn}\n:::"
     )
+
+
+def to_take(page: Page, figure: str) -> str:
+    """The figure as a file that stays sharp at any size; empty where its run drew none."""
+    if not (page.folder / FIGURES / f"{figure}.svg").is_file():
+        return ""
+    file = f"/{FIGURES}/{page.chapter.name}/{figure}.svg"
+    return f"\n\n:::{{div}} origin\nThe figure to take away: {{download}}`SVG <{file}>`.\n:::"
 
 
 def source_links(functions: list[str]) -> str:
