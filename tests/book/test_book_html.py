@@ -10,6 +10,7 @@ from miniature import REPOSITORY, call
 from oversmooth_book.book.book import Book
 from oversmooth_book.check.checker import check
 
+SHOWN = "article figure img, article figure .figure-whole"
 # One worker builds the book, whatever the number of workers.
 pytestmark = pytest.mark.xdist_group("book")
 
@@ -66,15 +67,15 @@ def test_every_image_has_alt_text(site):
     bare = [
         f"{page.relative_to(site)}: {image.get('src')}"
         for page in pages(site)
-        for image in soup(page).find_all("img")
-        if not (image.get("alt") or "").strip()
+        for image in soup(page).select("img, .figure-whole")
+        if not (image.get("alt") or image.get("aria-label") or "").strip()
     ]
     assert bare == []
 
 
 def test_every_figure_has_its_provenance(site):
     for page in pages(site):
-        figures = [figure for figure in soup(page).select("article figure") if figure.find("img")]
+        figures = [figure for figure in soup(page).select("article figure") if figure.select("img, .vector")]
         assert len(figures) == len(soup(page).select("article .provenance")), page
 
 
@@ -104,10 +105,10 @@ def test_figures_are_shown(site, visit):
     open_page, _ = visit
     shown = 0
     for path in pages(site):
-        if not soup(path).select("article figure img"):
+        if not soup(path).select(SHOWN):
             continue
         page = open_page(path.relative_to(site).as_posix())
-        sizes = page.eval_on_selector_all("article figure img", "all => all.map(one => one.naturalWidth)")
+        sizes = page.eval_on_selector_all(SHOWN, "all => all.map(one => one.naturalWidth ?? one.clientWidth)")
         assert min(sizes) > 100, path.name
         shown += len(sizes)
     assert shown > 10

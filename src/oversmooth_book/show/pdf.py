@@ -24,7 +24,7 @@ STYLE = Path(__file__).with_name("print.css")
 # What a sheet of paper has no use for; a claim's small figure stands in its chapter, large.
 SCREEN_ONLY = (
     ".headerlink, .copybtn, script, noscript, link, .explore, button, .toggle-details__summary, form, .claim-how, "
-    ".claim-figure"
+    ".claim-figure, .figure-panels, .landscape"
 )
 FOOT = (
     '<div style="font: 8px sans-serif; width: 100%; text-align: center; color: #333">'
@@ -117,10 +117,14 @@ def _article(soup, page: str, pages: list[str]):
     for folded in article.select("details"):
         folded["open"] = ""
     mark = pages.index(page)
+    # What a drawn figure names inside begins with the figure's own name, and is referred to in several ways.
+    drawn = {id(tag) for tag in article.select(".vector *")}
     for tag in article.find_all(id=True):
-        tag["id"] = f"p{mark}-{tag['id']}"
+        if id(tag) not in drawn:
+            tag["id"] = f"p{mark}-{tag['id']}"
     for use in article.select('use[href^="#"]'):
-        use["href"] = f"#p{mark}-{use['href'][1:]}"
+        if id(use) not in drawn:
+            use["href"] = f"#p{mark}-{use['href'][1:]}"
     for image in article.select("img[src]"):
         image["src"] = _resolve(page, image["src"])
         image.attrs.pop("loading", None)  # nobody scrolls on paper

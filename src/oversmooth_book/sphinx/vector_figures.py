@@ -33,8 +33,9 @@ def in_page(svg: str, name: str, alt: str) -> str:
     panels, entries = (said[f"data-{part}"].split(";") if said[f"data-{part}"] else [] for part in ("panels", "legend"))
     several = _views(name, panels, entries) if len(panels) > 1 else ""
     width = "" if several else _width(said["viewBox"])
+    kind = ' several"' if several else '" tabindex="0"'  # a wide figure alone is scrolled on a phone, by keys, too
     return (
-        f'<div class="vector{" several" if several else ""}"><svg class="figure-whole" role="img" '
+        f'<div class="vector{kind}><svg class="figure-whole" role="img" '
         f'aria-label="{html.escape(alt)}" viewBox="{said["viewBox"]}"{width} '
         f'xmlns:xlink="http://www.w3.org/1999/xlink"><g id="{name}-whole">{body}</g></svg>{several}</div>'
     )

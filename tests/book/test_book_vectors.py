@@ -1,0 +1,198 @@
+"""Figures as SVG: where their panels stand, what a run keeps of them, and how a page shows them in a real browser."""
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+from browsing import pages, soup
+from bs4 import BeautifulSoup
+from miniature import REPOSITORY, call
+
+from oversmooth_book.book.vectors import FOLDER, name_vectors, vector
+from oversmooth_book.sphinx.vector_figures import in_page
+
+
+def draw():
+    """Four panels, one with a colour bar, one with axes in axes; a legend of the whole figure."""
+    figure, axes = plt.subplots(2, 2, layout="constrained", figsize=(7, 6))
+    for k, ax in enumerate(axes.ravel()):
+        ax.plot([0, 1], [k, 1], label="one")
+        ax.plot([0, 1], [1, k], label="the other, with more words")
+        ax.set(xlabel="a long name of what runs here", ylabel="value")
+    figure.colorbar(plt.cm.ScalarMappable(), ax=axes[0, 0], label="colour")
+    axes[1, 1].inset_axes([0.6, 0.6, 0.3, 0.3])
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+@pytest.fixture
+def drawn():
+    figure = draw()
+    yield figure
+    plt.close(figure)
+
+
+def tags(svg):
+    return BeautifulSoup(svg[svg.index("<svg") :], "html.parser")
+
+
+def boxes(svg, part):
+    """x, y, width and height of every panel, or entry of the legend."""
+    text = re.search(rf'data-{part}="([^"]*)"', svg).group(1)
+    return [tuple(map(float, place.split())) for place in text.split(";") if place]
+
+
+def extent(group):
+    """Left, top, right and bottom of the first path of a group: of axes, their own rectangle."""
+    numbers = [float(text) for text in re.findall(r"-?\d+\.?\d*", group.select_one("path")["d"])]
+    return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
+
+
+def holds(box, inner):
+    x, y, wide, high = box
+    return x <= inner[0] and y <= inner[1] and inner[2] <= x + wide and inner[3] <= y + high
+
+
+def test_every_axes_stand_in_their_own_panel(drawn):
+    svg = vector(drawn)
+    page, panels = tags(svg), boxes(svg, "panels")
+    assert len(panels) == 4
+    for k in range(4):
+        own = extent(page.find("g", id=f"axes_{k + 1}"))
+        assert [holds(panel, own) for panel in panels] == [j == k for j in range(4)]
+    inset, bar = (extent(page.find("g", id=f"axes_{k}")) for k in (5, 6))
+    assert holds(panels[0], bar) and holds(panels[3], inset)
+    wide, high = map(float, page.svg["viewbox"].split()[2:])
+    assert all(holds((0, 0, wide, high), (x, y, x + w, y + h)) for x, y, w, h in panels)
+
+
+def test_every_entry_of_the_legend_has_its_words(drawn):
+    svg = vector(drawn)
+    page = tags(svg)
+    entries, texts = boxes(svg, "legend"), page.find("g", id="legend_1").find_all("text")
+    assert len(entries) == len(texts) == 2
+    for (x, y, wide, high), text in zip(entries, texts, strict=True):
+        left, base = float(text["x"]), float(text["y"])
+        assert x < left < x + wide and y < base < y + high
+        assert wide > 5 * len(text.get_text())  # wide enough for the words: no letter is narrower than 5 points here
+
+
+def test_the_same_figure_is_the_same_file(drawn):
+    svg = vector(drawn)
+    assert svg == vector(draw()) and "<text" in svg and "<dc:date>" not in svg
+    plt.close("all")
+
+
+def test_files_are_named_after_the_figures_whose_images_they_belong_to(tmp_path):
+    images = {"fig-one": b"first", "fig-two": b"second", "": b"third"}
+    cells = []
+    for name, image in images.items():
+        data = {"image/png": base64.b64encode(image).decode()}
+        cell = nbformat.v4.new_code_cell("draw()", outputs=[nbformat.v4.new_output("display_data", data)])
+        cell.metadata["mystnb"] = {"figure": {"name": name}}
+        cells.append(cell)
+        (tmp_path / f"{hashlib.sha256(image).hexdigest()}.svg").write_bytes(b"<svg>" + image)
+    (tmp_path / f"{hashlib.sha256(b'cleared').hexdigest()}.svg").write_bytes(b"<svg>")
+    name_vectors(tmp_path, nbformat.v4.new_notebook(cells=cells))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "fig-one.svg": b"<svg>first",
+        "fig-two.svg": b"<svg>second",
+    }
+
+
+def test_names_inside_a_figure_are_its_own(drawn):
+    page = BeautifulSoup(in_page(vector(drawn), "fig-a", 'What "it" shows'), "html.parser")
+    names = [tag["id"] for tag in page.find_all(id=True)]
+    assert len(names) == len(set(names)) and all(name.startswith("fig-a-") for name in names)
+    meant = re.findall(r'(?:url\(#|href="#)([^)"]+)', str(page))
+    assert meant and set(meant) <= set(names)
+    assert page.select_one("svg")["aria-label"] == 'What "it" shows' and not page.select("metadata")
+    assert len(page.select(".figure-panels > div:not(.figure-legend) svg")) == 4
+    assert len(page.select(".figure-legend svg")) == 2
+
+
+def test_one_panel_is_shown_once():
+    figure, ax = plt.subplots()
+    ax.plot([1, 2])
+    page = BeautifulSoup(in_page(vector(figure), "fig-a", "A line"), "html.parser")
+    plt.close(figure)
+    assert len(page.select("svg")) == 1 and not page.select(".figure-panels")
+
+
+# ---- a run, what is published, and what is damaged
+
+
+def test_a_run_keeps_its_figures_and_publish_takes_them(good):
+    assert call(good, "publish").returncode == 0
+    file = good.published("tiny") / FOLDER / "fig-powers.svg"
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert "data-panels" in file.read_text(encoding="utf-8")
+    said = f"data/published/tiny/{FOLDER}/{file.name}: not that of the published record"
+    assert said not in call(good, "check").stderr
+    file.write_text(file.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    assert said in call(good, "check").stderr
+
+
+def test_a_run_without_figures_as_svg_is_shown_all_the_same(good):
+    """Published before there were any: the page has the image of the notebook."""
+    shutil.rmtree(good.run("published", "tiny") / FOLDER)
+    record = good.run("published", "tiny") / "record.json"
+    content = json.loads(record.read_text(encoding="utf-8"))
+    del content["outputs"][FOLDER]
+    record.write_text(json.dumps(content), encoding="utf-8")
+    assert call(good, "build").returncode == 0
+    figure = soup(good.build("published") / "html" / "chapters" / "tiny.html").find(id="fig-powers")
+    assert figure.select("img") and not figure.select(".vector")
+
+
+# ---- pages
+
+
+@pytest.fixture(scope="module")
+def figures(site):
+    """Pages that show figures as SVG: path to names."""
+    found = {path: [tag.parent["id"] for tag in soup(path).select("figure > .vector")] for path in pages(site)}
+    return {path: names for path, names in found.items() if names}
+
+
+@pytest.mark.xdist_group("book")
+def test_every_published_svg_is_in_its_page_with_its_words(site, figures):
+    for file in REPOSITORY.glob(f"data/published/*/{FOLDER}/*.svg"):
+        page = soup(site / "chapters" / f"{file.parts[-3]}.html").find(id=file.stem)
+        words = {text.get_text(strip=True) for text in tags(file.read_text(encoding="utf-8")).find_all("text")}
+        assert words <= {text.get_text(strip=True) for text in page.select(".figure-whole text")}
+        assert len(page.select_one(".figure-whole")["aria-label"]) > 40 and not page.select("img")
+    assert figures
+
+
+SMALLEST = 9.0  # pixels of the smallest word on any screen; exponents are smaller
+SIZES = """() => [...document.querySelectorAll("figure > .vector")].map(figure => {
+  const width = svg => svg.getBoundingClientRect().width;
+  const shown = [...figure.querySelectorAll("svg")].filter(svg => width(svg) > 0);
+  const letters = [...figure.querySelectorAll("text")].map(text => parseFloat(getComputedStyle(text).fontSize));
+  const scales = shown.map(svg => width(svg) / svg.viewBox.baseVal.width);
+  return {
+    whole: shown.some(svg => svg.matches(".figure-whole")), several: figure.matches(".several"), shown: shown.length,
+    letter: Math.min(...letters.filter(size => size > 0)) * Math.min(...scales)
+  };
+})"""
+
+
+@pytest.mark.xdist_group("book")
+@pytest.mark.parametrize(("width", "mode"), [(1280, "light"), (390, "dark")])
+def test_a_phone_shows_panels_and_a_desk_the_whole(site, figures, visit, width, mode):
+    open_page, complaints = visit
+    for path, names in figures.items():
+        page = open_page(path.relative_to(site).as_posix(), width=width, mode=mode)
+        shown = page.evaluate(SIZES)
+        assert len(shown) == len(names)
+        for one in shown:
+            assert one["whole"] == (width > 600 or not one["several"]) and (one["shown"] == 1) == one["whole"]
+            assert one["letter"] >= SMALLEST, (path.name, one)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert complaints == []
