@@ -79,7 +79,7 @@ def test_dial(ax):
 
 
 def test_outcomes_write_every_word_in_its_place(ax):
-    words = ["all", "some", "none", "all", "none", "none", "some", "all"]
+    words = ["most", "some", "few", "most", "few", "few", "some", "most"]
     cases = [(n, o, s) for n in ("gnn", "mlp") for o in ("Adam", "gradient descent") for s in (0.5, 3.0)]
     table = pd.DataFrame(cases, columns=["network", "optimizer", "scale"]).assign(learned=words)
     figures.draw_outcomes(ax, table)

@@ -95,8 +95,13 @@ def test_slopes_are_exact_on_a_power_law():
     assert bands["predicted"].iloc[-1] == pytest.approx(bands["median"].iloc[-1])
 
 
-def test_all_some_or_none():
-    finals = {("mlp", 1.0): (0.1, 0.499), ("mlp", 3.0): (0.6, 0.4), ("gnn", 1.0): (1.0, 0.5)}
+def test_most_some_or_few():
+    finals = {
+        ("mlp", 1.0): (0.1, 0.499, 0.2, 0.6),
+        ("mlp", 3.0): (0.6, 0.4, 0.4, 2.0),
+        ("gnn", 1.0): (1.0, 0.5, 0.4, 0.5),
+        ("gnn", 3.0): (1.0, 0.5, 0.6, 0.7),
+    }
     rows = [
         {"network": network, "depth": 5, "scale": scale, "optimizer": "Adam", "step": step, "seed": seed, "loss": loss}
         for (network, scale), losses in finals.items()
@@ -104,7 +109,8 @@ def test_all_some_or_none():
         for step, loss in ((0, 0.2), (10, final))
     ]
     table = training.who_learned(pd.DataFrame(rows), 10).set_index(["network", "scale"])["learned"]
-    assert table.to_dict() == {("mlp", 1.0): "all", ("mlp", 3.0): "some", ("gnn", 1.0): "none"}
+    words = {("mlp", 1.0): "most", ("mlp", 3.0): "some", ("gnn", 1.0): "few", ("gnn", 3.0): "few"}
+    assert table.to_dict() == words
 
 
 def test_training_side_by_side():
@@ -206,28 +212,28 @@ def test_the_last_step_of_the_deep_networks_counts():
 
 
 def made_up_outcomes():
-    """All deep MLPs of scale 1 learn, no other deep one; some of the GNNs of scale 3 with gradient descent."""
+    """Most deep MLPs of scale 1 learn, few others; some of the GNNs of scale 3 with gradient descent."""
     rows = [
-        {"network": network, "depth": depth, "scale": scale, "optimizer": rule, "learned": "none"}
+        {"network": network, "depth": depth, "scale": scale, "optimizer": rule, "learned": "few"}
         for network in ("gnn", "mlp")
         for depth in (5, 41)
         for scale in (1.0, 3.0)
         for rule in ("Adam", "gradient descent")
     ]
     table = pd.DataFrame(rows).set_index(["network", "depth", "scale", "optimizer"])
-    table.loc[("mlp", 41, 1.0), "learned"] = "all"
-    table.loc[("gnn", 5, 1.0), "learned"] = "all"
+    table.loc[("mlp", 41, 1.0), "learned"] = "most"
+    table.loc[("gnn", 5, 1.0), "learned"] = "most"
     table.loc[("gnn", 41, 3.0, "gradient descent"), "learned"] = "some"
     return table.reset_index()
 
 
 def test_settings_are_counted():
     table = made_up_outcomes()
-    assert claims.settings_where_every_deep_mlp_learns(table) == 2 == claims.settings_where_no_deep_mlp_learns(table)
-    assert claims.settings_where_every_shallow_gnn_learns(table) == 2 and claims.settings(table) == 4
+    assert claims.settings_where_most_deep_mlps_learn(table) == 2 == claims.settings_where_few_deep_mlps_learn(table)
+    assert claims.settings_where_most_shallow_gnns_learn(table) == 2 and claims.settings(table) == 4
     assert claims.settings_where_the_mlp_and_a_gnn_learn(table) == 0
     gnn = (table["network"] == "gnn") & (table["depth"] == 41)
-    table.loc[gnn & (table["scale"] == 1), "learned"] = ["some", "none"]
+    table.loc[gnn & (table["scale"] == 1), "learned"] = ["some", "few"]
     assert claims.settings_where_the_mlp_and_a_gnn_learn(table) == 1
 
 

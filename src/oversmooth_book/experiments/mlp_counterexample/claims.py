@@ -185,22 +185,22 @@ def largest_loss_of_the_deep_mlp(training_loss):
 @claim("M15")
 def settings_where_the_mlp_and_a_gnn_learn(outcomes):
     mlp, gnn = (_learned(outcomes, network, 41) for network in ("mlp", "gnn"))
-    return ((mlp == "all") & (gnn != "none")).sum()
+    return ((mlp == "most") & (gnn != "few")).sum()
 
 
 @claim("M16")
-def settings_where_every_deep_mlp_learns(outcomes):
-    return (_learned(outcomes, "mlp", 41) == "all").sum()
+def settings_where_most_deep_mlps_learn(outcomes):
+    return (_learned(outcomes, "mlp", 41) == "most").sum()
 
 
 @claim("M17")
-def settings_where_no_deep_mlp_learns(outcomes):
-    return (_learned(outcomes, "mlp", 41) == "none").sum()
+def settings_where_few_deep_mlps_learn(outcomes):
+    return (_learned(outcomes, "mlp", 41) == "few").sum()
 
 
 @claim("M18")
-def settings_where_every_shallow_gnn_learns(outcomes):
-    return (_learned(outcomes, "gnn", 5) == "all").sum()
+def settings_where_most_shallow_gnns_learn(outcomes):
+    return (_learned(outcomes, "gnn", 5) == "most").sum()
 
 
 @number("counter_cases")
@@ -210,9 +210,9 @@ def settings(outcomes):
 
 @number("counter_mlp_learns")
 def settings_where_the_mlp_learns(outcomes):
-    return (_learned(outcomes, "mlp", 41) == "all").sum()
+    return (_learned(outcomes, "mlp", 41) == "most").sum()
 
 
 @number("counter_mlp_fails")
 def settings_where_the_mlp_fails(outcomes):
-    return (_learned(outcomes, "mlp", 41) == "none").sum()
+    return (_learned(outcomes, "mlp", 41) == "few").sum()

@@ -136,7 +136,7 @@ def draw_label_variance(ax):
 
 def draw_outcomes(ax, table):
     """Who learns, a tile for each network, optimiser and scale of one depth: network, optimizer, scale, learned."""
-    shades = {"none": 0.0, "some": 0.4, "all": 0.8}
+    shades = {"few": 0.0, "some": 0.4, "most": 0.8}
     names = [(network, rule) for network in ("mlp", "gnn") for rule in ("gradient descent", "Adam")]
     grid = table.pivot(index=["network", "optimizer"], columns="scale", values="learned").loc[names]
     colours = [[shades[word] for word in row] for row in grid.to_numpy()]

@@ -39,7 +39,7 @@ def outcomes(setting, curves):
     """Who has learned after half of the steps, at every scale: network, depth, scale, optimizer, learned.
 
     ``curves``, from `training_curves`, are the row of scale 1, and say which recorded step is the middle one. At the
-    largest scale there are at least eight seeds, because they disagree there, and chaos leaves words only.
+    largest scale there are at least eight seeds, because they disagree there.
     """
     recorded = sorted(set(curves["step"]))
     half, tables = replace(setting, steps=int(recorded[len(recorded) // 2])), [curves]
@@ -53,10 +53,14 @@ def outcomes(setting, curves):
 
 
 def who_learned(curves, step):
-    """Whether all, some or no seeds have halved the label variance: network, depth, scale, optimizer, learned."""
+    """How many seeds have halved the label variance: network, depth, scale, optimizer, learned.
+
+    In words, "most" is three quarters or more, "few" a quarter or less, and "some" lies between: at a large scale
+    training is chaotic, and rounding decides which network learns.
+    """
     last = curves[curves["step"] == step]
     learned = last.assign(learned=last["loss"] < 0.5).groupby(["network", "depth", "scale", "optimizer"])["learned"]
-    words = learned.mean().map(lambda share: "all" if share == 1 else "some" if share else "none")
+    words = learned.mean().map(lambda share: "most" if share >= 0.75 else "some" if share > 0.25 else "few")
     return words.reset_index()
 
 
