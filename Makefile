@@ -5,8 +5,6 @@ PROFILE ?= published
 JOBS ?= 2
 # Chapters run in kernels of their own. One thread each: processes that share the cores and spin wait for each other.
 NOTEBOOK_TESTS := tests/book/test_nbval.py
-# Which of them `make test` runs: an expression of pytest's -k; empty for all.
-NOTEBOOKS ?=
 # Written last, so that a set-up that broke off is done again.
 READY := $(VENV)/.set-up
 
@@ -53,7 +51,7 @@ slides: setup ## the committed book in twelve slides, HTML and PDF, with Chromiu
 
 test: setup ## all tests (JOBS processes at once)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup --ignore $(NOTEBOOK_TESTS)
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist worksteal $(NOTEBOOK_TESTS) -k "$(NOTEBOOKS)"
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist worksteal $(NOTEBOOK_TESTS)
 
 lint: setup ## style and docstrings
 	$(PYTHON) -m ruff check .

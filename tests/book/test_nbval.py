@@ -18,7 +18,7 @@ from oversmooth_book.book.layout import with_home
 from oversmooth_book.book.machine import machine
 from oversmooth_book.book.needs import cell_needs, missing_graphs
 from oversmooth_book.book.notebooks import read_notebook, tags, write_notebook
-from oversmooth_book.book.records import read_record
+from oversmooth_book.book.records import ROUNDING_VARIABLE, read_record
 from oversmooth_book.chapter import OUTPUT_VARIABLE
 from oversmooth_book.check import compare
 from oversmooth_book.check.spread import read_spread
@@ -86,6 +86,8 @@ def judged(book, name, difference):
 
 @pytest.mark.parametrize("name", LONGEST_FIRST)
 def test_committed_outputs_are_what_this_machine_computes(name, tmp_path):
+    if os.environ.get(ROUNDING_VARIABLE) and not read_spread(BOOK.published(name)).measured:
+        pytest.skip("fewer than three replicas: how far rounding moves its numbers is not measured yet")
     missing = missing_graphs(BOOK, CHAPTERS[name])
     answer = nbval(BOOK, name, tmp_path, missing)
     assert answer.returncode == 0, answer.stdout[-6000:]
