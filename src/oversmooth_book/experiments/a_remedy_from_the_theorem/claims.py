@@ -319,6 +319,11 @@ def shallow_plain_on_karate(real_accuracy):
     return _shallow(real_accuracy)["karate"]
 
 
+@number("deflated_karate_long", ".2f")
+def shallow_plain_on_karate_after_many_steps(real_accuracy):
+    return _shallow(real_accuracy, "long")["karate"]
+
+
 @number("deflated_digits_deep", ".2f")
 def deep_deflated_on_digits(real_accuracy):
     return _deep(real_accuracy, MORE)["digits"]

@@ -37,8 +37,8 @@ def training_figure(accuracy, loss, conditions):
     draw_depth_training(left, accuracy, "test accuracy")
     draw_depth_training(middle, loss, "training loss")
     draw_conditions(right, conditions.assign(case=conditions["classes"].astype(str), group=""), "classes, few labels")
-    for ax in (middle, right):
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=8.5)
+    middle.legend(loc="upper right", bbox_to_anchor=(1, -0.22), ncols=2, fontsize=8.5)
+    right.legend(loc="upper right", bbox_to_anchor=(1, -0.22), fontsize=8.5)
 
 
 def baseline_figure(table):

@@ -44,7 +44,7 @@ def trained(setting, communities, name, depth, *, seed):
     return training.fitted(replace(setting, depth=depth), training.operator(name, data), data, labelled, test, longer)
 
 
-def baselines(setting, seeds, jobs=2):
+def baselines(setting, seeds, jobs=1):
     """Three block models: communities, name (operator), depth, seed, network, steps, loss, accuracy (test).
 
     The deflated network of the setting's depth after its steps, plain ones of the depths `SHALLOW` after as many and

@@ -97,7 +97,7 @@ def batch(setting, name, depth, modes=1, classes=2, share=0.1, *, seed):
     return fitted(replace(setting, depth=depth), operator(name, data, modes), data, labelled, test)
 
 
-def depths_trained(setting, depths, seeds, jobs=2):
+def depths_trained(setting, depths, seeds, jobs=1):
     """Against depth, two classes, a tenth of the labels: name (operator), depth, seed, network, steps, loss, accuracy.
 
     ``seeds``: of the graphs, as below; ``setting.seeds`` of the weights.
@@ -106,7 +106,7 @@ def depths_trained(setting, depths, seeds, jobs=2):
     return osm.sweep(functools.partial(batch, setting), grid, seeds, jobs)
 
 
-def conditions(setting, seeds, jobs=2):
+def conditions(setting, seeds, jobs=1):
     """Few labels: name, depth, classes, share, modes, seed, network, steps, loss, accuracy, operator.
 
     Two and four classes. The deflated walk runs twice where there are four: also with one mode for each class but one
@@ -119,7 +119,7 @@ def conditions(setting, seeds, jobs=2):
     return named(osm.sweep(functools.partial(batch, setting), cells, seeds, jobs))
 
 
-def modes_kept(setting, counts, seeds, jobs=2):
+def modes_kept(setting, counts, seeds, jobs=1):
     """From the deflated walk to a flat spectrum: name, depth, modes (kept), seed, network, steps, loss, accuracy."""
     grid = {"name": [WALK], "depth": [setting.depth], "modes": list(counts)}
     return osm.sweep(functools.partial(batch, setting), grid, seeds, jobs)
@@ -150,7 +150,7 @@ def one(setting, method, depth, lr, share=0.1, *, seed):
         return {"loss": loss().item(), **{name: accuracy(output[mask], data.y[mask]) for name, mask in nodes.items()}}
 
 
-def comparison(setting, depths, rates, jobs=2, methods=tuple(METHODS)):
+def comparison(setting, depths, rates, jobs=1, methods=tuple(METHODS)):
     """Every remedy under one budget: method, depth, lr, seed, loss, accuracy, validation.
 
     Of the step sizes the one that the method's validation nodes prefer. ``setting.seeds``: of graph and weights.
