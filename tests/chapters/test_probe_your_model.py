@@ -155,12 +155,6 @@ def test_misses_and_alarms_by_hand(outcomes, verdicts, missed, alarmed):
     assert counts["right"].all() == (missed + alarmed == 0) and counts["count"].sum() == 3
 
 
-def test_wrong_verdicts_on_cora_by_hand():
-    right = pd.DataFrame({"model": ["32 layers", "2 layers"], "verdict": ["dead", "healthy"]})
-    assert claims.wrong_verdicts_on_cora(right) == 0
-    assert claims.wrong_verdicts_on_cora(right.assign(verdict=["healthy", "dead"])) == 2
-
-
 def test_a_treated_model_has_its_outcome_and_leaves_the_random_state():
     data, state = planted.graph(seed=0, num_nodes=40), torch.random.get_rng_state()
     models = {

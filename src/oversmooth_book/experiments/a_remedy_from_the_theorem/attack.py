@@ -1,7 +1,7 @@
 """What the attack varies of the chapter on deflation, and how its tables are measured then, on the block model.
 
 What is trained takes two draws of the graph, with two networks each, and depths 5 and 41. Not measured again, for their
-cost: three and four classes, the other remedies, the flat spectrum, and the shallow networks on three block models.
+cost: four classes, the other remedies, the flat spectrum, and the shallow networks on three block models.
 """
 
 from oversmooth_book.experiments.a_remedy_from_the_theorem import measure, training

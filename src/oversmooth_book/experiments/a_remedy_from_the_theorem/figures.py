@@ -29,17 +29,16 @@ def theory_figure(walk, metropolis, trap_loss, trap_gradient):
 
 
 def training_figure(accuracy, loss, conditions):
-    """Accuracy and loss against depth, above the accuracy in six conditions.
+    """Accuracy and loss against depth, and the accuracy with few labels.
 
-    Tables as for `draw_depth_training`; columns classes, share, operator, median, low, high.
+    Tables as for `draw_depth_training`; columns classes, operator, median, low, high.
     """
-    left, right, wide = _two_above_one()
+    _, (left, middle, right) = panels(columns=3, height=4.2)
     draw_depth_training(left, accuracy, "test accuracy")
-    draw_depth_training(right, loss, "training loss")
-    group, case = conditions["classes"].map("{} classes".format), conditions["share"].map("{:.0%}".format)
-    draw_conditions(wide, conditions.assign(group=group, case=case), "share of nodes with a label")
-    wide.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-    right.legend(fontsize=8.5)
+    draw_depth_training(middle, loss, "training loss")
+    draw_conditions(right, conditions.assign(case=conditions["classes"].astype(str), group=""), "classes, few labels")
+    middle.legend(loc="upper right", bbox_to_anchor=(1, -0.22), ncols=2, fontsize=8.5)
+    right.legend(loc="upper right", bbox_to_anchor=(1, -0.22), fontsize=8.5)
 
 
 def baseline_figure(table):
@@ -81,21 +80,22 @@ def compared_figure(accuracy, modes):
     """Every remedy at the greatest depth, beside the modes kept; tables as for `draw_compared`, `draw_modes_kept`."""
     _, (left, right) = panels(columns=2)
     draw_compared(left, accuracy[accuracy["depth"] == accuracy["depth"].max()], "test accuracy")
-    draw_modes_kept(right, modes[modes["name"] != "filter"])
+    draw_modes_kept(right, modes)
     right.legend()
 
 
 def real_figure(spectra, accuracy):
     """Leading modes of the random walk and their share of the labels, above the accuracy on real graphs.
 
-    Columns base and those of `draw_label_spectrum`; graph, depth, operator, median, low, high. Returns the axes of the
-    spectra and those of the accuracy, for the page to tint.
+    Columns base and those of `draw_label_spectrum`; graph, depth, operator, steps, median, low, high, of which the
+    fewest steps are drawn. Returns the axes of the spectra and those of the accuracy, for the page to tint.
     """
     left, right, wide = _two_above_one()
     rows = spectra[spectra["base"] == "random_walk"].replace({"graph": {"CSBM": "block model"}})
     draw_label_spectrum(left, rows, "relative", r"$\vert\lambda_j / \lambda_2\vert$")
     draw_label_spectrum(right, rows, "cumulative", "label variance, cumulative")
-    draw_conditions(wide, accuracy.assign(group=accuracy["graph"], case=accuracy["depth"].astype(str)), "depth")
+    soon = accuracy[accuracy["steps"] == accuracy["steps"].min()]
+    draw_conditions(wide, soon.assign(group=soon["graph"], case=soon["depth"].astype(str)), "depth")
     wide.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
     left.legend(fontsize=8.5)
     return (left, right), wide
@@ -188,10 +188,11 @@ def draw_label_spectrum(ax, table, column, ylabel):
 def draw_conditions(ax, table, xlabel):
     """Test accuracy in groups of cases, by operator: columns group, case, operator, median, low, high."""
     cases = list(dict.fromkeys(zip(table["group"], table["case"], strict=True)))
-    for k, (name, rows) in enumerate(table.groupby("operator", sort=False)):
-        at = [cases.index(case) + 0.18 * (k - 1) for case in zip(rows["group"], rows["case"], strict=True)]
+    for name, rows in table.groupby("operator", sort=False):
+        number, shift = {"plain": (1, -0.18), "deflated": (2, 0)}.get(name, (0, 0.18))
+        at = [cases.index(case) + shift for case in zip(rows["group"], rows["case"], strict=True)]
         errors = [rows["median"] - rows["low"], rows["high"] - rows["median"]]
-        look = style((1, 2, 0)[k]) | {"linestyle": "none"}
+        look = style(number) | {"linestyle": "none"}
         ax.errorbar(at, rows["median"], yerr=errors, capsize=3, label=name, **look)
     ax.set_xticks(range(len(cases)), [case for _, case in cases])
     for group in dict.fromkeys(group for group, _ in cases):

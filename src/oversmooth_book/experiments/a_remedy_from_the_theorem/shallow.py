@@ -13,8 +13,8 @@ from oversmooth_book.experiments.common import over_seeds
 
 # Edge probabilities within and between two classes, of the same mean degree. The first is the block model of the book.
 COMMUNITIES = {"strong": (0.06, 0.02), "weak": (0.05, 0.03), "heterophilous": (0.02, 0.06)}
-PLAIN, SHALLOW = "plain, random walk", (2, 3, 5)
-LONGER = 5  # times the chapter's steps: the long budget
+SHALLOW = (2, 3, 5)
+LONGER = 5  # times the chapter's steps: the long budget, of shallow networks only
 MODE, MODES = "one mode, no training", 10  # the last, how many leading modes it is chosen from
 
 
@@ -38,19 +38,19 @@ def mode_accuracy(data, labelled, test):
 
 
 def trained(setting, communities, name, depth, *, seed):
-    """One network, ``seed`` of graph and weights, after both budgets: network, steps, loss (labelled), accuracy."""
+    """`training.fitted`: ``seed`` of the graph, ``setting.seeds`` of the weights. Shallow ones after both budgets."""
     data, labelled, test = problem(communities, seed)
-    one = replace(setting, depth=depth, seeds=(seed,))
-    return training.fitted(one, training.operator(name, data), data, labelled, test, LONGER)
+    longer = LONGER if depth in SHALLOW else 1
+    return training.fitted(replace(setting, depth=depth), training.operator(name, data), data, labelled, test, longer)
 
 
-def baselines(setting, seeds, jobs=2):
+def baselines(setting, seeds, jobs=1):
     """Three block models: communities, name (operator), depth, seed, network, steps, loss, accuracy (test).
 
-    Plain networks of the depths `SHALLOW` and the deflated one of the setting's, after its steps and after `LONGER`
-    times as many; and one mode, with depth and steps 0.
+    The deflated network of the setting's depth after its steps, plain ones of the depths `SHALLOW` after as many and
+    after `LONGER` times as many; and one mode, with depth and steps 0.
     """
-    networks = [(PLAIN, depth) for depth in SHALLOW] + [(training.WALK, setting.depth)]
+    networks = [(training.PLAIN, depth) for depth in SHALLOW] + [(training.WALK, setting.depth)]
     cells = [
         {"communities": communities, "name": name, "depth": depth}
         for communities in COMMUNITIES
@@ -67,24 +67,5 @@ def baselines(setting, seeds, jobs=2):
 
 
 def baseline_bands(runs):
-    """The accuracy of `baselines` over the draws: communities, name, depth, steps, median, low, high."""
+    """The accuracy of `baselines` over graphs and weights: communities, name, depth, steps, median, low, high."""
     return over_seeds(runs, ["communities", "name", "depth", "steps"], "accuracy")
-
-
-def on_graph(setting, graph, name, depth, *, seed):
-    """`fitted` on a real graph, whose split is given; plain networks after both budgets."""
-    data, labelled, test = training.real_problem(graph)
-    Q = training.operator(name, data, int(data.y.max()))
-    return training.fitted(replace(setting, depth=depth), Q, data, labelled, test, LONGER if name == PLAIN else 1)
-
-
-def real_shallow(setting, graphs, deep, jobs=2):
-    """Test accuracy over the weights: graph, operator (plain, `training.MORE`), depth, steps, median, low, high.
-
-    Plain networks of the depths `SHALLOW`, and deflated ones of depth ``deep`` that keep a mode for each class but one.
-    """
-    networks = [(PLAIN, depth) for depth in SHALLOW] + [(training.WALK, deep)]
-    cells = [{"graph": graph, "name": name, "depth": depth} for graph in graphs for name, depth in networks]
-    runs = osm.sweep(functools.partial(on_graph, setting), cells, [0], jobs)
-    runs["operator"] = runs["name"].map({PLAIN: "plain", training.WALK: training.MORE})
-    return over_seeds(runs, ["graph", "operator", "depth", "steps"], "accuracy")

@@ -55,12 +55,6 @@ def working_models_that_are_called_ill(symptoms):
     return _wrong(symptoms, "works", False)
 
 
-@claim("PR8")
-def wrong_verdicts_on_cora(symptoms_cora):
-    ill = symptoms_cora["model"] == "32 layers"
-    return (ill == (symptoms_cora["verdict"] == "healthy")).sum()
-
-
 @claim("PR9")
 def failures_of_the_grid_that_are_called_healthy(grid):
     return _wrong(grid, "fails", True)

@@ -13,7 +13,7 @@ from oversmooth_book.experiments.remedies.graphs import principal
 from oversmooth_book.experiments.settings import cross_entropy
 
 ARCHITECTURES = {"GCN": nn.GCN, "GraphSAGE": nn.GraphSAGE, "GAT": nn.GAT, "GIN": nn.GIN}
-FEATURES, WIDTH, STEP_SIZE = 64, 32, 0.01
+FEATURES, WIDTH, STEP_SIZE = 64, 16, 0.01
 # The library's layers that take features and edges alone, with the arguments that some cannot do without.
 ARGUMENTS = {"ChebConv": {"K": 2}, "EGConv": {"num_heads": 4}, "MixHopConv": {"powers": [1]}, "SSGConv": {"alpha": 0.1}}
 PLAIN = [
