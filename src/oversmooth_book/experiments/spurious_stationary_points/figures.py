@@ -309,7 +309,7 @@ def map_figure(table, lines, graph, depth=21):
     axes[1].set(title=f"depth {depth}, by optimiser", ylim=axes[0].get_ylim())
     draw_before_after(axes[2], adam, "gradient", "norm of the whole gradient")
     draw_before_after(axes[3], adam, "rough", r"$\sigma(X^{(L)})\,/\,\Vert X^{(L)}\Vert$")
-    axes[2].set_title("Adam: gradient, after to a power of 10")
+    axes[2].set_title("Adam: gradient, before and after")
     axes[3].set_title("Adam: features, before and after")
     axes[3].legend(title="dotted: before", fontsize=9, title_fontsize=9, loc="lower right")
     keys = [Patch(label=label, **_look(name)) for name, label in OUTCOME_LABELS.items()]
