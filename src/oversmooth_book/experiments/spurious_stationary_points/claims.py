@@ -64,9 +64,8 @@ def _flat(random_networks, perceptrons=False):
 
 
 def _left_by_all(plateaus):
-    """Median plateaus of gradient descent, of the depths that every seed left: from graph to depth -> steps."""
-    descent = plateaus[plateaus["recipe"] == "sgd"]
-    left = descent.groupby("depth").filter(lambda seeds: seeds["left"].all())
+    """Median plateaus of the depths that every seed left: from graph to depth -> steps."""
+    left = plateaus.groupby("depth").filter(lambda seeds: seeds["left"].all())
     return left.groupby(["graph_seed", "depth"])["steps"].median()
 
 
@@ -75,12 +74,6 @@ def _growths(plateaus):
     medians = _left_by_all(plateaus)
     steps = {graph: rows.droplevel(0) for graph, rows in medians.groupby("graph_seed")}
     return {graph: math.exp(log_slope(rows.index, rows)) for graph, rows in steps.items()}
-
-
-def _adam(plateaus, deepest):
-    """Adam's plateaus at the largest or the smallest depth."""
-    adam = plateaus[plateaus["recipe"] != "sgd"]
-    return adam[adam["depth"] == (adam["depth"].max() if deepest else adam["depth"].min())]
 
 
 def _falls_of(ways_down, model):
@@ -208,14 +201,9 @@ def distance_of_the_last_loss_from_the_variance(first_check):
 
 @claim("SP52")
 def growth_of_the_plateau_times_the_rate(plateaus):
-    rates = plateaus[plateaus["recipe"] == "sgd"].groupby("graph_seed")["rate"].first()
+    rates = plateaus.groupby("graph_seed")["rate"].first()
     growths = [growth * rates[graph] for graph, growth in _growths(plateaus).items()]
     return max(growths, key=lambda growth: abs(math.log(growth)))
-
-
-@claim("SP53")
-def share_that_leaves_with_adam(plateaus):
-    return _adam(plateaus, deepest=True)["left"].mean()
 
 
 def _on_map(large_weights_map, recipe="Adam"):
@@ -250,7 +238,7 @@ def networks_of_scale_one_that_train(large_weights_map):
 
 @claim("SP43")
 def networks_of_scale_one_that_are_not_trapped(large_weights_map):
-    rows = _from_scale_one(large_weights_map, 29)
+    rows = _from_scale_one(large_weights_map, 41)
     return (rows["networks"] - rows["trapped"]).sum()
 
 
@@ -325,15 +313,14 @@ def share_of_the_deep_networks_without_gradient(random_networks):
 
 
 @claim("SP33")
-def share_that_falls_back_at_the_largest_step(falls):
+def whether_three_quarters_fall_back_at_the_larger_step(falls):
     row = falls.loc[falls["step_size"].idxmax()]
-    return row["fell"] / row["networks"]
+    return row["fell"] >= 0.75 * row["networks"]
 
 
 @claim("SP35")
-@number("sp_fall_low", ".0f")
-def smallest_curvature_after_leaving(leaving_curvature):
-    return leaving_curvature["highest"].min()
+def networks_on_which_the_larger_step_is_stable(leaving_curvature, falls):
+    return (leaving_curvature["highest"] <= 2 / falls["step_size"].max()).sum()
 
 
 @claim("SP36")
@@ -532,29 +519,19 @@ def growth_of_the_plateau_of_descent(plateaus):
     return sum(growths) / len(growths)
 
 
-@number("sp_adam_shallow", ".0f")
-def longest_plateau_of_adam_at_the_smallest_depth(plateaus):
-    return _adam(plateaus, deepest=False)["steps"].max()
-
-
 @number("sp_label_low", ".2f")
 def smallest_rate_of_the_labels(plateaus):
-    return plateaus.query("recipe == 'sgd'")["rate"].min()
+    return plateaus["rate"].min()
 
 
 @number("sp_label_high", ".2f")
 def largest_rate_of_the_labels(plateaus):
-    return plateaus.query("recipe == 'sgd'")["rate"].max()
-
-
-@number("sp_adam_depth")
-def depth_that_adam_does_not_leave(plateaus):
-    return _adam(plateaus, deepest=True)["depth"].iloc[0]
+    return plateaus["rate"].max()
 
 
 @number("sp_plateau_7", ".0f")
 def plateau_of_seven_layers(plateaus):
-    return plateaus.query("recipe == 'sgd' and depth == 7")["steps"].median()
+    return plateaus.query("depth == 7")["steps"].median()
 
 
 def _line(large_weights_lines, line):

@@ -76,7 +76,7 @@ def three_numbers_figure(layers):
 
 
 def training_figure(first, plateaus, falls, rate):
-    """The first steps, the plateaus (``rate``: λ), and the share of networks that have left at three step sizes."""
+    """The first steps, the plateaus (``rate``: λ), and the share of networks that have left at two step sizes."""
     _, axes = panels(columns=3, height=3.5)
     draw_first_steps(axes[0], first)
     draw_plateaus(axes[1], plateaus, rate)
@@ -232,24 +232,23 @@ def draw_first_steps(ax, table):
 
 
 def draw_plateaus(ax, table, rate):
-    """How long the plateau of gradient descent lasts, from recipe, depth, steps, left; triangles outlasted the budget.
+    """How long the plateau of gradient descent lasts, from depth, steps, left; triangles outlasted the budget.
 
     ``rate``, λ, is for the slopes of λ^{-depth} and λ^{-2 depth}.
     """
-    rows, look = table[table["recipe"] == "sgd"], style(0)
-    left, stuck = rows[rows["left"]], rows[~rows["left"]]
+    look, left, stuck = style(0), table[table["left"]], table[~table["left"]]
     medians = left.groupby("depth")["steps"].median()
     ax.plot(medians.index, medians, label="median", **look)
     ax.plot(left["depth"], left["steps"], linestyle="none", marker=look["marker"], color=look["color"], alpha=0.4)
     ax.plot(stuck["depth"], stuck["steps"], "^", color=look["color"], markersize=10, markerfacecolor="white")
-    depths = np.array([rows["depth"].min(), rows["depth"].max()])
-    start = rows.loc[rows["depth"] == depths[0], "steps"].median()
+    depths = np.array([table["depth"].min(), table["depth"].max()])
+    start = table.loc[table["depth"] == depths[0], "steps"].median()
     for power, dashes in ((1, THEORY["linestyle"]), (2, (0, (1, 1)))):
         line = start * rate ** (-power * (depths - depths[0]))
         exponent = "-" if power == 1 else "-2"
         ax.plot(depths, line, **THEORY | {"linestyle": dashes}, label=rf"slope of $\lambda^{{{exponent}\,depth}}$")
     ax.set_yscale("log")
-    ax.set(xlabel="depth $L+1$", ylabel="steps until loss stays < 0.8", xticks=sorted(rows["depth"].unique()))
+    ax.set(xlabel="depth $L+1$", ylabel="steps until loss stays < 0.8", xticks=sorted(table["depth"].unique()))
 
 
 def draw_falls(ax, table):
@@ -303,7 +302,7 @@ def map_figure(table, lines, graph, depth=21):
     """The map under Adam, all recipes at one depth, and gradient and roughness against the scale, before and after."""
     figure, axes = panels(rows=2, columns=2, height=3.7)
     rows = table[table["graph"] == graph]
-    adam = rows[rows["recipe"] == "Adam"]
+    adam = rows[rows["recipe"] == "Adam"].assign(gradient=lambda table: 10.0 ** table["decade"])
     draw_map(axes[0], adam, "depth", lines)
     axes[0].set(title="Adam: the way out closes with depth", xlabel="depth $L+1$")
     draw_map(axes[1], rows[rows["depth"] == depth], "recipe")

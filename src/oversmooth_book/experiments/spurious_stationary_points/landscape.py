@@ -1,6 +1,7 @@
 """The loss around networks with a trained last layer: the chapter on stationary points."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import oversmooth as osm
 from oversmooth_book.experiments.settings import signs
 from oversmooth_book.experiments.spurious_stationary_points.measure import MODELS
 
-DEPTHS = (5, 9, 17, 25, 33, 41)
+DEPTHS = (5, 9, 17, 25, 41)
 # In the norm of all weights together, of which a network of depth 41 and width 16 has about 25.
 DISTANCES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3)
 
@@ -24,6 +25,13 @@ def trained(setting):
     return osm.train_last_layer(network, data.x, signs(data.y), how="budget", budget=setting.budget)
 
 
+@cache
+def curved(setting):
+    """`trained` and its `osm.curvature`, which more than one table needs."""
+    network = trained(setting)
+    return network, osm.curvature(network, setting.data().x, setting.objective())
+
+
 def curved_planes(setting, points, reach):
     """The loss around graph network and perceptron along their extreme curvatures: first, second, loss, model.
 
@@ -33,8 +41,7 @@ def curved_planes(setting, points, reach):
     tables = []
     for model, kind in MODELS.items():
         one = replace(setting, kind=kind)
-        network = trained(one)
-        ends = osm.curvature(network, one.data().x, one.objective())
+        network, ends = curved(one)
         directions = torch.stack([ends.lowest_direction, ends.highest_direction])
         tables.append(_plane(one, network, directions, reach, points).assign(model=model))
     return pd.concat(tables, ignore_index=True)
@@ -50,10 +57,10 @@ def ways_down(setting, graph_seeds, distances=DISTANCES):
     for model, kind in MODELS.items():
         for seed in graph_seeds:
             one = replace(setting, kind=kind, graph_seed=seed, seeds=(seed,))
-            network, x, loss = trained(one), one.data().x, one.objective()
-            low = osm.curvature(network, x, loss).lowest_direction
+            network, ends = curved(one)
+            directions = torch.stack([ends.lowest_direction] * 2)
             steps = [0.0, *distances, *[-distance for distance in distances]]
-            values = osm.loss_plane(network, x, loss, torch.stack([low, low]), steps, [0.0]).numpy().ravel()
+            values = osm.loss_plane(network, one.data().x, one.objective(), directions, steps, [0.0]).numpy().ravel()
             fall = 1 - values[1:].reshape(2, -1).min(0) / values[0]
             rows = {"model": model, "graph_seed": seed, "distance": distances, "fall": np.where(fall > 1e-12, fall, 0)}
             tables.append(pd.DataFrame(rows))
@@ -74,11 +81,10 @@ def eigenvalues(setting, depths=DEPTHS):
     for model, kind in MODELS.items():
         for depth in depths:
             one = replace(setting, kind=kind, depth=depth)
-            network, x, loss = trained(one), one.data().x, one.objective()
-            ends = osm.curvature(network, x, loss)
+            network, ends = curved(one)
             row = {"model": model, "depth": depth, "lowest": -ends.lowest, "highest": ends.highest}
-            predicted = 2 * float(mean_kernel(osm.trace(network, x, loss))) if model == "gnn" else np.nan
-            rows.append(row | {"predicted": predicted})
+            kernel = mean_kernel(osm.trace(network, one.data().x, one.objective()))
+            rows.append(row | {"predicted": 2 * float(kernel) if model == "gnn" else np.nan})
     return pd.DataFrame(rows)
 
 
