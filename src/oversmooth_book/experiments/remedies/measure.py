@@ -95,14 +95,14 @@ def links(setting, remedy):
     return row | {"gradient": hidden["gradient"].max(), "output_loss": share}
 
 
-def outcome(setting, remedy):
-    """One network twice, its output layer trained (its `links`) and all layers trained: a dictionary.
+def outcome(setting, remedy, chain=True):
+    """One network twice, its output layer trained (its `links`, if ``chain``) and all layers trained: a dictionary.
 
     All trained: loss, the least on the way. Losses are shares of the entropy of the training labels. score: at that
     loss, on the test nodes, area under the ROC curve for minesweeper, else accuracy.
     """
     data, _, train, test = problem(setting)
-    entropy, row = label_entropy(data.y[train]), links(setting, remedy)
+    entropy, row = label_entropy(data.y[train]), links(setting, remedy) if chain else {}
     model = build(setting, remedy).train()
     descend(model.parameters(), lambda: loss(setting, model), setting.steps, setting.step_size)
     model.eval()
@@ -137,14 +137,18 @@ def _least_losses(setting, remedy, steps):
     return [{"steps": n, "loss": min(met[: n + 1]) / label_entropy(data.y[train])} for n in steps]
 
 
-def compare(setting, depths, rates, remedies=ALL, jobs=2):
-    """`outcome` for every remedy, depth, step size and seed: graph, remedy, depth, lr, seed, and its entries."""
+def compare(setting, depths, rates, remedies=ALL, jobs=1):
+    """`outcome` for every remedy, depth, step size and seed: graph, remedy, depth, lr, seed, and its entries.
+
+    The links at the greatest depth alone, where they are judged; NaN at the others.
+    """
     grid = {"graph": [setting.graph], "remedy": list(remedies), "depth": depths, "lr": rates}
-    return osm.sweep(partial(_outcome, setting), grid, setting.seeds, jobs=jobs)
+    return osm.sweep(partial(_outcome, setting, max(depths)), grid, setting.seeds, jobs=jobs)
 
 
-def _outcome(setting, graph, remedy, depth, lr, seed):
-    return outcome(replace(setting, graph=graph, depth=depth, step_size=lr, seeds=(seed,)), remedy)
+def _outcome(setting, deepest, graph, remedy, depth, lr, seed):
+    one = replace(setting, graph=graph, depth=depth, step_size=lr, seeds=(seed,))
+    return outcome(one, remedy, chain=depth == deepest)
 
 
 def compare_all(setting, depths, rates):
@@ -175,7 +179,7 @@ def profile(setting, remedy):
     return pd.concat(tables, ignore_index=True)
 
 
-def profiles(setting, jobs=2, remedies=ALL):
+def profiles(setting, jobs=1, remedies=ALL):
     """`profile` for every remedy and seed: remedy, seed, and its columns."""
     return osm.sweep(partial(_profile, setting), {"remedy": list(remedies)}, setting.seeds, jobs=jobs)
 
