@@ -25,8 +25,9 @@ def farthest_loss_of_the_plain_network(losses):
 
 
 @claim("RM2")
-def largest_loss_of_those_that_train(losses):
-    return _deepest(losses).loc[list(TRAIN), "high"].max()
+def networks_of_those_that_train_that_did_not(smooth_learners):
+    counts = smooth_learners.set_index("remedy").loc[list(TRAIN)]
+    return (counts["networks"] - counts["learned"]).sum()
 
 
 @claim("RM3")
