@@ -15,6 +15,15 @@ def median(bands, quantity, recipe=EVERYBODY, depth=8, graph="Cora"):
     return rows_with(bands, graph=graph, recipe=recipe, depth=depth, quantity=quantity)["median"].item()
 
 
+def beyond(bands, quantity, recipe=EVERYBODY, depth=8, *, least=-math.inf, most=math.inf):
+    """1 if one of the seeds' networks on Cora is below the least or above the most, else 0.
+
+    Deep trainings are chaotic: rounding moves the median of four networks, and not the side on which all of them are.
+    """
+    row = rows_with(bands, graph="Cora", recipe=recipe, depth=depth, quantity=quantity)
+    return int(row["low"].item() < least or row["high"].item() > most)
+
+
 # Accuracy
 
 
@@ -45,23 +54,23 @@ def accuracy_lost_by_six_more_layers_on_citeseer(bands):
 
 
 @claim("PG5")
-def worse_accuracy_of_tanh_and_residual_with_eight_layers(bands):
-    return min(median(bands, "accuracy", recipe) for recipe in ("tanh", "residual"))
+def recipes_of_tanh_and_residual_with_a_worse_network(bands):
+    return sum(beyond(bands, "accuracy", recipe, least=0.65) for recipe in ("tanh", "residual"))
 
 
 @claim("PG6")
-def largest_gain_of_more_than_four_layers_over_two(bands):
+def recipes_that_gain_from_more_than_four_layers(bands):
     accuracy = rows_with(bands, quantity="accuracy").pivot(index=["graph", "recipe"], columns="depth", values="median")
     deep = [depth for depth in accuracy if depth > 4]
-    return accuracy[deep].sub(accuracy[2], axis=0).max(axis=None)
+    return int((accuracy[deep].max(axis=1) >= accuracy[2]).sum())
 
 
 # Reasons
 
 
 @claim("PG7")
-def loss_of_everybody_with_sixteen_layers(bands):
-    return median(bands, "loss", depth=16)
+def whether_everybody_fits_with_sixteen_layers(bands):
+    return beyond(bands, "loss", depth=16, least=0.9)
 
 
 @claim("PG8")
@@ -70,13 +79,13 @@ def weights_of_everybody_with_sixteen_layers(bands):
 
 
 @claim("PG9")
-def weights_of_adamw_with_sixteen_layers(bands):
-    return median(bands, "spectral", "AdamW", depth=16)
+def whether_adamw_loses_weights_with_sixteen_layers(bands):
+    return beyond(bands, "spectral", "AdamW", depth=16, least=1.5)
 
 
 @claim("PG10")
-def loss_of_adamw_with_eight_layers(bands):
-    return median(bands, "loss", "AdamW")
+def whether_adamw_fails_to_fit_with_eight_layers(bands):
+    return beyond(bands, "loss", "AdamW", most=0.6)
 
 
 @claim("PG11")
