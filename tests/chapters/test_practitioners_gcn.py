@@ -10,7 +10,7 @@ from torch_geometric.nn import GCNConv
 
 import oversmooth as osm
 from oversmooth_book.book.book import Book
-from oversmooth_book.experiments.practitioners_gcn import measure
+from oversmooth_book.experiments.practitioners_gcn import claims, measure
 
 QUIET = replace(measure.PLAIN, dropout=False, epochs=12)
 
@@ -181,3 +181,13 @@ def test_cora_meets_all_recipes_and_other_graphs_few(monkeypatch):
     assert accuracy[["recipe", "depth", "median", "low", "high"]].values.tolist() == [
         ["AdamW", 2, 2.0, 1.0, 3.0], ["AdamW", 8, 2.0, 1.0, 3.0]
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "distance"), [(0.815, 0), (0.8145, 0.01), (0.825, 0.01), (0.8255, 0.02), (0.804, 0.02)]
+)
+def test_a_point_begun_is_a_point(accuracy, distance):
+    """A hundredth away is within a point, the least bit more is not."""
+    shallow = pd.DataFrame({"graph": ["Cora"], "recipe": [measure.EVERYBODY], "depth": [2], "quantity": ["accuracy"]})
+    assert claims.distance_from_the_published_accuracy_on_cora(shallow.assign(median=accuracy)) == distance
+    assert claims.steps_below(0.7, 0.1) == pytest.approx(0.7) and claims.steps_below(0.699, 0.1) == pytest.approx(0.6)

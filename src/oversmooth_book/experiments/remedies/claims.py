@@ -1,4 +1,4 @@
-"""The claims RM2 to RM13 and the numbers in the chapter's text, from its published tables."""
+"""The claims RM2 to RM14 and the numbers in the chapter's text, from its published tables."""
 
 from oversmooth_book.values import claim, number
 
@@ -25,8 +25,14 @@ def farthest_loss_of_the_plain_network(losses):
 
 
 @claim("RM2")
-def largest_loss_of_those_that_train(losses):
-    return _deepest(losses).loc[list(TRAIN), "high"].max()
+def largest_median_loss_of_those_that_train(losses):
+    return _deepest(losses).loc[list(TRAIN), "median"].max()
+
+
+@claim("RM14")
+def networks_of_those_that_train_that_did_not(smooth_learners):
+    counts = smooth_learners.set_index("remedy").loc[list(TRAIN)]
+    return (counts["networks"] - counts["learned"]).sum()
 
 
 @claim("RM3")

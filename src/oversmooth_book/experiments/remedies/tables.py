@@ -51,10 +51,15 @@ def chain(runs, by=()):
 
 
 def smooth_learners(runs):
-    """How many networks have learned although their last features are smooth: remedy, networks, smooth_learners."""
-    smooth = (runs["loss"] < LEARNED) & (runs["forward"] < LINKS["forward"])
-    groups = runs.assign(smooth=smooth.astype(int)).groupby("remedy", sort=False)["smooth"]
-    return groups.agg(networks="count", smooth_learners="sum").reset_index()
+    """How many networks have learned, and how many although their last features are smooth.
+
+    remedy, networks, learned, smooth_learners.
+    """
+    learned = runs["loss"] < LEARNED
+    smooth = learned & (runs["forward"] < LINKS["forward"])
+    groups = runs.assign(learned=learned.astype(int), smooth=smooth.astype(int)).groupby("remedy", sort=False)
+    columns = {"networks": ("seed", "count"), "learned": ("learned", "sum"), "smooth_learners": ("smooth", "sum")}
+    return groups.agg(**columns).reset_index()
 
 
 def way_back(runs, remedy="large weights"):
