@@ -10,7 +10,7 @@ from cases import EXACT
 from operator_cases import looped, loss_to
 
 import oversmooth as osm
-from oversmooth.models.attention import node_weights, sequence_weights
+from oversmooth.models.attention import backward_paths, node_weights, sequence_weights
 from oversmooth.models.operators import trace_operator, value_map
 from oversmooth.moments import backward_moments
 from oversmooth_book.experiments.other_operators import checks, claims, tables
@@ -48,6 +48,9 @@ def test_a_profile_is_what_its_columns_say():
         assert row["dirichlet"] == pytest.approx(float(osm.dirichlet_energy(signals.features[k + 1], edges)))
     assert table["fixed"].iloc[-1] == pytest.approx(table["backward"].iloc[-1], abs=EXACT)
     assert (table["fixed"] != table["backward"]).iloc[0]
+    fixed, extra = backward_paths(net, 2, signals.features[2], signals.backward[2])
+    share = 1 / (1 + float(fixed.norm(dim=1).sum() / extra.norm(dim=1).sum()))
+    assert table["extra"].isna().tolist() == [False, True, False, True] and table["extra"][2] == pytest.approx(share)
     walk = signals.attention[0].toarray() * looped("karate").sum(1).numpy()[:, None]
     assert table["uneven"].iloc[0] == pytest.approx(np.abs(walk[walk > 0] - 1).max())
     assert list(experiment.profile(karate(5), "gat")) == ["layer", "forward", "backward", "uneven"]

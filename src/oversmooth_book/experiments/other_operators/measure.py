@@ -66,7 +66,7 @@ def profile(setting, operator):
 
     layer; forward, backward: relative deviation of X⁽ᵏ⁺¹⁾ and B⁽ᵏ⁾ in its norm; for attention uneven: largest
     |P_ij d̃_i − 1|. Of linear networks, where every theorem applies, also forward_uniform and backward_uniform, in the
-    uniform norm; those of `survey_measures` for X⁽ᵏ⁺¹⁾; for attention those of `paths`.
+    uniform norm; those of `survey_measures` for X⁽ᵏ⁺¹⁾; for attention fixed and extra, of `held_fixed` and `shares`.
     """
     net, (X, Y) = network(setting, operator), problem(setting)
     # targets of mean 1, so that the output error has an average to be handed down
@@ -79,7 +79,7 @@ def profile(setting, operator):
             row |= {"forward_uniform": _uniform(X), "backward_uniform": _uniform(B)} | survey_measures(X, edges)
         rows.append(row)
     columns = {"uneven": [_uneven(P) for P in signals.attention]} if attentive else {}
-    columns |= paths(net, signals, norms) if attentive and linear else {}
+    columns |= {"fixed": held_fixed(net, signals, norms), "extra": shares(net, signals)} if attentive and linear else {}
     return pd.DataFrame(rows).assign(**columns)
 
 
@@ -102,20 +102,26 @@ def layer_norms(net, signals):
     return [None if saturated else net.propagation] * len(net.layers)
 
 
-def paths(net, signals, norms):
-    """The two backward paths of a linear attention network, a value for each layer.
+def held_fixed(net, signals, norms):
+    """Relative deviation of a linear network's errors with all attention held fixed, a value for each layer.
 
-    fixed: relative deviation of the error with all attention held fixed, B⁽ᵏ⁻¹⁾ = P⁽ᵏ⁾ᵀ B⁽ᵏ⁾ W⁽ᵏ⁾ᵀ; extra: share of the
-    extra path in what layer k hands down.
+    B⁽ᵏ⁻¹⁾ = P⁽ᵏ⁾ᵀ B⁽ᵏ⁾ W⁽ᵏ⁾ᵀ.
     """
-    B, fixed, extra = signals.backward[-1], [], []
+    B, found = signals.backward[-1], []
     for norm, P, layer in reversed(list(zip(norms, signals.attention, net.layers, strict=True))):
-        fixed.append(_back(B, norm))
+        found.append(_back(B, norm))
         B = torch.from_numpy(P.toarray()).T @ B @ value_map(layer).weight.detach()
-    for k, B in enumerate(signals.backward):
-        straight, around = (part.norm(dim=1).sum() for part in backward_paths(net, k, signals.features[k], B))
-        extra.append(float(around / (straight + around)))
-    return {"fixed": fixed[::-1], "extra": extra}
+    return found[::-1]
+
+
+def shares(net, signals):
+    """Share of attention's extra path in what layer k hands down, for every second layer from the first; else NaN."""
+    found = np.full(len(net.layers), np.nan)
+    for k in range(0, len(found), 2):
+        parts = backward_paths(net, k, signals.features[k], signals.backward[k])
+        straight, around = (part.norm(dim=1).sum() for part in parts)
+        found[k] = around / (straight + around)
+    return found
 
 
 def _uneven(P):
