@@ -80,7 +80,7 @@ def test_what_is_silent_is_written_as_such():
 
 
 def test_bands_of_every_kind_and_depth():
-    table = tokens.read_outs(measure.replace(SETTING, seeds=(5, 6)), depths=(1, 2), jobs=1)
+    table = tokens.read_outs(measure.replace(SETTING, seeds=(5, 6)), depths=(1, 2))
     assert len(table) == len(tokens.KINDS) * 2 * 3
     one = tokens.read_out(measure.replace(SETTING, depth=2, seeds=(6,)), "skip")
     other = tokens.read_out(measure.replace(SETTING, depth=2, seeds=(5,)), "skip")

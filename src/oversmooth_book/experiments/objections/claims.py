@@ -133,7 +133,7 @@ def _small(amplitudes, most):
 
 @claim("OB17")
 def largest_departure_from_the_square_root(amplitudes):
-    slopes = [log_slope(np.log(rows["excess"]), rows["median"]) for _, rows in _small(amplitudes, 0.02)]
+    slopes = [log_slope(np.log(rows["excess"]), rows["median"]) for _, rows in _small(amplitudes, 0.04)]
     return max(abs(slope - 0.5) for slope in slopes)
 
 

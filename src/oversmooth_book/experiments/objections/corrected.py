@@ -1,7 +1,9 @@
 """Propagation without its dominant mode, as published: to which depth it trains, and what it classifies."""
 
 from dataclasses import replace
+from itertools import product
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -11,15 +13,9 @@ from oversmooth_book.experiments.common import clear_of_rounding, label_entropy,
 from oversmooth_book.experiments.objections.measure import least_losses
 from oversmooth_book.experiments.settings import block_model, cross_entropy
 
-# Adam's own ε, and one that no gradient of these depths is below.
+# Adam's own ε, and one that no gradient of these depths is below -> operators of the networks that get it.
 EPSILON, TINY = 1e-8, 1e-14
-NETWORKS = [
-    ("plain", EPSILON),
-    ("corrected", EPSILON),
-    ("centred", EPSILON),
-    ("corrected", TINY),
-    ("deflated", EPSILON),
-]
+NETWORKS = {EPSILON: ("plain", "corrected", "centred", "deflated"), TINY: ("corrected",)}
 ROUNDS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
 
 
@@ -43,8 +39,24 @@ class Corrected:
         return self.base.adjoint(signal) - self.right * (self.left.mT @ signal)
 
 
+class SideBySide:
+    """Dense operators on the same nodes, one for each network of a batch: (seeds, n, n)."""
+
+    kind = "side by side"
+
+    def __init__(self, matrices):
+        self.matrices, self.num_nodes = matrices, matrices.shape[-1]
+
+    def __matmul__(self, signal):
+        return self.matrices @ signal
+
+    def adjoint(self, signal):
+        """The transposes."""
+        return self.matrices.mT @ signal
+
+
 def operator(name, P):
-    """P, its published corrections, or Q = (P − 1πᵀ)/λ, by a name of `NETWORKS`; "corrected GCN" for kind gcn."""
+    """P, its published corrections, or Q = (P − 1πᵀ)/λ, by a name in `NETWORKS`; "corrected GCN" for kind gcn."""
     ones = torch.ones(P.num_nodes, 1, dtype=torch.float64)
     if name == "corrected GCN":
         mode = torch.from_numpy(P.scaling)[:, None]
@@ -62,22 +74,23 @@ def depths_trained(setting, depths, graphs):
     the root mean square of the entries of the middle layer's, before the first step.
     """
     tables = []
-    for name, epsilon in NETWORKS:
-        for depth in depths:
-            for draw in graphs:
-                one = replace(setting, graph_seed=draw, depth=depth)
-                found = dict(zip(("loss", "gradient"), _trained(one, name, epsilon), strict=True))
-                rows = {"name": name, "epsilon": epsilon, "depth": depth, "graph": draw, "seed": list(setting.seeds)}
-                rows["rate"] = one.propagation().rate
-                tables.append(pd.DataFrame(rows | found))
+    for epsilon, names in NETWORKS.items():
+        for depth, draw in product(depths, graphs):
+            one = replace(setting, graph_seed=draw, depth=depth)
+            keys = {"epsilon": epsilon, "depth": depth, "graph": draw, "rate": one.propagation().rate}
+            tables.append(_trained(one, names, epsilon).assign(**keys))
     return pd.concat(tables, ignore_index=True)
 
 
-def _trained(setting, name, epsilon):
+def _trained(setting, names, epsilon):
+    """Networks on several operators, with the same weights, trained side by side: name, seed, loss, gradient."""
     data, P = setting.data(), setting.propagation()
     labelled, _ = labelled_and_test(data.y, 0.5, setting.graph_seed)
     widths = [data.num_features, *[setting.width] * (setting.depth - 1), int(data.y.max()) + 1]
-    nets = osm.Network(operator(name, P), widths, seed=list(setting.seeds), output_bias=True)
+    dense = [operator(name, P) @ torch.eye(P.num_nodes, dtype=torch.float64) for name in names]
+    each = SideBySide(torch.stack(dense).repeat_interleave(len(setting.seeds), 0))
+    keys = {"name": np.repeat(names, len(setting.seeds)), "seed": setting.seeds * len(names)}
+    nets = osm.Network(each, widths, seed=list(keys["seed"]), output_bias=True)
     measure = cross_entropy(data.y[labelled])
 
     def objective():
@@ -86,7 +99,8 @@ def _trained(setting, name, epsilon):
     middle = nets.weights[setting.depth // 2]
     (start,) = torch.autograd.grad(objective().sum(), [middle])
     least = least_losses(nets.parameters(), objective, setting.steps, setting.step_size, epsilon)
-    return (least / label_entropy(data.y[labelled])).numpy(), start.square().mean((-1, -2)).sqrt().numpy()
+    found = {"loss": least / label_entropy(data.y[labelled]), "gradient": start.square().mean((-1, -2)).sqrt()}
+    return pd.DataFrame(keys | {name: values.numpy() for name, values in found.items()})
 
 
 def depth_bands(table):

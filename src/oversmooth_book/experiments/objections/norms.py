@@ -13,7 +13,8 @@ from oversmooth_book.experiments.objections.measure import least_losses
 from oversmooth_book.experiments.settings import cross_entropy, graph, propagation
 
 BENDS = {"identity": lambda X: X, "tanh": torch.tanh}
-PLACES = ("Pre-LN", "Post-LN", "plain")
+RESIDUAL = ("Pre-LN", "Post-LN")
+PLACES = (*RESIDUAL, "plain")
 CENTRINGS = ("fixed", "learned", "none")
 WIDTH = 8
 STABLE = 1e-5  # torch's own, under the root of a layer norm
@@ -94,9 +95,9 @@ def placements(setting, layers):
 
 
 def placements_trained(setting):
-    """The same networks trained: place, median, low, high of `_trained`'s loss."""
+    """Those with residual branches trained: place, median, low, high of `_trained`'s loss."""
     tables = []
-    for place in PLACES:
+    for place in RESIDUAL:
         layers = [partial(placed, place)] * (setting.depth - 2)
         tables.append(_trained(setting, layers).assign(place=place))
     return over_seeds(pd.concat(tables, ignore_index=True), ["place"], "loss")

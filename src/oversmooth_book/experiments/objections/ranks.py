@@ -21,7 +21,7 @@ def ranks(setting, graphs=("CSBM", "karate"), activations=("identity", "tanh"), 
             for activation in activations:
                 widths = [X.shape[1], *[setting.width] * (last + 1)]
                 signals = features(osm.Network(P, widths, activation, seed=list(setting.seeds)), X)
-                for k in range(1, last + 1, 3):
+                for k in range(1, last + 1, 9):
                     keys = {"graph": name, "operator": title, "activation": activation, "layer": k}
                     rows += [keys | {"rank": float(osm.effective_rank(one))} for one in signals[k]]
     return over_seeds(pd.DataFrame(rows), ["graph", "operator", "activation", "layer"], "rank")

@@ -8,6 +8,7 @@ import torch
 
 import oversmooth as osm
 from oversmooth_book.experiments.common import label_entropy, over_seeds
+from oversmooth_book.experiments.objections.measure import least_losses
 from oversmooth_book.experiments.remedies.graphs import principal
 from oversmooth_book.experiments.settings import squared_error
 
@@ -55,7 +56,8 @@ def trained(setting, scales):
     with torch.no_grad():
         for weight in nets.weights:
             weight.mul_(factor)
-    history = osm.fit(nets, data.x, data.y, "cross_entropy", lr=one.step_size, steps=one.steps).table
-    least = history.groupby("seed")["loss"].min().to_numpy() / label_entropy(data.y)
+    objective = one.objective()
+    least = least_losses(nets.parameters(), lambda: objective(nets(data.x)), one.steps, one.step_size)
+    least = least.numpy() / label_entropy(data.y)
     keys = {"scale": np.repeat(np.asarray(scales, float), len(setting.seeds)), "seed": setting.seeds * len(scales)}
     return over_seeds(pd.DataFrame(keys | {"loss": least}), ["scale"], "loss")

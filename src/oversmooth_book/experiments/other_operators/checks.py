@@ -41,7 +41,7 @@ def attention_bounds(setting, operator):
 def check_bounds(setting):
     """`attention_bounds` on the karate club: operator, seed, SIDES (the largest), violated (how many layers)."""
     karate = replace(setting, graph="karate")
-    table = swept(attention_bounds, karate, {"operator": ATTENTION}, setting.seeds, jobs=1)
+    table = swept(attention_bounds, karate, {"operator": ATTENTION}, setting.seeds)
     groups = table.groupby(["operator", "seed"], sort=False)
     return groups.agg(dict.fromkeys(SIDES, "max") | {"violated": "sum"}).reset_index()
 
@@ -63,7 +63,7 @@ def training(setting, operators):
     return swept(train, setting, {"operator": operators}, setting.seeds)
 
 
-def train(setting, operator, record_every=10):
+def train(setting, operator, record_every=5):
     """Adam on all layers: step, loss (in units of the targets' variance), gradient (largest of the operator layers)."""
     net, (X, Y) = network(setting, operator), problem(setting)
     groups = [[p for p in layer.parameters() if p.requires_grad] for layer in net.layers]

@@ -12,13 +12,12 @@ import torch
 
 import oversmooth as osm
 from oversmooth.models.attention import backward_paths, node_weights, sequence_weights
-from oversmooth.models.operators import ATTENTION, NAMES, OperatorNetwork, trace_operator
+from oversmooth.models.operators import ATTENTION, NAMES, OperatorNetwork, trace_operator, value_map
 from oversmooth.moments import backward_moments, feature_moments
 from oversmooth_book.experiments.settings import Setting, squared_error
 
 REFERENCE = Setting(width=16, depth=33, optimizer="adam", step_size=0.003)
 BUDGET = 3.0
-JOBS = 2  # processes of a sweep; the tables do not depend on it
 
 
 def problem(setting):
@@ -35,7 +34,7 @@ def network(setting, operator):
     return OperatorNetwork(operator, data, widths, setting.activation, setting.weight_scale, setting.seeds[0])
 
 
-def swept(measure, setting, grid, seeds, jobs=JOBS):
+def swept(measure, setting, grid, seeds, jobs=1):
     """The rows of measure(setting, operator) over a grid of operator, graph_name and fields of the setting."""
     return osm.sweep(partial(_cell, measure, setting), grid, seeds, jobs=jobs)
 
@@ -47,7 +46,7 @@ def _cell(measure, setting, operator, seed, graph_name=None, **changes):
 
 
 def profiles(setting, graphs, num_real_seeds):
-    """`profile` of every operator: the block model with three activations, karate and Cora with tanh.
+    """`profile` of every operator: the block model with three activations, karate and Cora with tanh and few seeds.
 
     Of ``graphs``, some of csbm, karate and Cora; in front of its columns graph_name, operator, activation and seed.
     """
@@ -56,41 +55,38 @@ def profiles(setting, graphs, num_real_seeds):
     cells += [(graph_name, operator, "tanh") for graph_name in ("karate", "Cora") for operator in NAMES]
     names = ("graph_name", "operator", "activation")
     grid = [dict(zip(names, cell, strict=True)) for cell in cells if cell[0] in graphs]
-    real = [cell for cell in grid if cell["graph_name"] == "Cora"]
-    small = [cell for cell in grid if cell["graph_name"] != "Cora"]
-    # the long ones first, so that both processes end together
-    parts = ((real, setting.seeds[:num_real_seeds]), (small, setting.seeds))
+    drawn = [cell for cell in grid if cell["graph_name"] == "csbm"]
+    real = [cell for cell in grid if cell["graph_name"] != "csbm"]
+    parts = ((drawn, setting.seeds), (real, setting.seeds[:num_real_seeds]))
     return pd.concat([swept(profile, setting, part, seeds) for part, seeds in parts if part], ignore_index=True)
 
 
 def profile(setting, operator):
-    """Every measure of one untrained network, a row for each operator layer k = 0, …, L−1.
+    """Both ratios of one untrained network, a row for each operator layer k = 0, …, L−1.
 
-    layer; forward and forward_uniform: relative deviation of X⁽ᵏ⁺¹⁾, in the operator's norm and in the uniform one;
-    backward and backward_uniform: of B⁽ᵏ⁾; those of `survey_measures` for X⁽ᵏ⁺¹⁾. For attention also fixed: backward
-    with all attention held fixed; extra: share of the extra path in what layer k hands down; uneven: largest
-    |P_ij d̃_i − 1|.
+    layer; forward, backward: relative deviation of X⁽ᵏ⁺¹⁾ and B⁽ᵏ⁾ in its norm; for attention uneven: largest
+    |P_ij d̃_i − 1|. Of linear networks, where every theorem applies, also forward_uniform and backward_uniform, in the
+    uniform norm; those of `survey_measures` for X⁽ᵏ⁺¹⁾; for attention fixed and extra, of `held_fixed` and `shares`.
     """
     net, (X, Y) = network(setting, operator), problem(setting)
     # targets of mean 1, so that the output error has an average to be handed down
     signals = trace_operator(net, X, squared_error(Y + 1))
-    edges, norms, rows = setting.data().edge_index, layer_norms(net, signals), []
+    norms, linear, attentive = layer_norms(net, signals), setting.activation == "identity", operator in ATTENTION
+    edges, rows = setting.data().edge_index, []
     for k, (X, B) in enumerate(zip(signals.features[1:], signals.backward, strict=True)):
-        row = {"layer": k, "forward": _ratio(feature_moments(X, norms[k])), "forward_uniform": _uniform(X)}
-        row |= {"backward": _ratio(backward_moments(B, norms[k])), "backward_uniform": _uniform(B)}
-        rows.append(row | survey_measures(X, edges))
-    table = pd.DataFrame(rows)
-    return table.assign(**_attention_columns(net, signals, norms)) if operator in ATTENTION else table
+        row = {"layer": k, "forward": _ratio(feature_moments(X, norms[k])), "backward": _back(B, norms[k])}
+        if linear:
+            row |= {"forward_uniform": _uniform(X), "backward_uniform": _uniform(B)} | survey_measures(X, edges)
+        rows.append(row)
+    columns = {"uneven": [_uneven(P) for P in signals.attention]} if attentive else {}
+    columns |= {"fixed": held_fixed(net, signals, norms), "extra": shares(net, signals)} if attentive and linear else {}
+    return pd.DataFrame(rows).assign(**columns)
 
 
 def survey_measures(features, edges):
-    """The survey's measures of one signal: dirichlet, distance (MAD), rank (effective).
-
-    And its size, the root mean square of the rows' norms.
-    """
+    """The survey's measures of one signal: dirichlet, distance (MAD), rank (effective)."""
     energy, distance = (measure(features, edges) for measure in (osm.dirichlet_energy, osm.mean_average_distance))
-    size = features.square().sum(1).mean().sqrt()
-    values = {"dirichlet": energy, "distance": distance, "rank": osm.effective_rank(features), "size": size}
+    values = {"dirichlet": energy, "distance": distance, "rank": osm.effective_rank(features)}
     return {name: float(value) for name, value in values.items()}
 
 
@@ -106,21 +102,35 @@ def layer_norms(net, signals):
     return [None if saturated else net.propagation] * len(net.layers)
 
 
-def _attention_columns(net, signals, norms):
-    """fixed, extra and uneven, a value for each layer."""
-    B, fixed = signals.backward[-1], []
-    for k in reversed(range(len(net.layers))):
-        fixed.append(_ratio(backward_moments(B, norms[k])))
-        G, _ = backward_paths(net, k, signals.features[k], B)
-        if k:
-            B = net.activation.backward(signals.preactivations[k - 1], signals.features[k], G)
-    extra = []
-    for k, B in enumerate(signals.backward):
-        straight, around = (part.norm(dim=1).sum() for part in backward_paths(net, k, signals.features[k], B))
-        extra.append(float(around / (straight + around)))
-    degrees = [np.diff(P.indptr) for P in signals.attention]
-    uneven = [np.abs(P.data * np.repeat(d, d) - 1).max() for P, d in zip(signals.attention, degrees, strict=True)]
-    return {"fixed": fixed[::-1], "extra": extra, "uneven": uneven}
+def held_fixed(net, signals, norms):
+    """Relative deviation of a linear network's errors with all attention held fixed, a value for each layer.
+
+    B⁽ᵏ⁻¹⁾ = P⁽ᵏ⁾ᵀ B⁽ᵏ⁾ W⁽ᵏ⁾ᵀ.
+    """
+    B, found = signals.backward[-1], []
+    for norm, P, layer in reversed(list(zip(norms, signals.attention, net.layers, strict=True))):
+        found.append(_back(B, norm))
+        B = torch.from_numpy(P.toarray()).T @ B @ value_map(layer).weight.detach()
+    return found[::-1]
+
+
+def shares(net, signals):
+    """Share of attention's extra path in what layer k hands down, for every second layer from the first; else NaN."""
+    found = np.full(len(net.layers), np.nan)
+    for k in range(0, len(found), 2):
+        parts = backward_paths(net, k, signals.features[k], signals.backward[k])
+        straight, around = (part.norm(dim=1).sum() for part in parts)
+        found[k] = around / (straight + around)
+    return found
+
+
+def _uneven(P):
+    degrees = np.diff(P.indptr)
+    return np.abs(P.data * np.repeat(degrees, degrees) - 1).max()
+
+
+def _back(signal, norm):
+    return _ratio(backward_moments(signal, norm))
 
 
 def _ratio(moments):
@@ -139,19 +149,17 @@ def trained_heads(setting, depths):
 def trained_head(setting, operator):
     """The spurious stationary point: least-squares head of norm at most 3, the operator layers untouched. One row.
 
-    gradient, least: largest and smallest gradient of the operator layers, over all their parameters; where: the layer
-    of the largest; before: the largest before the head was trained; head: the head's; loss, in units of the targets'
-    variance.
+    gradient: the largest of the operator layers, over all their parameters; where: its layer; loss, in units of the
+    targets' variance.
     """
     net, (X, Y) = network(setting, operator), problem(setting)
-    loss = squared_error(Y)
-    before = trace_operator(net, X, loss)
-    # The head alone is a network without graph, of one layer.
-    alone = osm.Network(osm.Propagation.identity(len(X)), [setting.width, 1])
-    head = osm.train_last_layer(alone, before.features[-1], Y, budget=BUDGET)
+    features = X
     with torch.no_grad():
-        net.head.copy_(head.weights[0])
-    signals = trace_operator(net, X, loss)
-    *layers, last = signals.gradients
-    row = {"gradient": max(layers), "least": min(layers), "where": int(np.argmax(layers)), "head": last}
-    return row | {"before": max(before.gradients[:-1]), "loss": signals.loss}
+        for layer in net.layers:
+            features = net.activation(net.apply_layer(layer, features))
+        # The head alone is a network without graph, of one layer.
+        alone = osm.Network(osm.Propagation.identity(len(X)), [setting.width, 1])
+        net.head.copy_(osm.train_last_layer(alone, features, Y, budget=BUDGET).weights[0])
+    signals = trace_operator(net, X, squared_error(Y))
+    *layers, _ = signals.gradients
+    return {"gradient": max(layers), "where": int(np.argmax(layers)), "loss": signals.loss}

@@ -82,7 +82,7 @@ def _largest(stack, features, head, Y):
     return max(SILENT, *(math.sqrt(sum(squares[k : k + 3])) for k in range(0, len(squares), 3)))
 
 
-def read_outs(setting, depths=DEPTHS, jobs=2):
+def read_outs(setting, depths=DEPTHS, jobs=1):
     """`read_out` of every kind and depth, in bands over the seeds: kind, depth, median, low, high, quantity."""
     grid = {"kind": list(KINDS), "depth": list(depths)}
     table = osm.sweep(partial(_cell, setting), grid, setting.seeds, jobs=jobs)

@@ -21,8 +21,11 @@ NETWORKS = {
     "four times orthogonal, tanh": {"activation": "tanh", "init": "orthogonal", "weight_scale": 4.0},
 }
 
-# Whose norm is followed forward.
-FORWARD = ("orthogonal, identity", "orthogonal, tanh", "Glorot, tanh", "Glorot, ReLU", "He, ReLU")
+# Which are followed forward, with the graph and without it.
+FORWARD = {
+    "graph": ("orthogonal, identity", "Glorot, tanh", "Glorot, ReLU", "He, ReLU"),
+    "no graph": ("orthogonal, tanh", "Glorot, tanh", "Glorot, ReLU"),
+}
 
 # Whose backward signal is shown: graph, name of the network.
 BACKWARD = (
@@ -87,7 +90,7 @@ def two_factors(setting, graphs):
     for name in graphs:
         X = read_in(replace(setting, graph=name))
         for where, kind in (("graph", setting.kind), ("no graph", "identity")):
-            for chosen in FORWARD:
+            for chosen in FORWARD[where]:
                 net = network(replace(setting, graph=name, kind=kind, **NETWORKS[chosen]))
                 table = _shares(net, X)
                 keys = {"graph": name, "network": chosen, "where": where}
