@@ -71,6 +71,7 @@ def test_the_grid_has_every_model_once(monkeypatch, random_state_untouched):
     assert found.groupby("architecture", sort=False).size().to_dict() == dict.fromkeys(grid.ARCHITECTURES, 2)
     works = found["outcome"] == "works"
     assert works.sum() >= 7 and set(found.loc[works, "start"]) == {"healthy"}
+    assert set(found.loc[works, "verdict"]) == {"healthy"} and set(found.loc[~works, "verdict"]) <= {"ill"}
 
 
 def test_every_kind_of_layer_is_a_layer_of_its_own():
