@@ -1,5 +1,6 @@
 """What happens to every layer's gradient when only the last layer is trained: the chapter on stationary points."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,8 @@ MANY = {  # the random networks of the plane (gradient, loss)
     "kinds": ("metropolis", "random_walk", "identity"),
     "activations": ("tanh", "elu"),
 }
+# Left out: ELU does not saturate, and after so many layers of norm 2 rounding decides the third digit of a gradient.
+CHAOTIC = {("elu", 41, 2.0)}
 
 
 def against_depth(setting, depths):
@@ -104,16 +107,15 @@ def three_ways(setting, depths=WAY_DEPTHS):
 def random_networks(setting, depths, scales, kinds, activations):
     """Networks with a trained last layer: kind, activation, depth, scale, seed, loss, floor, total, share, gap.
 
-    share is the loss over the label variance, gap the loss above its floor, 0 where it is rounding.
+    share is the loss over the label variance, gap the loss above its floor, 0 where it is rounding. `CHAOTIC` ones are
+    left out.
     """
     rows = []
-    for kind in kinds:
-        for activation in activations:
-            for depth in depths:
-                for scale in scales:
-                    one = replace(setting, kind=kind, activation=activation, depth=depth, weight_scale=scale)
-                    table = judged(one.trained(), one.data(), certified=False).query("layer == 0")
-                    rows.append(table.assign(kind=kind, activation=activation, scale=scale))
+    for kind, activation, depth, scale in itertools.product(kinds, activations, depths, scales):
+        if (activation, depth, scale) not in CHAOTIC:
+            one = replace(setting, kind=kind, activation=activation, depth=depth, weight_scale=scale)
+            table = judged(one.trained(), one.data(), certified=False).query("layer == 0")
+            rows.append(table.assign(kind=kind, activation=activation, scale=scale))
     columns = ["kind", "activation", "depth", "scale", "seed", "loss", "floor", "total"]
     table = pd.concat(rows, ignore_index=True)[columns]
     gap = clear_of_rounding(table["loss"] - table["floor"])
