@@ -81,7 +81,7 @@ def pitchfork_figure(amplitudes, plain):
         band(left, rows, "excess", label=activation, **style(k) | {"linestyle": "none", "markevery": 1})
         left.plot(rows["excess"], rows["predicted"], **THEORY, label="predicted" if k == 0 else None)
     left.set(xscale="log", yscale="log", xlabel="$s - 1$", ylabel="amplitude of mode 2", title="constant mode removed")
-    left.set_xticks([0.005, 0.02, 0.08], ["0.005", "0.02", "0.08"])
+    left.set_xticks(ticks := [0.01, 0.02, 0.04, 0.08], ticks)
     left.set_yticks([0.5, 1, 2], ["0.5", "1", "2"])
     left.minorticks_off()
     left.legend(fontsize=9)

@@ -388,7 +388,9 @@ def final_loss_of_the_trapped(real_training):
 
 @claim("RG23")
 def mean_error_that_vanishes(real_training):
-    return _end_over_start(_trapped(real_training)["mean_error"])
+    # Adam makes it swing tenfold from record to record: its last value is chance
+    values = _trapped(real_training)["mean_error"]
+    return values.iloc[len(values) // 2 :].median() / values.iloc[0]
 
 
 @claim("RG24")
