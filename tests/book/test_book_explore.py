@@ -219,7 +219,7 @@ def test_labels_descriptions_and_announcements_follow_the_choice(visit):
     page = open_page(PAGE)
     picture(page)
     assert page.locator(".explore-summary").get_attribute("role") == "status"
-    depth = page.get_by_label("Depth")
+    depth = page.get_by_role("slider", name="Depth")
     assert depth.get_attribute("aria-valuetext").endswith("layers")
     before = [page.locator(".explore-chart").nth(k).get_attribute("aria-label") for k in range(4)]
     depth.focus()
@@ -234,7 +234,7 @@ def test_the_summary_says_what_the_table_holds(visit):
     page = open_page(PAGE + "#operator=metropolis&activation=tanh&scale=1&last_layer=trained")
     picture(page)
     table = pd.read_csv(REPOSITORY / "data/published/explore/tables/networks.csv")
-    depth = int(page.get_by_label("Depth").get_attribute("aria-valuetext").split()[0])
+    depth = int(page.get_by_role("slider", name="Depth").get_attribute("aria-valuetext").split()[0])
     here = {"operator": "metropolis", "activation": "tanh", "scale": 1, "last_layer": "trained", "depth": depth}
     row = chosen(table, **here).iloc[0]
     said = float(text(page).split("Loss: ")[1].rstrip("."))
