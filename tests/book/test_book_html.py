@@ -63,6 +63,12 @@ def test_nothing_is_loaded_from_elsewhere(site):
     assert loaded == []
 
 
+def test_every_identifier_stands_for_one_thing(site):
+    for page in pages(site):
+        names = [tag["id"] for tag in soup(page).find_all(id=True)]
+        assert len(names) == len(set(names)), page.name
+
+
 def test_every_image_has_alt_text(site):
     bare = [
         f"{page.relative_to(site)}: {image.get('src')}"

@@ -10,16 +10,17 @@ LONGEST = 200  # characters of a description that search engines and link previe
 
 
 def mend(body: str) -> str:
-    """A page's HTML with roles and cells that fit together.
+    """A page's HTML with roles, cells and identifiers that fit together.
 
     Args:
         body: as Sphinx wrote it.
 
     Returns:
         The same, the entries of a list of references being items of a list: their own role, doc-biblioentry, is
-        deprecated, and a list that holds such entries has no items; and empty heads of tables being cells, since they
-        head nothing.
+        deprecated, and a list that holds such entries has no items; empty heads of tables being cells, since they head
+        nothing; and proofs without the identifier that all of them share.
     """
+    body = re.sub(r' id="proof(-content)?"', "", body)
     body = re.sub(r"<th([^>]*)>\s*(?:<p></p>)?\s*</th>", r"<td\1></td>", body)
     return body.replace('role="doc-biblioentry"', 'role="listitem"')
 
