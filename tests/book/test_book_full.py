@@ -55,7 +55,7 @@ def mine(complete, tmp_path):
 def test_both_profiles_lie_side_by_side_and_check_finds_them_in_order(complete):
     book, commit = complete
     files = ["claims.json", "record.json", "tables/powers.csv"]
-    both = [*files, "rounding.json", *(f"full/{name}" for name in files)]
+    both = [*files, "figures/fig-powers.svg", "rounding.json", *(f"full/{name}" for name in files)]
     assert sorted(snapshot(book.published("tiny"))) == sorted(both)
     assert check(book) == []
     record = json.loads((book.published_full("tiny") / "record.json").read_text())

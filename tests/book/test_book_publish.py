@@ -29,15 +29,13 @@ def test_publish_moves_the_run_into_the_repository(published):
     book, answer = published
     assert answer.returncode == 0, answer.stderr
     folder = book.published("tiny")
-    assert sorted(snapshot(folder)) == ["claims.json", "record.json", "rounding.json", "tables/powers.csv"]
+    files = ["claims.json", "figures/fig-powers.svg", "record.json", "rounding.json", "tables/powers.csv"]
+    assert sorted(snapshot(folder)) == files
     assert read_notebook(book.notebook("tiny")).cells[-1].outputs
     changed = git(book, "status", "--porcelain", "--untracked-files=all").splitlines()
     assert [line[3:].strip() for line in changed] == [
         "chapters/tiny.ipynb",
-        "data/published/tiny/claims.json",
-        "data/published/tiny/record.json",
-        "data/published/tiny/rounding.json",
-        "data/published/tiny/tables/powers.csv",
+        *(f"data/published/tiny/{name}" for name in files),
     ] or changed[0].endswith("chapters/tiny.ipynb")
 
 

@@ -12,7 +12,8 @@ from docutils import nodes
 
 from oversmooth_book.book.vectors import FOLDER
 
-SMALLEST, LARGEST = 0.9, 1.4  # of a panel's own size: smaller letters cannot be read, larger ones are a waste
+READABLE = 9.0  # pixels of the smallest word; exponents are smaller
+LARGEST = 1.4  # of a panel's own size: still larger letters are a waste
 
 
 def in_page(svg: str, name: str, alt: str) -> str:
@@ -31,8 +32,10 @@ def in_page(svg: str, name: str, alt: str) -> str:
     head, body = re.match(r"<svg ([^>]*)>(.*)</svg>", svg, re.DOTALL).groups()
     said = dict(re.findall(r'([\w:-]+)="([^"]*)"', head))
     panels, entries = (said[f"data-{part}"].split(";") if said[f"data-{part}"] else [] for part in ("panels", "legend"))
-    several = _views(name, panels, entries) if len(panels) > 1 else ""
-    width = "" if several else _width(said["viewBox"])
+    words = re.findall(r'<text style="[^"]*?font(?:-size)?: ([\d.]+)px', body)
+    least = READABLE / min(map(float, words), default=READABLE)
+    several = _views(name, panels, entries, least) if len(panels) > 1 else ""
+    width = "" if several else _width(said["viewBox"], least)
     kind = ' several"' if several else '" tabindex="0"'  # a wide figure alone is scrolled on a phone, by keys, too
     return (
         f'<div class="vector{kind}><svg class="figure-whole" role="img" '
@@ -41,20 +44,22 @@ def in_page(svg: str, name: str, alt: str) -> str:
     )
 
 
-def _views(name: str, panels: list[str], entries: list[str]) -> str:
+def _views(name: str, panels: list[str], entries: list[str], least: float) -> str:
     """One panel below the other, the legend's entries side by side; for the eye alone."""
-    legend = f'<div class="figure-legend">{"".join(_view(name, place) for place in entries)}</div>' if entries else ""
-    views = "".join(f"<div>{_view(name, place)}</div>" for place in panels)
+    legend = (
+        f'<div class="figure-legend">{"".join(_view(name, place, least) for place in entries)}</div>' if entries else ""
+    )
+    views = "".join(f"<div>{_view(name, place, least)}</div>" for place in panels)
     return f'<div class="figure-panels" aria-hidden="true">{legend}{views}</div>'
 
 
-def _view(name: str, place: str) -> str:
-    return f'<svg viewBox="{place}"{_width(place)}><use href="#{name}-whole"></use></svg>'
+def _view(name: str, place: str, least: float) -> str:
+    return f'<svg viewBox="{place}"{_width(place, least)}><use href="#{name}-whole"></use></svg>'
 
 
-def _width(box: str) -> str:
+def _width(box: str, least: float) -> str:
     width = float(box.split()[2])
-    return f' style="min-width: {SMALLEST * width:.0f}px; max-width: {LARGEST * width:.0f}px"'
+    return f' style="min-width: {least * width:.1f}px; max-width: {max(least, LARGEST) * width:.1f}px"'
 
 
 def _replace(app, doctree, docname):
