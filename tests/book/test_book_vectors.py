@@ -116,6 +116,14 @@ def test_names_inside_a_figure_are_its_own(drawn):
     assert len(page.select(".figure-legend svg")) == 2
 
 
+def test_what_shows_nothing_is_no_panel():
+    figure, (left, right) = plt.subplots(1, 2)
+    left.plot([1, 2])
+    right.set_axis_off()
+    assert len(boxes(vector(figure), "panels")) == 1
+    plt.close(figure)
+
+
 def test_one_panel_is_shown_once():
     figure, ax = plt.subplots()
     ax.plot([1, 2])

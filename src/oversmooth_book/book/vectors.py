@@ -7,6 +7,7 @@ file is named after its figure: ``figures/fig-forward-phase.svg``. What replaces
 import base64
 import hashlib
 import io
+import math
 from pathlib import Path
 
 from oversmooth_book.book.figures import figure_images
@@ -99,9 +100,9 @@ def parts(figure) -> dict[str, list[tuple[float, float, float, float]]]:
     renderer = figure.canvas.get_renderer()
     whole, padding = figure.get_tightbbox(renderer), matplotlib.rcParams["savefig.pad_inches"]  # in inches
     corner = whole.x0 - padding, whole.y1 + padding
+    shown = [axes for axes in figure.axes if axes.get_visible() and math.isfinite(axes.get_tightbbox(renderer).width)]
     found = {
-        "panels": [text.get_window_extent(renderer) for text in figure.texts]
-        + _joined([axes for axes in figure.axes if axes.get_visible()], renderer),
+        "panels": [text.get_window_extent(renderer) for text in figure.texts] + _joined(shown, renderer),
         "legend": [box for legend in figure.legends for box in _entries(legend, renderer)],
     }
     return {name: [_place(box, corner, figure.dpi, AROUND[name]) for box in boxes] for name, boxes in found.items()}
