@@ -116,12 +116,14 @@ def test_names_inside_a_figure_are_its_own(drawn):
     assert len(page.select(".figure-legend svg")) == 2
 
 
-def test_what_shows_nothing_is_no_panel():
-    figure, (left, right) = plt.subplots(1, 2)
-    left.plot([1, 2])
-    right.set_axis_off()
-    assert len(boxes(vector(figure), "panels")) == 1
+def test_error_bars_have_an_entry_with_ends():
+    """matplotlib knows no extent of their mark in a legend."""
+    figure, ax = plt.subplots()
+    bars = ax.errorbar([0, 1], [0, 1], [0.1, 0.2], label="with its range")
+    figure.legend([bars], ["with its range"], loc="outside lower center")
+    ((x, y, wide, high),) = boxes(vector(figure), "legend")
     plt.close(figure)
+    assert 60 < wide < 150 and 8 < high < 30 and x > 0 and y > 0
 
 
 def test_one_panel_is_shown_once():

@@ -7,7 +7,6 @@ file is named after its figure: ``figures/fig-forward-phase.svg``. What replaces
 import base64
 import hashlib
 import io
-import math
 from pathlib import Path
 
 from oversmooth_book.book.figures import figure_images
@@ -100,9 +99,9 @@ def parts(figure) -> dict[str, list[tuple[float, float, float, float]]]:
     renderer = figure.canvas.get_renderer()
     whole, padding = figure.get_tightbbox(renderer), matplotlib.rcParams["savefig.pad_inches"]  # in inches
     corner = whole.x0 - padding, whole.y1 + padding
-    shown = [axes for axes in figure.axes if axes.get_visible() and math.isfinite(axes.get_tightbbox(renderer).width)]
     found = {
-        "panels": [text.get_window_extent(renderer) for text in figure.texts] + _joined(shown, renderer),
+        "panels": [text.get_window_extent(renderer) for text in figure.texts]
+        + _joined([axes for axes in figure.axes if axes.get_visible()], renderer),
         "legend": [box for legend in figure.legends for box in _entries(legend, renderer)],
     }
     return {name: [_place(box, corner, figure.dpi, AROUND[name]) for box in boxes] for name, boxes in found.items()}
@@ -131,10 +130,14 @@ def _entries(legend, renderer) -> list:
     """The boxes of a legend's title, if it has one, and of each mark with its words."""
     from matplotlib.transforms import Bbox
 
-    title, words = legend.get_title(), legend.get_texts()
-    boxes = [title.get_window_extent(renderer)] if title.get_text() else []
-    for mark, text in zip(legend.legend_handles, words, strict=True):
-        boxes.append(Bbox.union([mark.get_window_extent(renderer), text.get_window_extent(renderer)]))
+    title, boxes = legend.get_title(), []
+    if title.get_text():
+        boxes.append(title.get_window_extent(renderer))
+    for text in legend.get_texts():
+        box, letter = text.get_window_extent(renderer), renderer.points_to_pixels(text.get_fontsize())
+        # Not the mark's own box: that of an error bar has no end.
+        left = box.x0 - (legend.handlelength + legend.handletextpad) * letter
+        boxes.append(Bbox.from_extents(left, min(box.y0, box.y1 - letter), box.x1, box.y1))
     return boxes
 
 
