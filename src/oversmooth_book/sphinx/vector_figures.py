@@ -12,7 +12,7 @@ from docutils import nodes
 
 from oversmooth_book.book.vectors import FOLDER
 
-READABLE = 9.0  # pixels of the smallest word; exponents are smaller
+READABLE = 9.1  # pixels of the smallest word, nine and what rounding takes; exponents are smaller
 LARGEST = 1.4  # of a panel's own size: still larger letters are a waste
 
 
