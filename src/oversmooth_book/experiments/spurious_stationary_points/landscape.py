@@ -83,8 +83,9 @@ def eigenvalues(setting, depths=DEPTHS):
             one = replace(setting, kind=kind, depth=depth)
             network, ends = curved(one)
             row = {"model": model, "depth": depth, "lowest": -ends.lowest, "highest": ends.highest}
-            kernel = mean_kernel(osm.trace(network, one.data().x, one.objective()))
-            rows.append(row | {"predicted": 2 * float(kernel) if model == "gnn" else np.nan})
+            if model == "gnn":
+                row["predicted"] = 2 * float(mean_kernel(osm.trace(network, one.data().x, one.objective())))
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
