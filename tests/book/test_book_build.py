@@ -51,7 +51,7 @@ def test_the_landing_page_shows_every_claim_with_its_verdict(built):
 def test_a_figure_stands_with_caption_alt_text_and_provenance(built):
     book, _ = built
     html = page(book)
-    assert 'alt="A curve that rises."' in html and "Powers grow." in html
+    assert 'aria-label="A curve that rises."' in html and "Powers grow." in html
     text = words(html[html.index('class="provenance') :])
     record = json.loads((book.run("published", "tiny") / "record.json").read_text())
     machine = record["machine"]

@@ -119,18 +119,22 @@ def test_a_gradient_still_finds_the_entry_that_was_chosen():
         assert torch.allclose(gradient, compute(), rtol=1e-14, atol=0) and gradient.count_nonzero() == 1
 
 
-def test_draws_stay_but_for_the_last_bits_of_normal_ones():
+def test_draws_stay_but_for_the_last_bits_of_those_that_are_scaled():
     def compute():
         g = torch.Generator().manual_seed(0)
         even = torch.rand(99, generator=g), torch.randperm(9, generator=g), torch.bernoulli(torch.rand(99), generator=g)
-        return *even, torch.randn(999, generator=g, dtype=DOUBLE)
+        uniform = torch.empty(999, dtype=DOUBLE).uniform_(generator=g), torch.empty(9).uniform_(0, 1, generator=g)
+        moving = torch.empty(999, dtype=DOUBLE).uniform_(-0.1, 0.1, generator=g), torch.empty(999).uniform_(0, 0.3)
+        return *even, *uniform, *moving, torch.randn(999, generator=g, dtype=DOUBLE)
 
     torch.manual_seed(0)
-    *even, normal = as_replica(compute)
+    moved = as_replica(compute)
     torch.manual_seed(0)
-    *plain, plain_normal = compute()
-    assert all(map(torch.equal, even, plain))
-    assert torch.allclose(normal, plain_normal, rtol=1e-15, atol=0) and not torch.equal(normal, plain_normal)
+    plain = compute()
+    assert all(map(torch.equal, moved[:5], plain[:5]))
+    for draw, plain_draw in zip(moved[5:], plain[5:], strict=True):
+        assert not torch.equal(draw, plain_draw)
+        assert torch.allclose(draw, plain_draw, rtol=2 * torch.finfo(draw.dtype).eps, atol=0)
 
 
 @pytest.mark.parametrize(("dtype", "unit"), [(torch.float64, 2.0**-52), (torch.float32, 2.0**-23)])

@@ -18,7 +18,7 @@ _EXACT = """
     heaviside index index_fill index_select kthvalue lift linspace masked_fill masked_select max max_pool2d_with_indices
     maximum median min minimum mode nan_to_num nanmedian neg nextafter ones ones_like rand rand_like relu repeat roll
     round scalar_tensor select_backward sgn sign slice_backward sort stack take threshold threshold_backward to_dense
-    topk tril triu trunc uniform unique_dim where zero zeros zeros_like
+    topk tril triu trunc unique_dim where zero zeros zeros_like
 """
 EXACT = frozenset(_EXACT.split())
 # Of one number, these give that number.
@@ -103,6 +103,8 @@ def _copies(name, args, out) -> bool:
     if name in REDUCTIONS:
         chooses = len(args) > 1 and args[1] in (math.inf, -math.inf)
         return chooses or (isinstance(out, torch.Tensor) and out.numel() == args[0].numel())
+    if name == "uniform":
+        return tuple(args[1:3]) in ((), (0, 1))  # from a to b it is scaled and shifted, which two kernels round apart
     if name.endswith("_reduce"):
         return any(isinstance(value, str) and value in CHOICES for value in args)
     return name in PUTS and not (len(args) > 3 and args[3])

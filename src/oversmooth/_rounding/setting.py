@@ -11,9 +11,10 @@ is off a hundred times as far as adding them in blocks, which no noise on the re
 A machine is a function: the same operator gives the same bits for the same numbers. So is a replica. ξ is a hash of
 replica, operator and a sample of the bits that came out, the same in every process and in any order; a rerun and any
 number of workers give the same bits. What is exact on every machine stays exact: whole numbers and short binary
-fractions, copies, choices, comparisons, and draws of whole and uniform numbers. (Normal ones pass through log and cos,
-and move.) With 0 units, all of this runs and no bit changes, except in torch's singular values and eigenvalues without
-vectors (`svdvals`, `eigvalsh`, `matrix_norm(…, 2)`): under any dispatch mode it computes vectors, by another algorithm.
+fractions, copies, choices, comparisons, and draws of whole numbers and of uniform ones in [0, 1). (From a to b these
+are scaled and shifted; normal ones pass through log and cos: they move.) With 0 units, all of this runs and no bit
+changes, except in torch's singular values and eigenvalues without vectors (`svdvals`, `eigvalsh`,
+`matrix_norm(…, 2)`): under any dispatch mode it computes vectors, by another algorithm.
 
 It begins when the library is imported and lasts in the thread that did so; the cells of a sweep have it in every
 process and thread, on a Dask cluster, too. torch is reached by a dispatch mode (backward passes on the CPU included),
