@@ -26,8 +26,7 @@ WORKERS = min(4, os.cpu_count() or 1)
 
 def run(clone, *command):
     """One process in the clone, quiet, with the threads that a kernel has."""
-    environment = os.environ | {"PYTHONPATH": str(clone / "src"), "MPLBACKEND": "Agg", "OMP_WAIT_POLICY": "PASSIVE"}
-    environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // WORKERS))
+    environment = os.environ | {"PYTHONPATH": str(clone / "src"), "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
     environment.setdefault("OVERSMOOTH_DATA", str(ROOT / "data" / "raw"))
     subprocess.run([sys.executable, *command], cwd=clone, env=environment, check=True, stdout=subprocess.DEVNULL)
 

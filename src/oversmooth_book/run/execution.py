@@ -33,11 +33,11 @@ def run_title(chapter: ChapterProfile, record: dict) -> str:
 class Execution:
     """A chapter being run; ``poll`` until it is done, then ``finish``."""
 
-    def __init__(self, book: Book, chapter: ChapterProfile, profile: str, record: dict, threads: int, cluster=None):
+    def __init__(self, book: Book, chapter: ChapterProfile, profile: str, record: dict, cluster=None):
         """Write the notebook with its parameters into a fresh scratch folder and start the worker."""
         self.book, self.chapter, self.profile, self.record = book, chapter, profile, record
         self.replica = record.get("replica")
-        self.threads, self.cluster, self.retried = threads, cluster, False
+        self.cluster, self.retried = cluster, False
         self.started = time.monotonic()
         self._start()
 
@@ -79,9 +79,8 @@ class Execution:
             OUTPUT_VARIABLE: str(self.folder),
             PROFILE_VARIABLE: self.profile,
             MARK: str(self.folder),
-            "OMP_NUM_THREADS": str(self.threads),
-            # Threads that wait for one another sleep: on a loaded machine spinning ones take minutes from the others.
-            "OMP_WAIT_POLICY": "PASSIVE",
+            # Matrices here are too small for a second thread; one adds in the same order with any number of cores.
+            "OMP_NUM_THREADS": "1",
             "PYTHONHASHSEED": "0",
             # The reader's own IPython start-up files and kernels must not change a number.
             "IPYTHONDIR": str(self.folder / "ipython"),

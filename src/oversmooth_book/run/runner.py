@@ -40,7 +40,7 @@ def run(
         book: the book.
         names: chapters to run; none means all.
         profile: quick, published or full.
-        jobs: chapters at work at once, which share the cores; None means one per core, at most four.
+        jobs: chapters at work at once, with one thread each; None means one per core, at most four.
         force: run even what is up to date.
         timeout: seconds for one chapter; None means the profile's own limit.
         say: takes one line of report at a time.
@@ -76,20 +76,19 @@ def work(book: Book, profile: str, due: list, jobs, timeout: float, report: Repo
         book: the book.
         profile: quick, published or full.
         due: (chapter, record) of each run, in the order in which they begin.
-        jobs: chapters at work at once, which share the cores; None means one per core, at most four.
+        jobs: chapters at work at once, with one thread each; None means one per core, at most four.
         timeout: seconds for one run.
         report: what became of each, added to.
         say: takes one line of report at a time.
         cluster: address of a Dask scheduler for the chapters' sweeps, or None.
     """
-    cores = os.cpu_count() or 1
-    workers = max(1, min(jobs or min(4, cores), len(due)))
+    workers = max(1, min(jobs or min(4, os.cpu_count() or 1), len(due)))
     before = seconds_before(book, profile, {chapter.name for chapter, _ in due})
     # A replica takes another time than the run whose twin it is: only how many are left is said.
     clock = Clock({run_title(c, r): None if r.get("replica") else before[c.name] for c, r in due}, workers)
     if due:
         say(clock.before())
-    _Pool(book, profile, timeout, report, say, max(1, cores // workers), cluster, clock).work(due, workers)
+    _Pool(book, profile, timeout, report, say, cluster, clock).work(due, workers)
 
 
 def _due(book, chosen, profile, force, report, say) -> list[tuple[ChapterProfile, dict]]:
@@ -145,8 +144,8 @@ def why_due(book: Book, chapter: ChapterProfile, profile: str, prints: dict) -> 
 class _Pool:
     """A bounded number of chapters at work."""
 
-    def __init__(self, book, profile, timeout, report, say, threads, cluster, clock):
-        self.book, self.profile, self.threads, self.cluster = book, profile, threads, cluster
+    def __init__(self, book, profile, timeout, report, say, cluster, clock):
+        self.book, self.profile, self.cluster = book, profile, cluster
         self.timeout, self.report, self.say, self.clock = timeout, report, say, clock
 
     def work(self, due: list, workers: int) -> None:
@@ -168,7 +167,7 @@ class _Pool:
 
     def _start(self, chapter, record, active) -> None:
         try:
-            execution = Execution(self.book, chapter, self.profile, record, self.threads, self.cluster)
+            execution = Execution(self.book, chapter, self.profile, record, self.cluster)
             active.append(execution)
             self.clock.begin(execution.title)
         except (BookError, OSError) as error:
