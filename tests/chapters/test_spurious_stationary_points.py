@@ -262,10 +262,15 @@ def test_falls_are_counted_network_by_network():
     assert found.set_index("step_size").loc[0.01].tolist() == [4, 4, 0, 4]
     assert not claims.whether_three_quarters_fall_back_at_the_larger_step(found)  # SP33 fails: two of four do
     assert claims.whether_three_quarters_fall_back_at_the_larger_step(found.assign(fell=3))
-    curvatures = pd.DataFrame({"graph_seed": [13, 12], "highest": [50.0, 19.0]})
-    assert claims.networks_on_which_the_larger_step_is_stable(curvatures, found) == 1  # SP35 fails: 2 / 0.1 is 20
     shares = training.fall_bands(table).query("step_size == 0.1")
     assert shares["share"].tolist() == [0, 0.75, 0.25, 0.5]
+
+
+@pytest.mark.parametrize(("median", "decade"), [(50.0, 2), (30.0, 1), (300.0, 2)])
+def test_the_curvature_at_the_end_is_told_by_its_power_of_ten(median, decade):
+    row = training.leaving_curvature(pd.DataFrame({"highest": [median, 1e4, 1e-3]}))
+    assert row.to_dict("records") == [{"networks": 3, "decade": decade}]
+    assert claims.decade_of_the_curvature_where_networks_leave(row) == decade  # SP35 fails at 1: 2 / 0.1 is 20
 
 
 def test_the_fall_back_is_measured_at_equal_times(monkeypatch):

@@ -319,8 +319,8 @@ def whether_three_quarters_fall_back_at_the_larger_step(falls):
 
 
 @claim("SP35")
-def networks_on_which_the_larger_step_is_stable(leaving_curvature, falls):
-    return (leaving_curvature["highest"] <= 2 / falls["step_size"].max()).sum()
+def decade_of_the_curvature_where_networks_leave(leaving_curvature):
+    return leaving_curvature["decade"].iloc[0]
 
 
 @claim("SP36")

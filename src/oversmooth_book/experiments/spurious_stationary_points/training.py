@@ -222,6 +222,15 @@ def _sharpness(setting, networks):
         yield k, osm.curvature(single, data.x, setting.objective()).highest
 
 
+def leaving_curvature(curvatures):
+    """The curvatures of `fall_back` in one row: networks, decade, the power of ten of their median.
+
+    Single networks end where rounding leads them, one of eight at 160 or at 30.
+    """
+    decade = round(np.log10(curvatures["highest"].median()))
+    return pd.DataFrame({"networks": [len(curvatures)], "decade": [decade]})
+
+
 def fall_bands(table):
     """The share of the networks of `fall_back` below `LEFT`: step_size, time, share."""
     return table.groupby(["step_size", "time"], sort=False)["below"].mean().rename("share").reset_index()
