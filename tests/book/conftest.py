@@ -3,6 +3,13 @@ from browsing import address, browser, copy, site, visit  # noqa: F401
 from miniature import call, commit_all, copy_book, make_book
 
 
+def pytest_collection_modifyitems(items):
+    """What reads the real book's pages runs in one process: another would build them, two minutes, once more."""
+    for item in items:
+        if "copy" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("book"))
+
+
 @pytest.fixture
 def book(tmp_path):
     """A fresh miniature book."""

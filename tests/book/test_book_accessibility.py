@@ -6,8 +6,6 @@ from browsing import pages
 
 from oversmooth_book.sphinx.theme import mend
 
-pytestmark = pytest.mark.xdist_group("book")
-
 
 def violations(page):
     """What axe-core complains of, as text."""

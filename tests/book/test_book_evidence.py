@@ -42,7 +42,6 @@ def test_every_branch_of_the_decision_rests_on_claims_of_the_book(shown):
     assert {name for row in named for name in row.split()} <= set(shown[0].claims)
 
 
-@pytest.mark.xdist_group("book")
 def test_the_built_page_shows_them(site):
     page = soup(site / "chapters/my_gnn.html")
     folded = page.select(".decision details")

@@ -17,7 +17,6 @@ from oversmooth_book.experiments.explore import measure as experiment
 from oversmooth_book.experiments.settings import Setting
 from oversmooth_book.sphinx.explore_panel import panel, read_grid, write_files
 
-pytestmark = pytest.mark.xdist_group("book")
 DEPTHS, SCALES = [3, 4], [0.8, 1.5]
 SETTING = Setting(seeds=(0, 1))
 

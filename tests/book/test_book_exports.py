@@ -16,7 +16,6 @@ from oversmooth_book.show.neighbours import neighbours
 from oversmooth_book.show.pages import COMMITTED, read_pages
 from oversmooth_book.values import values_of
 
-pytestmark = pytest.mark.xdist_group("book")
 BOOK = Book(REPOSITORY)
 
 

@@ -12,7 +12,6 @@ from oversmooth_book.check.checker import check
 
 SHOWN = "article figure img, article figure .figure-whole"
 # One worker builds the book, whatever the number of workers.
-pytestmark = pytest.mark.xdist_group("book")
 
 
 def test_check_finds_nothing_in_the_committed_book():

@@ -16,7 +16,6 @@ from oversmooth_book.show import picture
 from oversmooth_book.show.pages import COMMITTED, read_pages
 from oversmooth_book.sphinx.theme import describe, head_tags
 
-pytestmark = pytest.mark.xdist_group("book")
 PAGE = "chapters/index.html"
 PUBLISHED = REPOSITORY / "data" / "published"
 

@@ -9,7 +9,6 @@ from miniature import REPOSITORY
 
 from oversmooth_book.sphinx.landscape_panel import panel, said, surfaces
 
-pytestmark = pytest.mark.xdist_group("book")
 PICTURES = "() => [...document.querySelectorAll('.landscape canvas')].map(canvas => canvas.toDataURL())"
 CHAPTER = "chapters/spurious_stationary_points.html"
 BLUE = """canvas => {

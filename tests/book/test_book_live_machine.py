@@ -12,7 +12,6 @@ from torch_geometric.nn import PairNorm
 import oversmooth as osm
 from oversmooth_book.sphinx.machine_panel import ASSETS, panel
 
-pytestmark = pytest.mark.xdist_group("book")
 EDGES = "a b\nb c # a remark\n\nc,a\nc;d\nd e\ne c\nb c"
 STEPS = 20
 CONFIGS = {

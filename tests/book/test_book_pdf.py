@@ -18,7 +18,6 @@ from oversmooth_book.show import chromium
 from oversmooth_book.show.pdf import contents, join, make_pdf
 
 pypdf = pytest.importorskip("pypdf")
-pytestmark = pytest.mark.xdist_group("book")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from miniature import REPOSITORY
 from oversmooth_book.book.book import Book
 from oversmooth_book.sphinx.previews import DATA, link_claims, previews
 
-pytestmark = pytest.mark.xdist_group("book")
 CHAPTER = "chapters/spurious_stationary_points.html"
 
 

@@ -18,7 +18,6 @@ from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.check.prose import typed_numbers
 from oversmooth_book.show import picture, poster, slides, takeaway
 
-pytestmark = pytest.mark.xdist_group("book")
 BOOK = Book(REPOSITORY)
 LEAST = {"poster": 7 * 96 / 72, "slides": 15}  # CSS pixels: 7 points on A4; of 720 that a slide is high
 # Typed numbers that are settings: the loss that a proved time and distance refer to.

@@ -12,7 +12,6 @@ from miniature import REPOSITORY
 
 from oversmooth_book.show import picture, tour
 
-pytestmark = pytest.mark.xdist_group("book")
 PUBLISHED = REPOSITORY / "data" / "published"
 PAGE = "chapters/tour.html"
 

@@ -170,7 +170,6 @@ def figures(site):
     return {path: names for path, names in found.items() if names}
 
 
-@pytest.mark.xdist_group("book")
 def test_every_published_svg_is_in_its_page_with_its_words(site, figures):
     for file in REPOSITORY.glob(f"data/published/*/{FOLDER}/*.svg"):
         page = soup(site / "chapters" / f"{file.parts[-3]}.html").find(id=file.stem)
@@ -193,7 +192,6 @@ SIZES = """() => [...document.querySelectorAll("figure > .vector")].map(figure =
 })"""
 
 
-@pytest.mark.xdist_group("book")
 @pytest.mark.parametrize(("width", "mode"), [(1280, "light"), (390, "dark")])
 def test_a_phone_shows_panels_and_a_desk_the_whole(site, figures, visit, width, mode):
     open_page, complaints = visit
