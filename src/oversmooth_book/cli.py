@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     replicas = commands.add_parser("replicas", help="maintainers: the published run under other roundings")
     replicas.add_argument("chapters", nargs="*", metavar="CHAPTER", help="default: all")
     replicas.add_argument("--count", type=_count, default=ENOUGH, help=f"replicas of each chapter (default: {ENOUGH})")
+    replicas.add_argument("--check", action="store_true", help="and replica 0, which tests the spread of the others")
     replicas.add_argument("--jobs", type=_count, help="runs at once (default: one per core, at most four)")
     replicas.set_defaults(command=_replicas)
     publish = commands.add_parser("publish", help="maintainers: put a run's outputs where they are committed")
@@ -202,7 +203,7 @@ def _replicas(options) -> int:
     from oversmooth_book.publish.replicas import make_replicas
 
     book = find_book(options.root)
-    report = make_replicas(book, options.chapters, options.count, options.jobs, say=_say)
+    report = make_replicas(book, options.chapters, options.count, options.jobs, say=_say, check=options.check)
     print(f"{len(report.ran)} replicas made, {len(report.failed)} failed")
     return 1 if report.failed else 0
 

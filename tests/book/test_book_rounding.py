@@ -1,5 +1,6 @@
 """Replicas of a run: made, kept, dropped when numbers change; and what no two machines agree on is not published."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,12 +8,13 @@ import shutil
 
 import pytest
 from miniature import add_chapter, call, commit_all, copy_book, make_book, refusal, settle, snapshot, write_claims
-from test_nbval import nbval
+from test_nbval import nbval, skip_a_replica
 
+from oversmooth_book.book.fingerprints import numbers_fingerprint
 from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.check.compare import compare_folders
 from oversmooth_book.check.spread import Spread, measure_spread, read_spread, write_spread
-from oversmooth_book.publish.replicas import objections, valid_replicas
+from oversmooth_book.publish.replicas import CHECK, chapter_spread, objections, valid_replicas
 
 START = "import torch\nx = torch.linspace(0.1, 3, 1000, dtype=torch.float64)\n"
 SAVE = 'import pandas\nbook.save_table("t", pandas.DataFrame({"value": values}))'
@@ -155,6 +157,45 @@ def test_a_published_spread_holds_for_other_code_that_gives_the_same_numbers(min
         answer = call(mine, "publish", "tiny")
         assert answer.returncode == status, answer.stderr
     assert "it has 0 of 8 replicas" in answer.stderr
+
+
+def test_replica_0_is_in_no_spread_and_confirms_it(mine):
+    answer = call(mine, "replicas", "tiny", "--count", "3", "--check")
+    assert answer.returncode == 0 and "1 of 4 replicas to make" in answer.stdout, answer.stdout + answer.stderr
+    assert call(mine, "publish", "tiny").returncode == 0
+    found = read_spread(mine.published("tiny"))
+    assert found.replicas == ("1", "2", "3") and found.confirmed
+    shutil.rmtree(mine.replicas / "tiny")
+    assert "0 of 4 replicas to make" in call(mine, "replicas", "tiny", "--count", "3", "--check").stdout
+
+
+def test_what_replica_0_contradicts_is_refused(mine, tmp_path):
+    chapter, folder = mine.profiles["tiny"], shutil.copytree(mine.run("published", "tiny"), tmp_path / "other")
+    replicas = {**valid_replicas(mine, chapter), CHECK: folder}
+    spread = chapter_spread(mine, chapter, replicas)
+    assert spread.confirmed and spread.replicas == ("1", "2", "3") and objections(mine, chapter, spread, replicas) == []
+    table = next((folder / "tables").glob("*.csv"))
+    table.write_text(re.sub(r"\.5\b", ".6", table.read_text(encoding="utf-8"), count=1), encoding="utf-8")
+    (found,) = objections(mine, chapter, spread, replicas)
+    assert found.startswith("replica 0, in no spread: table powers.csv")
+
+
+def test_long_chapters_are_not_run_as_replica_0_again(mine, monkeypatch):
+    monkeypatch.setenv("OVERSMOOTH_ROUNDING", CHECK)
+    settle(mine, "tiny")
+    place, numbers = mine.published("tiny"), numbers_fingerprint(mine, mine.profiles["tiny"])
+    record = json.loads((place / "record.json").read_text(encoding="utf-8"))
+    for replicas, confirmed, seconds, its, skipped in (
+        ((), False, 500, numbers, "fewer than three replicas"),
+        (("1", "2", "3"), True, 500, numbers, "of this very code agreed"),
+        (("1", "2", "3"), True, 500, "of other code", None),
+        (("1", "2", "3"), False, 500, numbers, None),
+        (("1", "2", "3"), True, 5, numbers, None),
+    ):
+        write_spread(place, Spread(replicas, confirmed=confirmed), its)
+        (place / "record.json").write_text(json.dumps({**record, "seconds": seconds}), encoding="utf-8")
+        with pytest.raises(pytest.skip.Exception, match=skipped) if skipped else contextlib.nullcontext():
+            skip_a_replica(mine, "tiny")
 
 
 def test_an_altered_replica_does_not_count(mine):

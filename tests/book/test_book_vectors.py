@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -44,7 +45,12 @@ def tags(svg):
 def boxes(svg, part):
     """x, y, width and height of every panel, or entry of the legend."""
     text = re.search(rf'data-{part}="([^"]*)"', svg).group(1)
-    return [tuple(map(float, place.split())) for place in text.split(";") if place]
+    return [tuple(map(float, place.split()[:4])) for place in text.split(";") if place]
+
+
+def groups(svg):
+    """The names of the groups of every panel."""
+    return [place.split()[4:] for place in re.search(r'data-panels="([^"]*)"', svg).group(1).split(";")]
 
 
 def extent(group):
@@ -63,10 +69,11 @@ def test_every_axes_stand_in_their_own_panel(drawn):
     page, panels = tags(svg), boxes(svg, "panels")
     assert len(panels) == 4
     for k in range(4):
-        own = extent(page.find("g", id=f"axes_{k + 1}"))
+        own = extent(page.find("g", id=f"panel-{k + 1}"))
         assert [holds(panel, own) for panel in panels] == [j == k for j in range(4)]
-    inset, bar = (extent(page.find("g", id=f"axes_{k}")) for k in (5, 6))
-    assert holds(panels[0], bar) and holds(panels[3], inset)
+    inset = page.find("g", id="panel-4").find("g", id=re.compile("axes_"))
+    assert holds(panels[0], extent(page.find("g", id="panel-5"))) and holds(panels[3], extent(inset))
+    assert groups(svg) == [["panel-1", "panel-5"], ["panel-2"], ["panel-3"], ["panel-4"]]
     wide, high = map(float, page.svg["viewbox"].split()[2:])
     assert all(holds((0, 0, wide, high), (x, y, x + w, y + h)) for x, y, w, h in panels)
 
@@ -74,12 +81,50 @@ def test_every_axes_stand_in_their_own_panel(drawn):
 def test_every_entry_of_the_legend_has_its_words(drawn):
     svg = vector(drawn)
     page = tags(svg)
-    entries, texts = boxes(svg, "legend"), page.find("g", id="legend_1").find_all("text")
+    entries, texts = boxes(svg, "legend"), page.find("g", id="legend-1").find_all("text")
     assert len(entries) == len(texts) == 2
     for (x, y, wide, high), text in zip(entries, texts, strict=True):
         left, base = float(text["x"]), float(text["y"])
         assert x < left < x + wide and y < base < y + high
         assert wide > 5 * len(text.get_text())  # wide enough for the words: no letter is narrower than 5 points here
+
+
+def drawn_as(figure):
+    image = io.BytesIO()
+    figure.savefig(image, format="png", metadata={"Software": None})
+    return image.getvalue()
+
+
+def test_a_panel_by_itself_has_the_numbers_that_it_leaves_to_its_neighbour():
+    figure, axes = plt.subplots(2, 2, sharex=True, sharey="row", layout="constrained")
+    for k, ax in enumerate(axes.ravel()):
+        ax.plot([0, 1], [10 * (k // 2), 10 * (k // 2) + 7])
+        ax.set_yticks([10 * (k // 2), 10 * (k // 2) + 5])
+    axes[1, 0].set_xlabel("layer"), axes[1, 1].set_xlabel("depth"), axes[0, 0].set_ylabel("size")
+    before = drawn_as(figure)
+    page, panels = tags(vector(figure)), boxes(vector(figure), "panels")
+    for k, words in enumerate((["layer", "size"], ["depth", "size", "5"], ["layer"], ["depth", "15"]), start=1):
+        own = page.find("g", id=f"panel-{k}")
+        assert set(words) <= {text.get_text() for text in own.find_all("text")}
+        for text in own.find_all("text"):
+            x, y, wide, high = panels[k - 1]
+            where = re.search(r"translate\(([\d.]+) ([\d.]+)\)", text.get("transform", ""))
+            left, base = map(float, where.groups() if where else (text["x"], text["y"]))
+            assert x < left < x + wide and y < base < y + high
+    hidden = [text.get_text() for text in page.select('g.figure-inner[visibility="hidden"] text')]
+    assert [hidden.count(word) for word in ("layer", "depth", "size")] == [1, 1, 1]
+    assert hidden.count("15") == 1 and set(hidden) - {"layer", "depth", "size"} <= {
+        text.get_text() for text in page.select("text") if text.find_parent("g", class_="figure-inner") is None
+    }
+    assert drawn_as(figure) == before
+    plt.close(figure)
+
+
+def test_axes_without_numbers_on_purpose_get_none():
+    figure, axes = plt.subplots(1, 2, sharey=True)
+    axes[0].tick_params(labelleft=False)
+    assert "inner-" not in vector(figure)
+    plt.close(figure)
 
 
 def test_the_same_figure_is_the_same_file(drawn):

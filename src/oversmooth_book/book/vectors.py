@@ -5,8 +5,11 @@ file is named after its figure: ``figures/fig-forward-phase.svg``. What replaces
 """
 
 import base64
+import contextlib
 import hashlib
 import io
+import re
+from itertools import count
 from pathlib import Path
 
 from oversmooth_book.book.figures import figure_images
@@ -14,6 +17,8 @@ from oversmooth_book.book.figures import figure_images
 FOLDER = "figures"
 POINTS = 72  # an inch
 AROUND = {"panels": 3.0, "legend": 1.0}  # points left free around each; a legend's frame is near its entries
+# Groups of the SVG, told by their names: numbers and words that only a panel by itself shows, and what it does not.
+INNER, FRAME = "inner", "frame"
 # The same figure is the same file: no date, and names that do not change from run to run.
 SAVED = {"format": "svg", "bbox_inches": "tight", "metadata": {"Date": None, "Creator": None}}
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "oversmooth"}
@@ -65,6 +70,9 @@ def name_vectors(folder: Path, notebook) -> None:
 def vector(figure) -> str:
     """A figure as SVG; ``data-panels`` and ``data-legend`` of its first element say where its parts stand.
 
+    Axes that leave their numbers, or the words beside them, to a neighbour have them all the same, hidden: in groups
+    of the class figure-inner, for who shows a panel by itself.
+
     Args:
         figure: of matplotlib.
 
@@ -74,24 +82,89 @@ def vector(figure) -> str:
     import matplotlib
 
     text = io.StringIO()
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), _by_themselves(figure):
+        found = parts(figure)
         figure.savefig(text, **SAVED)
-    said = "".join(
-        f'data-{name}="{";".join(" ".join(f"{number:.1f}" for number in place) for place in places)}" '
-        for name, places in parts(figure).items()
-    )
-    return text.getvalue().replace("<svg ", f"<svg {said}", 1)
+    said = "".join(f'data-{name}="{";".join(map(_told, places))}" ' for name, places in found.items())
+    svg = re.sub(rf'<g id="({INNER}-\d+)"', rf'<g id="\1" class="figure-{INNER}" visibility="hidden"', text.getvalue())
+    svg = re.sub(rf'<g id="({FRAME}-\d+)"', rf'<g id="\1" class="figure-{FRAME}"', svg)
+    return svg.replace("<svg ", f"<svg {said}", 1)
 
 
-def parts(figure) -> dict[str, list[tuple[float, float, float, float]]]:
-    """Where the parts of a figure stand in its SVG, from its upper left corner, in points.
+def _told(part: tuple) -> str:
+    """A part in words: x, y, width and height, and the names of its groups."""
+    place, groups = part
+    return " ".join([*(f"{number:.1f}" for number in place), *groups])
+
+
+@contextlib.contextmanager
+def _by_themselves(figure):
+    """Its axes with numbers and words of their own, and everything else where it stands."""
+    figure.draw_without_rendering()
+    engine, labels, numbers = figure.get_layout_engine(), [], count()
+    figure.set_layout_engine("none")
+    lacking = [
+        (axes, axis, side)
+        for axes in figure.axes
+        for axis, side in ((axes.xaxis, "bottom"), (axes.yaxis, "left"))
+        if axis.get_tick_params().get(f"label{side}") is False and _neighbour(figure, axes, side)
+    ]
+    words = [_words(figure, axes, axis, side) for axes, axis, side in lacking]  # before any of them is changed
+    for (axes, axis, side), text in zip(lacking, words, strict=True):
+        axes.tick_params(axis.axis_name, **{f"label{side}": True})
+        if text:
+            axis.set_label_text(text)
+            labels.append(axis.label)
+    figure.draw_without_rendering()
+    labels += [tick.label1 for _, axis, _ in lacking for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())]
+    for label in labels:
+        label.set_gid(f"{INNER}-{next(numbers)}")
+    try:
+        yield
+    finally:
+        for label in labels:
+            label.set_gid(None)
+        for (axes, axis, side), text in zip(lacking, words, strict=True):
+            axes.tick_params(axis.axis_name, **{f"label{side}": False})
+            if text:
+                axis.set_label_text("")
+        figure.set_layout_engine(engine)
+
+
+def _neighbour(figure, axes, side):
+    """The axes that have the numbers which these share; None where these have none on purpose."""
+    shared = axes.get_shared_x_axes() if side == "bottom" else axes.get_shared_y_axes()
+    beside = [other for other in figure.axes if other is not axes and shared.joined(axes, other)]
+    own = axes.get_position()
+    return next((one for one in beside if _in_line(one, own, side) and _numbered(one, side)), None)
+
+
+def _in_line(axes, place, side) -> bool:
+    """Whether axes stand below or above a place (of what runs along the bottom), or left or right of it."""
+    own = axes.get_position()
+    return abs(own.x0 - place.x0) < 1e-3 if side == "bottom" else abs(own.y0 - place.y0) < 1e-3
+
+
+def _numbered(axes, side) -> bool:
+    axis = axes.xaxis if side == "bottom" else axes.yaxis
+    return axis.get_tick_params().get(f"label{side}", True)
+
+
+def _words(figure, axes, axis, side) -> str:
+    """What the neighbour says of the numbers; nothing where these axes say it themselves."""
+    other = _neighbour(figure, axes, side)
+    return "" if axis.get_label_text() else (other.xaxis if side == "bottom" else other.yaxis).get_label_text()
+
+
+def parts(figure) -> dict[str, list[tuple[tuple[float, float, float, float], list[str]]]]:
+    """Where the parts of a figure stand in its SVG, from its upper left corner, in points, and which groups they are.
 
     Args:
-        figure: of matplotlib, drawn.
+        figure: of matplotlib, drawn; its axes, texts and legends get names.
 
     Returns:
-        panels and legend, each a list of x, y, width and height: titles of the figure and its axes, a colour bar
-        together with the axes beside it; the entries of the figure's own legends.
+        panels and legend, each a list of (x, y, width, height) and names: titles of the figure and its axes, a colour
+        bar together with the axes beside it; the entries of the figure's own legends.
     """
     import matplotlib
 
@@ -99,16 +172,25 @@ def parts(figure) -> dict[str, list[tuple[float, float, float, float]]]:
     renderer = figure.canvas.get_renderer()
     whole, padding = figure.get_tightbbox(renderer), matplotlib.rcParams["savefig.pad_inches"]  # in inches
     corner = whole.x0 - padding, whole.y1 + padding
-    found = {
-        "panels": [text.get_window_extent(renderer) for text in figure.texts]
-        + _joined([axes for axes in figure.axes if axes.get_visible()], renderer),
-        "legend": [box for legend in figure.legends for box in _entries(legend, renderer)],
+    frames = [legend.get_frame() for legend in figure.legends]
+    named = {"panel": figure.axes, "words": figure.texts, "legend": figure.legends, FRAME: frames}
+    for name, artists in named.items():
+        for k, artist in enumerate(artists, start=1):
+            artist.set_gid(f"{name}-{k}")
+    titles = [(text.get_window_extent(renderer), [text]) for text in figure.texts]
+    entries = [(box, [legend]) for legend in figure.legends for box in _entries(legend, renderer)]
+    axes = _joined([axes for axes in figure.axes if axes.get_visible()], renderer)
+    return {
+        name: [
+            (_place(box, corner, figure.dpi, AROUND[name]), [one.get_gid() for one in artists])
+            for box, artists in boxes
+        ]
+        for name, boxes in {"panels": titles + axes, "legend": entries}.items()
     }
-    return {name: [_place(box, corner, figure.dpi, AROUND[name]) for box in boxes] for name, boxes in found.items()}
 
 
 def _joined(axes, renderer) -> list:
-    """The boxes of axes, those of colour bars and of axes in axes joined with their own."""
+    """The boxes of axes and what stands in them, those of colour bars and of axes in axes joined with their own."""
     from matplotlib.transforms import Bbox
 
     boxes, inner = [], []
@@ -119,10 +201,11 @@ def _joined(axes, renderer) -> list:
         else:
             near = next((k for k, other in enumerate(inner) if _gap(other, one.bbox) < 0), None)
         if near is None:
-            boxes.append(box)
+            boxes.append((box, [one]))
             inner.append(one.bbox)
         else:
-            boxes[near] = Bbox.union([boxes[near], box])
+            own, artists = boxes[near]
+            boxes[near] = Bbox.union([own, box]), [*artists, one]
     return boxes
 
 
@@ -137,7 +220,8 @@ def _entries(legend, renderer) -> list:
         box, letter = text.get_window_extent(renderer), renderer.points_to_pixels(text.get_fontsize())
         # Not the mark's own box: that of an error bar has no end.
         left = box.x0 - (legend.handlelength + legend.handletextpad) * letter
-        boxes.append(Bbox.from_extents(left, min(box.y0, box.y1 - letter), box.x1, box.y1))
+        # A browser's font may be wider, by a letter in a line, and hang lower.
+        boxes.append(Bbox.from_extents(left, min(box.y0, box.y1 - letter) - letter / 6, box.x1 + letter / 2, box.y1))
     return boxes
 
 

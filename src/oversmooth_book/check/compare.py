@@ -135,7 +135,9 @@ def _figures(mine: Path, name: str) -> dict[str, list[str]]:
     return found
 
 
-def differences(book: Book, chapter: ChapterProfile, mine: Path, theirs: Path, missing=()) -> list[Difference]:
+def differences(
+    book: Book, chapter: ChapterProfile, mine: Path, theirs: Path, missing=(), spread: Spread | None = None
+) -> list[Difference]:
     """Two runs of one chapter, claim by claim and table by table.
 
     Args:
@@ -144,11 +146,12 @@ def differences(book: Book, chapter: ChapterProfile, mine: Path, theirs: Path, m
         mine: folder with ``tables`` and ``claims.json``.
         theirs: likewise, published, with ``rounding.json``.
         missing: graphs that the first run lacked, besides those that its record names.
+        spread: of the second run, if it is not in its folder yet.
 
     Returns:
         A difference per claim and per table, identical ones too.
     """
-    spread, borrowed = read_spread(theirs), read_borrowed(mine)
+    spread, borrowed = read_spread(theirs) if spread is None else spread, read_borrowed(mine)
     ours, published = read_values(mine / "claims.json"), read_values(theirs / "claims.json")
     away = {graph for graphs in borrowed.values() for graph in graphs}
     away |= {*missing, *(read_record(mine) or {}).get("missing", [])}
@@ -163,9 +166,9 @@ def differences(book: Book, chapter: ChapterProfile, mine: Path, theirs: Path, m
     return found
 
 
-def compare_folders(book: Book, chapter: ChapterProfile, mine: Path, theirs: Path, missing=()) -> list[str]:
+def compare_folders(book: Book, chapter: ChapterProfile, mine: Path, theirs: Path, **options) -> list[str]:
     """One sentence per difference of two runs beyond what rounding does; see ``differences``."""
-    return [text for found in differences(book, chapter, mine, theirs, missing) for text in found.texts]
+    return [text for found in differences(book, chapter, mine, theirs, **options) for text in found.texts]
 
 
 def _claim_difference(claim, ours: float | None, published: float | None, spread: Spread, away: set) -> Difference:

@@ -7,7 +7,7 @@ and more spreads are allowed.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from oversmooth_book.book.claims import ROUNDING, read_values
@@ -35,11 +35,15 @@ REACH = 2
 
 @dataclass(frozen=True)
 class Spread:
-    """The lowest and the highest value of every number that replicas move beyond its printed digits."""
+    """The lowest and the highest value of every number that replicas move beyond its printed digits.
+
+    ``confirmed``: whether replica 0, of which it knows nothing, agrees with the run.
+    """
 
     replicas: tuple = ()
     claims: dict = field(default_factory=dict)
     tables: dict = field(default_factory=dict)
+    confirmed: bool = False
 
     @property
     def factor(self) -> float | None:
@@ -209,7 +213,7 @@ def merge(one: Spread, other: Spread) -> Spread:
         left, right = one.tables.get(name, {}), other.tables.get(name, {})
         tables[name] = {key: widened(left.get(key, {}), right.get(key, {})) for key in {**left, **right}}
     replicas = tuple(sorted({*one.replicas, *other.replicas}, key=int))
-    return Spread(replicas, widened(one.claims, other.claims), tables)
+    return Spread(replicas, widened(one.claims, other.claims), tables, one.confirmed or other.confirmed)
 
 
 def write_spread(folder: Path, spread: Spread, numbers: str) -> None:
@@ -220,7 +224,7 @@ def write_spread(folder: Path, spread: Spread, numbers: str) -> None:
         spread: its spread.
         numbers: the fingerprint of what its numbers rest on; a spread measured for others is not used again.
     """
-    content = {"numbers": numbers, "replicas": spread.replicas, "claims": spread.claims, "tables": spread.tables}
+    content = {"numbers": numbers, **asdict(spread)}
     part = folder / f".{FILE}.part"
     part.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
     part.replace(folder / FILE)
@@ -251,7 +255,8 @@ def read_spread(folder: Path, numbers: str | None = None) -> Spread:
             for name, columns in content["tables"].items()
         }
         claims = {name: _ends(pair) for name, pair in content["claims"].items()}
-        return Spread(tuple(str(int(name)) for name in content["replicas"]), claims, tables)
+        replicas = tuple(str(int(name)) for name in content["replicas"])
+        return Spread(replicas, claims, tables, content.get("confirmed", False) is True)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise BookError(damaged(path, error, "publish the chapter again")) from None
 

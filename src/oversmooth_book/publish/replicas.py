@@ -1,5 +1,6 @@
 """replicas: the published run again under other roundings, and what they say of the chapter's numbers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from oversmooth_book.book.book import Book
@@ -29,16 +30,18 @@ from oversmooth_book.check.spread import (
 from oversmooth_book.run.execution import remove_leftovers
 from oversmooth_book.run.runner import Report, ending_on_signals, locked, why_due, work
 
+# In no spread: what it finds is a test of the others.
+CHECK = "0"
 # A run with randomised rounding takes about three times as long, training of small networks more.
 PATIENCE = 6
 
 
-def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, say=print) -> Report:
+def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, say=print, check=False) -> Report:
     """Run what is lacking of replicas 1 to ``count`` of the published run; each is kept as it ends.
 
     Replica 1 of every chapter comes first, so that an interrupted call leaves all chapters equally far. What the
-    published spread has seen need not be run again, here or on another machine. Replica 0 is for tests: no spread
-    knows it.
+    published spread has seen need not be run again, here or on another machine. Replica 0 is a test of the spread,
+    which does not know it.
 
     Args:
         book: the book.
@@ -47,6 +50,7 @@ def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, s
         jobs: chapters at work at once; None means one per core, at most four.
         timeout: seconds for one run; None means six times the published profile's limit.
         say: takes one line of report at a time.
+        check: whether to make replica 0, too, in the end.
 
     Returns:
         What became of each.
@@ -63,22 +67,24 @@ def make_replicas(book: Book, names=(), count=ENOUGH, jobs=None, timeout=None, s
         remove_leftovers(book, "replicas")
         for chapter in chosen:
             recover_folders(book.replicas / chapter.name)
-        known, numbers = [_known(book, chapter) for chapter in chosen], map(str, range(1, count + 1))
+        known, numbers = [_known(book, chapter) for chapter in chosen], [*map(str, range(1, count + 1))]
+        numbers += [CHECK] if check else []
         lacking = [
             (chapter, number)
             for number in numbers
             for chapter, seen in zip(chosen, known, strict=True)
             if number not in seen
         ]
-        say(f"{len(lacking)} of {count * len(chosen)} replicas to make")
+        say(f"{len(lacking)} of {len(numbers) * len(chosen)} replicas to make")
         due = [(chapter, _record(book, chapter, number)) for chapter, number in lacking]
         work(book, "published", due, jobs, timeout or PATIENCE * SECONDS["published"], report, say)
     return report
 
 
 def _known(book: Book, chapter: ChapterProfile) -> set[str]:
-    """The replicas that are here, and those that the published spread was measured by."""
-    return {*valid_replicas(book, chapter), *_published_spread(book, chapter).replicas}
+    """The replicas that are here, and those that the published spread was measured and confirmed by."""
+    published = _published_spread(book, chapter)
+    return {*valid_replicas(book, chapter), *published.replicas, *([CHECK] if published.confirmed else [])}
 
 
 def _record(book: Book, chapter: ChapterProfile, number: str) -> dict:
@@ -118,13 +124,14 @@ def chapter_spread(book: Book, chapter: ChapterProfile, replicas: dict[str, Path
         replicas: what `valid_replicas` found.
 
     Returns:
-        The spread.
+        The spread; confirmed if there is a replica 0, whose `objections` are heard.
 
     Raises:
         BookError: if rounding decides the shape or the words of a table.
     """
-    measured = measure_spread(book.run("published", chapter.name), replicas)
-    return merge(measured, _published_spread(book, chapter))
+    seen = {number: folder for number, folder in replicas.items() if number != CHECK}
+    measured = measure_spread(book.run("published", chapter.name), seen)
+    return merge(replace(measured, confirmed=CHECK in replicas), _published_spread(book, chapter))
 
 
 def _published_spread(book: Book, chapter: ChapterProfile) -> Spread:
@@ -165,7 +172,16 @@ def objections(
         *_unsafe_claims(own, read_values(folder / "claims.json"), spread),
         *_empty_columns(folder, spread),
         *_changed_texts(folder, chapter.name, replicas),
+        *_surprises(book, chapter, spread, replicas),
     ]
+
+
+def _surprises(book: Book, chapter: ChapterProfile, spread: Spread, replicas: dict[str, Path]) -> list[str]:
+    """What replica 0 finds farther from the run than the spread of the others allows."""
+    if CHECK not in replicas:
+        return []
+    found = compare_folders(book, chapter, replicas[CHECK], book.run("published", chapter.name), spread=spread)
+    return [f"replica {CHECK}, in no spread: {text}" for text in found]
 
 
 def _unsafe_claims(claims: list, values: dict, spread: Spread) -> list[str]:

@@ -40,7 +40,7 @@ def in_page(svg: str, name: str, alt: str) -> str:
     return (
         f'<div class="vector{kind}><svg class="figure-whole" role="img" '
         f'aria-label="{html.escape(alt)}" viewBox="{said["viewBox"]}"{width} '
-        f'xmlns:xlink="http://www.w3.org/1999/xlink"><g id="{name}-whole">{body}</g></svg>{several}</div>'
+        f'xmlns:xlink="http://www.w3.org/1999/xlink">{body}</svg>{several}</div>'
     )
 
 
@@ -53,8 +53,11 @@ def _views(name: str, panels: list[str], entries: list[str], least: float) -> st
     return f'<div class="figure-panels" aria-hidden="true">{legend}{views}</div>'
 
 
-def _view(name: str, place: str, least: float) -> str:
-    return f'<svg viewBox="{place}"{_width(place, least)}><use href="#{name}-whole"></use></svg>'
+def _view(name: str, part: str, least: float) -> str:
+    """A part of the figure: x, y, width and height, and the names of its groups; nothing beside them is seen."""
+    *place, groups = part.split(maxsplit=4)
+    uses = "".join(f'<use href="#{name}-{group}"></use>' for group in groups.split())
+    return f'<svg viewBox="{" ".join(place)}"{_width(" ".join(place), least)}>{uses}</svg>'
 
 
 def _width(box: str, least: float) -> str:
