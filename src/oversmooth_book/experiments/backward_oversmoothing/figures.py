@@ -29,6 +29,8 @@ def profile_figure(table):
     draw_backward(axes[0], table, "backward_deviation", f"deviation {DEVIATION}")
     draw_backward(axes[1], table, "backward_norm", f"norm {NORM}")
     draw_backward(axes[2], table, "backward_ratio", f"ratio {RATIO}")
+    for ax, title in zip(axes, ("differences fade", "the size stays", "smooth, but for the first"), strict=True):
+        ax.set_title(title)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
 
 
@@ -56,8 +58,8 @@ def interaction_figure(frozen, paths, boundary):
     _, (left, right) = panels(columns=2, height=4.6)
     draw_interventions(left, frozen[frozen["network"] == "tanh"], boundary)
     draw_smoothness_map(right, paths)
-    left.set_title("tanh, slopes frozen …")
-    right.set_title("every layer, both directions")
+    left.set_title("first slopes frozen: no rise")
+    right.set_title("rough features turn errors back")
     left.legend(loc="lower right")
     right.legend(loc="lower left")
 
@@ -163,7 +165,7 @@ def draw_predicted_layers(ax, table):
     for name, rows in table.groupby("network", sort=False):
         look = _look(name) | {"linestyle": "none", "alpha": 0.5, "markersize": 5}
         ax.plot(rows["predicted"], rows["measured"], label=_label(name), **look)
-    ax.set(xlabel="predicted layer", ylabel="measured layer", title="where it is smallest")
+    ax.set(xlabel="predicted layer", ylabel="measured layer", title="they say where it is smallest")
 
 
 def draw_mixed_signs(ax, table):

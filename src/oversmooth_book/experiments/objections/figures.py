@@ -80,14 +80,18 @@ def pitchfork_figure(amplitudes, plain):
     for k, (activation, rows) in enumerate(amplitudes.groupby("activation", sort=False)):
         band(left, rows, "excess", label=activation, **style(k) | {"linestyle": "none", "markevery": 1})
         left.plot(rows["excess"], rows["predicted"], **THEORY, label="predicted" if k == 0 else None)
-    left.set(xscale="log", yscale="log", xlabel="$s - 1$", ylabel="amplitude of mode 2", title="constant mode removed")
+    left.set(
+        xscale="log", yscale="log", xlabel="$s - 1$", ylabel="amplitude of mode 2", title="deflated: grows like a root"
+    )
     left.set_xticks(ticks := [0.01, 0.02, 0.04, 0.08], ticks)
     left.set_yticks([0.5, 1, 2], ["0.5", "1", "2"])
     left.minorticks_off()
     left.legend(fontsize=9)
     for k, (activation, rows) in enumerate(plain.groupby("activation", sort=False)):
         band(right, rows, "scale", label=activation, **style(k) | {"markevery": 1})
-    right.set(yscale="log", xlabel="scale $s$", ylabel=r"relative deviation of $X^{(L)}$", title="plain")
+    right.set(
+        yscale="log", xlabel="scale $s$", ylabel=r"relative deviation of $X^{(L)}$", title="plain: a sine stays rough"
+    )
     right.legend(fontsize=9, loc="lower right")
 
 

@@ -16,12 +16,12 @@ def networks_figure(certificates, floats):
     left.plot(floats["depth"], floats["certificate"], label="bound of the theorem", **THEORY)
     left.plot(depth, certificates["gradient_at_most"].astype(float), label="proved: at most", **PROVED)
     left.plot(floats["depth"], floats["gradient"], "o", label="floats", markersize=9, **_hollow(PALETTE[1]))
-    left.set(yscale="log", xlabel="depth", ylabel="whole gradient", title="the gradient")
+    left.set(yscale="log", xlabel="depth", ylabel="whole gradient", title="proved: no gradient")
     gap = 1 - certificates["loss_at_least"].astype(float)
     right.plot(depth[gap > 0], gap[gap > 0], label="proved: at most", **PROVED)
     seen = floats[floats["gap"] > 0]
     right.plot(seen["depth"], seen["gap"], "o", label="floats", markersize=9, **_hollow(PALETTE[1]))
-    right.set(yscale="log", xlabel="depth", ylabel="label variance minus loss", title="what training can gain")
+    right.set(yscale="log", xlabel="depth", ylabel="label variance minus loss", title="proved: nothing gained")
     draw_floor(right, EPSILON, "smallest step of a double near 1")
     for ax in (left, right):
         ax.legend(loc="lower left" if ax is left else "upper right")

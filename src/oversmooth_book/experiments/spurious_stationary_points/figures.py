@@ -32,11 +32,11 @@ def figure_one(gradients, losses, plateau):
     for ax, model in zip(axes[:2], MODELS, strict=True):
         draw_layer_gradients(ax, gradients[gradients["model"] == model], colorbar=model == "mlp")
         ax.set_ylim(gradients["median"].min() / 2, gradients["median"].max() * 3)
-    axes[0].set_title("gradients, deep GNN")
-    axes[1].set(title="gradients, deep MLP", ylabel="")
+    axes[0].set_title("deep GNN: gradients vanish")
+    axes[1].set(title="deep MLP: they stay", ylabel="")
     axes[0].legend(loc="upper right")
     draw_training_loss(axes[2], losses, plateau)
-    axes[2].set_title("loss")
+    axes[2].set_title("the deep GNN never starts")
     figure.legend(*axes[2].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9)
 
 
@@ -48,7 +48,8 @@ def last_layer_figure(by_depth, layers, karate, rates):
     draw_loss_depth(axes[2], by_depth)
     draw_gradient_depth(axes[3], karate, rates[1])
     depth = layers["layer"].max() + 1
-    _titled(axes, ["gradient against depth", f"every layer at depth {depth}", "the loss", "karate club"])
+    titles = ["the gradient falls with depth", f"in every layer (depth {depth})", "and the loss is a constant's"]
+    _titled(axes, [*titles, "karate club: ten times deeper"])
     axes[0].legend(fontsize=8, loc="lower left")
     axes[1].legend(fontsize=9, loc="center")
     axes[2].legend(fontsize=9, loc="lower right")
@@ -61,7 +62,9 @@ def three_ways_figure(bands, networks):
     draw_ways(axes[1], bands["total"], "whole gradient")
     draw_ways(axes[2], bands["last_norm"], r"$\Vert W^{(L)}\Vert$")
     draw_gradient_loss(axes[3], networks)
-    _titled(axes, ["three ways: loss", "three ways: gradient", "three ways: last layer", "many networks"])
+    _titled(
+        axes, ["only the exact one escapes", "the others fall silent", "at the price of huge weights", "many networks"]
+    )
     axes[2].legend(loc="upper left")
     axes[3].legend(fontsize=9, loc="lower left")
 
@@ -81,7 +84,7 @@ def training_figure(first, plateaus, falls, rate):
     draw_first_steps(axes[0], first)
     draw_plateaus(axes[1], plateaus, rate)
     draw_falls(axes[2], falls)
-    _titled(axes, ["the mean goes first", "length of the plateau", "too large a step"])
+    _titled(axes, ["the mean goes first", "the plateau grows with depth", "a dip is not an escape"])
     for ax in axes:
         ax.legend(fontsize=8.5)
 
@@ -94,7 +97,7 @@ def landscape_figure(downwards, planes, values):
     draw_ways_down(axes[2], downwards)
     draw_eigenvalues(axes[3], values)
     figure.colorbar(filled, ax=axes[1], label="loss", ticks=[0, 0.5, 1, 1.5, 2])
-    _titled(axes, ["GNN, its eigenvectors", "MLP, its eigenvectors", "the way down", "curvature against depth"])
+    _titled(axes, ["GNN: a plateau", "MLP: a valley", "down: little for the GNN", "no way down when deep"])
     axes[3].set_ylim(1e-8, 3e2)
     axes[3].legend(fontsize=7.5, loc="lower left")
     axes[2].legend(fontsize=8.5, loc="center left")
@@ -283,7 +286,7 @@ def draw_ways_down(ax, table):
             ax.plot(one["distance"], one["fall"], label=MODELS[model] if first else None, **look)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set(xlabel="distance along the most downward direction", ylabel="share of the loss gained")
+    ax.set(xlabel="distance, most downwards", ylabel="share of the loss gained")
 
 
 def draw_eigenvalues(ax, table):
