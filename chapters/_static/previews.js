@@ -28,6 +28,7 @@
 
   const hide = () => {
     clearTimeout(timer);
+    if (shown) window.MathJax?.typesetClear?.([shown.tip]);
     shown?.tip.remove();
     shown?.element.removeAttribute("aria-describedby");
     shown = null;
