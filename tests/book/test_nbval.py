@@ -30,7 +30,7 @@ CHAPTERS = BOOK.profiles
 # Two processes end at about the same time if what takes longest begins first.
 LONGEST_FIRST = sorted(CHAPTERS, key=lambda name: -(read_record(BOOK.published(name)) or {"seconds": 0})["seconds"])
 NOT_COMPARED = "nbval-ignore-output"
-LONG = 100  # seconds of a run
+LONG = 60  # seconds of a run
 
 
 def marked(notebook, missing):
