@@ -29,7 +29,7 @@ def profile_figure(table):
     draw_backward(axes[0], table, "backward_deviation", f"deviation {DEVIATION}")
     draw_backward(axes[1], table, "backward_norm", f"norm {NORM}")
     draw_backward(axes[2], table, "backward_ratio", f"ratio {RATIO}")
-    for ax, title in zip(axes, ("differences fade", "the size stays", "smooth, but for the first"), strict=True):
+    for ax, title in zip(axes, ("differences fade", "the size stays", "smooth, then rough again"), strict=True):
         ax.set_title(title)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
 
