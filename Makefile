@@ -50,7 +50,7 @@ slides: setup ## the committed book in twelve slides, HTML and PDF, with Chromiu
 	$(PYTHON) -m oversmooth_book.show.slides
 
 test: setup ## all tests (JOBS processes at once)
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup --ignore $(NOTEBOOK_TESTS)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadgroup --durations 30 --ignore $(NOTEBOOK_TESTS)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses $(JOBS) --dist worksteal $(NOTEBOOK_TESTS)
 
 lint: setup ## style and docstrings
