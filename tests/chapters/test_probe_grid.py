@@ -21,7 +21,11 @@ ROWS = [
 
 
 def table(*rows):
-    return pd.DataFrame(rows or ROWS, columns=["outcome", "start", "verdict"]).assign(graph="Cora", layer="GCNConv")
+    words = pd.DataFrame(rows or ROWS, columns=["outcome", "start", "verdict"]).assign(graph="Cora", layer="GCNConv")
+    flags = {"fails": words["outcome"] == "fails", "works": words["outcome"] == "works"}
+    return words.assign(
+        **{name: flag.astype(int) for name, flag in flags.items()}, ill=(words["verdict"] != "healthy") * 1
+    )
 
 
 def test_confusion_by_hand():
@@ -69,9 +73,11 @@ def test_the_grid_has_every_model_once(monkeypatch, random_state_untouched):
     monkeypatch.setattr(grid.osm, "load", lambda name: small.clone())
     found = grid.models(["Cora"], [2], [0, 1])
     assert found.groupby("architecture", sort=False).size().to_dict() == dict.fromkeys(grid.ARCHITECTURES, 2)
-    works = found["outcome"] == "works"
+    works = found["works"] == 1
     assert works.sum() >= 7 and set(found.loc[works, "start"]) == {"healthy"}
-    assert set(found.loc[works, "verdict"]) == {"healthy"} and set(found.loc[~works, "verdict"]) <= {"ill"}
+    assert (found.loc[works, ["fails", "ill"]] == 0).all(axis=None) and (found.loc[~works, "ill"] == 1).all()
+    words = grid.in_words(found)
+    assert set(words.loc[works, "outcome"]) == {"works"} and set(words.loc[works, "verdict"]) == {"healthy"}
 
 
 def test_every_kind_of_layer_is_a_layer_of_its_own():

@@ -57,12 +57,12 @@ def working_models_that_are_called_ill(symptoms):
 
 @claim("PR9")
 def failures_of_the_grid_that_are_called_healthy(grid):
-    return _wrong(grid, "fails", True)
+    return ((grid["fails"] == 1) & (grid["ill"] == 0)).sum()
 
 
 @claim("PR10")
 def working_models_of_the_grid_that_are_called_ill(grid):
-    return _wrong(grid, "works", False)
+    return ((grid["works"] == 1) & (grid["ill"] == 1)).sum()
 
 
 @claim("PR11")
@@ -80,16 +80,6 @@ def models_of_the_grid(grid):
     return len(grid)
 
 
-@number("probe_grid_fails")
-def models_of_the_grid_that_fail(grid):
-    return (grid["outcome"] == "fails").sum()
-
-
-@number("probe_grid_works")
-def models_of_the_grid_that_work(grid):
-    return (grid["outcome"] == "works").sum()
-
-
 @number("probe_zoo")
 def kinds_of_layers(zoo):
     return zoo["layer"].nunique()
@@ -97,12 +87,12 @@ def kinds_of_layers(zoo):
 
 @number("probe_early")
 def working_models_of_the_grid_called_ill_before_training(grid):
-    return ((grid["outcome"] == "works") & (grid["start"] != "healthy")).sum()
+    return ((grid["works"] == 1) & (grid["start"] != "healthy")).sum()
 
 
 @number("probe_late")
 def failing_models_of_the_grid_called_healthy_before_training(grid):
-    return ((grid["outcome"] == "fails") & (grid["start"] == "healthy")).sum()
+    return ((grid["fails"] == 1) & (grid["start"] == "healthy")).sum()
 
 
 @number("probe_failures")

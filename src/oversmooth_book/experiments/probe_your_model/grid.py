@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import torch
 from torch_geometric import nn
@@ -27,8 +28,9 @@ ZOO = [*PLAIN, *ARGUMENTS]
 def models(graphs, depths, seeds):
     """Models of the library as it initialises them, trained on the published labels of real graphs.
 
-    graph, architecture, depth, seed, outcome (of `symptoms.outcome_of`), start (the verdict before), verdict (after:
-    healthy or ill).
+    graph, architecture, depth, seed, start (the verdict before), and 1 or 0 for fails and works (`symptoms.outcome_of`)
+    and ill (the verdict after). Where a loss ends near a limit rounding decides these three: they are numbers, so that
+    replicas tell which.
     """
     rows = []
     for graph in graphs:
@@ -41,7 +43,16 @@ def models(graphs, depths, seeds):
                     model = drawn(partial(architecture, data.num_features, WIDTH, **sizes), seed)
                     row = {"graph": graph, "architecture": name, "depth": depth, "seed": seed}
                     rows.append(row | _told(model, data, data.train_mask))
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    outcome, verdict = table.pop("outcome"), table.pop("verdict")
+    flags = {"fails": outcome == "fails", "works": outcome == "works", "ill": verdict != HEALTHY}
+    return table.assign(**{name: flag.astype(int) for name, flag in flags.items()})
+
+
+def in_words(table):
+    """`models` with outcome and verdict, as `zoo` has them."""
+    outcome = np.select([table["fails"] == 1, table["works"] == 1], ["fails", "works"], "between")
+    return table.assign(outcome=outcome, verdict=np.where(table["ill"] == 1, "ill", HEALTHY))
 
 
 def zoo(data, seeds):
@@ -85,7 +96,9 @@ def _told(model, data, mask=None):
 
 
 def confusion(table):
-    """How often each outcome met each verdict, after training and before it: when, outcome, verdict, count, right.
+    """How often each outcome met each verdict, after training and before it, from `in_words`.
+
+    when, outcome, verdict, count, right.
 
     right: `symptoms.right`; before training only a spurious stationary point cannot be, and is wrong.
     """
