@@ -22,10 +22,8 @@ ROWS = [
 
 def table(*rows):
     words = pd.DataFrame(rows or ROWS, columns=["outcome", "start", "verdict"]).assign(graph="Cora", layer="GCNConv")
-    flags = {"fails": words["outcome"] == "fails", "works": words["outcome"] == "works"}
-    return words.assign(
-        **{name: flag.astype(int) for name, flag in flags.items()}, ill=(words["verdict"] != "healthy") * 1
-    )
+    fails, works, ill = words["outcome"] == "fails", words["outcome"] == "works", words["verdict"] != "healthy"
+    return words.assign(fails=fails.astype(int), works=works.astype(int), ill=ill.astype(int))
 
 
 def test_confusion_by_hand():
