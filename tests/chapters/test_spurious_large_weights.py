@@ -75,11 +75,11 @@ def test_the_map_counts_networks():
     for name in ("gradient_start", "rough_start"):
         table[name] = 1.0
     row = large_weights.large_weights_map(table).iloc[0]
-    assert row[["networks", *large_weights.OUTCOMES, "kept"]].tolist() == [4, 2, 1, 1, 0, 1]
-    assert (row["decade"], row["rough"]) == (2, 0.125)  # the median is 150
+    assert row[["networks", *large_weights.OUTCOMES[:3], "kept"]].tolist() == [4, 2, 1, 1, 1]
+    assert (10 ** row["log_gradient"], row["rough"]) == (pytest.approx(150, rel=EXACT), 0.125)
     table[["gradient", "rough"]] = [3e-9, 3e-8]
     row = large_weights.large_weights_map(table).iloc[0]
-    assert (row["decade"], row["rough"]) == (-8, 3e-8)
+    assert (row["log_gradient"], row["rough"]) == (-8, 3e-8)
 
 
 def test_the_plan_of_a_profile():

@@ -262,8 +262,8 @@ def test_falls_are_counted_network_by_network():
     assert found.set_index("step_size").loc[0.01].tolist() == [4, 4, 0, 4]
     assert not claims.whether_three_quarters_fall_back_at_the_larger_step(found)  # SP33 fails: two of four do
     assert claims.whether_three_quarters_fall_back_at_the_larger_step(found.assign(fell=3))
-    shares = training.fall_bands(table).query("step_size == 0.1")
-    assert shares["share"].tolist() == [0, 0.75, 0.25, 0.5]
+    medians = training.fall_medians(table.assign(loss=(table["graph_seed"] - 10.0) ** 2)).query("step_size == 0.1")
+    assert medians["loss"].tolist() == [2.5] * 4 and medians["time"].tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("median", "decade"), [(50.0, 2), (30.0, 1), (300.0, 2)])

@@ -79,7 +79,7 @@ def three_numbers_figure(layers):
 
 
 def training_figure(first, plateaus, falls, rate):
-    """The first steps, the plateaus (``rate``: λ), and the share of networks that have left at two step sizes."""
+    """The first steps, the plateaus (``rate``: λ), and the loss at two step sizes as networks leave."""
     _, axes = panels(columns=3, height=3.5)
     draw_first_steps(axes[0], first)
     draw_plateaus(axes[1], plateaus, rate)
@@ -255,11 +255,11 @@ def draw_plateaus(ax, table, rate):
 
 
 def draw_falls(ax, table):
-    """The share of the networks below 0.8 of the label variance against time ηt, from step_size, time, share."""
+    """The median loss against time ηt beside 0.8 of the label variance, from step_size, time, loss."""
     for k, (step_size, rows) in enumerate(table.groupby("step_size", sort=False)):
-        look = style(k) | {"marker": "none"}
-        ax.plot(rows["time"], rows["share"], label=rf"$\eta = {step_size:g}$", **look)
-    ax.set(xlabel=r"time $\eta\,t$", ylabel="share of networks with loss < 0.8", ylim=(-0.03, 1.03))
+        ax.plot(rows["time"], rows["loss"], label=rf"$\eta = {step_size:g}$", **style(k) | {"marker": "none"})
+    ax.axhline(0.8, **THEORY)
+    ax.set(xlabel=r"time $\eta\,t$", ylabel="loss, median", ylim=(0, 1.1))
 
 
 def draw_loss_plane(ax, table, axes=("first direction", "second direction"), highest=2.0):
@@ -305,7 +305,7 @@ def map_figure(table, lines, graph, depth=21):
     """The map under Adam, all recipes at one depth, and gradient and roughness against the scale, before and after."""
     figure, axes = panels(rows=2, columns=2, height=3.7)
     rows = table[table["graph"] == graph]
-    adam = rows[rows["recipe"] == "Adam"].assign(gradient=lambda table: 10.0 ** table["decade"])
+    adam = rows[rows["recipe"] == "Adam"].assign(gradient=lambda table: 10.0 ** table["log_gradient"])
     draw_map(axes[0], adam, "depth", lines)
     axes[0].set(title="Adam: the way out closes with depth", xlabel="depth $L+1$")
     draw_map(axes[1], rows[rows["depth"] == depth], "recipe")
@@ -323,6 +323,7 @@ def map_figure(table, lines, graph, depth=21):
 
 def draw_map(ax, table, column, lines=None):
     """A bar for each point, its length shared by the outcomes of its networks: ``column``, scale, networks, counts."""
+    table = table.assign(neither=table["networks"] - table[list(OUTCOMES)[:3]].sum(axis=1))
     places = {value: k for k, value in enumerate(dict.fromkeys(table[column]))}
     for _, row in table.iterrows():
         left = places[row[column]] - 0.42

@@ -116,20 +116,20 @@ def outcomes(table):
 def large_weights_map(table):
     """`runs` over the networks of each point: graph, recipe, depth, scale, networks, a count of each outcome, medians.
 
-    kept counts those that train with rough features at the end. The medians are those of `train`; of the gradient the
-    power of ten (decade), for where training is chaotic rounding leaves no more of it. What is below `NOTHING` is
-    rounding: no roughness, and the decade of `NOTHING`.
+    kept counts those that train with rough features at the end; those of no outcome are the rest. The medians are those
+    of `train`; of the gradient its logarithm to base ten (log_gradient), for where training is chaotic rounding moves it
+    by factors. What is below `NOTHING` is rounding: no roughness, and the logarithm of `NOTHING`.
     """
     names = ["graph", "recipe", "depth", "scale"]
     kept = (table["outcome"] == "trains") & (table["rough"] > ROUGH)
-    counts = {name: (name, "sum") for name in (*OUTCOMES, "kept")}
+    counts = {name: (name, "sum") for name in (*OUTCOMES[:3], "kept")}
     medians = {name: (name, "median") for name in ("gradient_start", "gradient", "rough_start", "rough")}
     flags = table.assign(kept=kept, **{name: table["outcome"] == name for name in OUTCOMES})
     groups = flags.groupby(names, sort=False)
     result = groups.agg(networks=("seed", "size"), **counts, **medians).reset_index()
     # Where tanh is saturated and all nodes are equal, roughness and gradient are rounding.
     result["rough"] = clear_of_rounding(result["rough"], NOTHING)
-    result["decade"] = np.log10(result.pop("gradient").clip(lower=NOTHING)).round().astype(int)
+    result["log_gradient"] = np.log10(result.pop("gradient").clip(lower=NOTHING))
     return result
 
 

@@ -231,9 +231,9 @@ def leaving_curvature(curvatures):
     return pd.DataFrame({"networks": [len(curvatures)], "decade": [decade]})
 
 
-def fall_bands(table):
-    """The share of the networks of `fall_back` below `LEFT`: step_size, time, share."""
-    return table.groupby(["step_size", "time"], sort=False)["below"].mean().rename("share").reset_index()
+def fall_medians(table):
+    """The loss of `fall_back`, median over the networks: step_size, time, loss. Single ones leap where they leave."""
+    return table.groupby(["step_size", "time"], sort=False)["loss"].median().reset_index()
 
 
 def falls(table):
