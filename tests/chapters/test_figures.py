@@ -114,7 +114,7 @@ WHOLE = [
     ("spurious_stationary_points", "figure_one", ["figure_one_gradients", "figure_one_loss"], {"plateau": 0.69}),
     ("spurious_stationary_points", "last_layer_figure", ["last_layer", "layers", "karate"], {"rates": (0.7, 0.97)}),
     ("spurious_stationary_points", "three_numbers_figure", ["layers"], {}),
-    ("spurious_stationary_points", "training_figure", ["first_steps", "plateaus", "fall_shares"], {"rate": 0.7}),
+    ("spurious_stationary_points", "training_figure", ["first_steps", "plateaus", "fall_losses"], {"rate": 0.7}),
     ("spurious_stationary_points", "landscape_figure", ["ways_down", "curved_planes", "eigenvalues"], {}),
 ]
 
