@@ -117,8 +117,8 @@ def large_weights_map(table):
     """`runs` over the networks of each point: graph, recipe, depth, scale, networks, a count of each outcome, medians.
 
     kept counts those that train with rough features at the end; those of no outcome are the rest. The medians are those
-    of `train`; of the gradient its logarithm to base ten (log_gradient): where training is chaotic, rounding moves it by
-    factors. What is below `NOTHING` is rounding: no roughness, and the logarithm of `NOTHING`.
+    of `train`; of the gradient its logarithm to base ten (log_gradient): where training is chaotic, rounding moves it
+    by factors. What is below `NOTHING` is rounding: no roughness, and the logarithm of `NOTHING`.
     """
     names = ["graph", "recipe", "depth", "scale"]
     kept = (table["outcome"] == "trains") & (table["rough"] > ROUGH)
