@@ -205,15 +205,14 @@ def test_families_all_hold_the_plain_network_first():
     assert len(found) == len(experiment.ALL) + 2
 
 
-def test_a_link_holds_below_its_level_and_a_loss_where_nothing_is_learned():
+def test_a_link_has_its_median_and_the_level_below_which_it_holds():
     values = {"forward": [0.05, 0.07, 9], "slope": [0.2, 0.1, 0.3], "mean_error": [0, 0, 0], "gradient": [3, 3, 0]}
     table = rows(remedy=["x"] * 3 + ["y"], **{k: [*v, 0.0] for k, v in values.items()}, loss=[1.0, 0.995, 0.2, 0.9])
     found = tables.chain(table).set_index(["remedy", "link"])
     assert found.loc["x", "value"].to_dict() == {
         "forward": 0.07, "slope": 0.2, "mean_error": 0, "gradient": 3, "loss": 0.995
     }  # fmt: skip
-    assert found.loc["x", "holds"].tolist() == [True, False, True, False, True]
-    assert not found.loc[("y", "loss"), "holds"]
+    assert found.loc["x", "level"].to_dict() == {**tables.LINKS, "loss": 0.99}
     assert set(tables.chain(table.assign(graph="g"), ["graph"])["graph"]) == {"g"}
 
 

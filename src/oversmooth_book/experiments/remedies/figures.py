@@ -97,11 +97,11 @@ def draw_remedies(ax, table, x, ylabel, log=False):
 
 
 def draw_remedy_chain(ax, table):
-    """Which link each remedy breaks, orange tiles; blue ones hold: columns remedy, link, value, level, holds.
+    """Which link each remedy breaks, orange tiles; blue ones hold: columns remedy, link, value, level.
 
     A loss "holds" where nothing is learned.
     """
-    links = list(HEADINGS)
+    links, table = list(HEADINGS), table.assign(holds=(table["value"] < table["level"]) != (table["link"] == "loss"))
     grid = {name: table.pivot(index="remedy", columns="link", values=name)[links] for name in ("value", "holds")}
     remedies = list(table["remedy"].unique())
     holds = grid["holds"].loc[remedies].to_numpy(dtype=bool)

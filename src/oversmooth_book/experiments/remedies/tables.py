@@ -37,17 +37,16 @@ def losses(runs):
 
 
 def chain(runs, by=()):
-    """What each remedy does to each link of the chain: ``by``, remedy, link, value, level, holds.
+    """What each remedy does to each link of the chain: ``by``, remedy, link, value, level.
 
-    Medians over the seeds; ``runs`` are of one depth for each of ``by``. The loss is a last link, with level 1 (the
-    best constant output): it "holds" where no more than a hundredth of it was learned.
+    Medians over the seeds; ``runs`` are of one depth for each of ``by``. A link holds below its level. The loss is a
+    last link: it "holds" above its level, where no more than a hundredth of the best constant's was learned. Which of
+    the two is not saved: a value beside its level may be on the other side on another machine.
     """
-    keys, levels = [*by, "remedy"], LINKS | {"loss": 1.0}
+    keys, levels = [*by, "remedy"], LINKS | {"loss": 0.99}
     medians = runs.groupby(keys, sort=False)[list(levels)].median()
     long = medians.rename_axis(columns="link").stack().rename("value").reset_index()
-    level = long["link"].map(levels)
-    holds = (long["value"] < level).where(long["link"] != "loss", long["value"] > 0.99)
-    return long.assign(level=level, holds=holds)
+    return long.assign(level=long["link"].map(levels))
 
 
 def smooth_learners(runs):
