@@ -375,10 +375,12 @@ def test_figures_of_real_graphs_name_their_axes(ax):
 
 
 def test_the_chain_shows_every_number_and_bold_where_broken(ax):
-    table = tables.chain(rows(remedy=["a", "b"], forward=[0.5, 3e-9], slope=0, mean_error=0.04, gradient=717, loss=1))
+    links = {"forward": [0.5, 3e-9], "slope": 0, "mean_error": 0.04, "gradient": 717, "loss": [1, 0.9]}
+    table = tables.chain(rows(remedy=["a", "b"], **links))
     figures.draw_remedy_chain(ax, table)
     texts = [(text.get_text(), text.get_fontweight()) for text in ax.texts]
     assert texts[:5] == [("0.5", "bold"), ("0", "normal"), ("0.04", "normal"), ("700", "bold"), ("1", "normal")]
+    assert texts[9] == ("0.9", "bold"), "a tenth of the loss was learned"
     assert texts[5][0] == "$10^{-9}$" and [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
 
 
