@@ -86,6 +86,8 @@ def test_every_entry_of_the_legend_has_its_words(drawn):
     for (x, y, wide, high), text in zip(entries, texts, strict=True):
         left, base = float(text["x"]), float(text["y"])
         assert x < left < x + wide and y < base < y + high
+        # A mark of two letters and 0.8 between, and the point left free: the second column stood elsewhere at 100 dpi.
+        assert left - x == pytest.approx(1 + 2.8 * 10, abs=0.1)
         assert wide > 5 * len(text.get_text())  # wide enough for the words: no letter is narrower than 5 points here
 
 

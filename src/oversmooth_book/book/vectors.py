@@ -16,6 +16,7 @@ from oversmooth_book.book.figures import figure_images
 
 FOLDER = "figures"
 POINTS = 72  # an inch
+SIDES = ("bottom", "left")  # where the numbers of x and of y stand
 AROUND = {"panels": 3.0, "legend": 1.0}  # points left free around each; a legend's frame is near its entries
 # Groups of the SVG, told by their names: numbers and words that only a panel by itself shows, and what it does not.
 INNER, FRAME = "inner", "frame"
@@ -82,7 +83,7 @@ def vector(figure) -> str:
     import matplotlib
 
     text = io.StringIO()
-    with matplotlib.rc_context(STYLE), _by_themselves(figure):
+    with matplotlib.rc_context(STYLE), _by_themselves(figure), _legends_pinned(figure):
         found = parts(figure)
         figure.savefig(text, **SAVED)
     said = "".join(f'data-{name}="{";".join(map(_told, places))}" ' for name, places in found.items())
@@ -104,19 +105,19 @@ def _by_themselves(figure):
     engine, labels, numbers = figure.get_layout_engine(), [], count()
     figure.set_layout_engine("none")
     lacking = [
-        (axes, axis, side)
+        (axis, side, other.get_label_text())
         for axes in figure.axes
-        for axis, side in ((axes.xaxis, "bottom"), (axes.yaxis, "left"))
-        if axis.get_tick_params().get(f"label{side}") is False and _neighbour(figure, axes, side)
+        for axis, side in zip(_axes(axes), SIDES, strict=True)
+        if not _numbered(axis, side) and (other := _neighbour(figure, axes, side))
     ]
-    words = [_words(figure, axes, axis, side) for axes, axis, side in lacking]  # before any of them is changed
-    for (axes, axis, side), text in zip(lacking, words, strict=True):
-        axes.tick_params(axis.axis_name, **{f"label{side}": True})
+    lacking = [(axis, side, "" if axis.get_label_text() else text) for axis, side, text in lacking]
+    for axis, side, text in lacking:
+        axis.set_tick_params(**{f"label{side}": True})
         if text:
             axis.set_label_text(text)
             labels.append(axis.label)
     figure.draw_without_rendering()
-    labels += [tick.label1 for _, axis, _ in lacking for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())]
+    labels += [tick.label1 for axis, *_ in lacking for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())]
     for label in labels:
         label.set_gid(f"{INNER}-{next(numbers)}")
     try:
@@ -124,36 +125,31 @@ def _by_themselves(figure):
     finally:
         for label in labels:
             label.set_gid(None)
-        for (axes, axis, side), text in zip(lacking, words, strict=True):
-            axes.tick_params(axis.axis_name, **{f"label{side}": False})
+        for axis, side, text in lacking:
+            axis.set_tick_params(**{f"label{side}": False})
             if text:
                 axis.set_label_text("")
         figure.set_layout_engine(engine)
 
 
+def _axes(axes) -> tuple:
+    """The two axis objects of axes, in the order of `SIDES`."""
+    return axes.xaxis, axes.yaxis
+
+
 def _neighbour(figure, axes, side):
-    """The axes that have the numbers which these share; None where these have none on purpose."""
-    shared = axes.get_shared_x_axes() if side == "bottom" else axes.get_shared_y_axes()
-    beside = [other for other in figure.axes if other is not axes and shared.joined(axes, other)]
-    own = axes.get_position()
-    return next((one for one in beside if _in_line(one, own, side) and _numbered(one, side)), None)
+    """The axis whose numbers this one shares, below or above it or beside it; None where there are none on purpose."""
+    k = SIDES.index(side)
+    shared = (axes.get_shared_x_axes, axes.get_shared_y_axes)[k]()
+    for other in figure.axes:
+        in_line = abs(other.get_position().p0[k] - axes.get_position().p0[k]) < 1e-3
+        if other is not axes and shared.joined(axes, other) and in_line and _numbered(_axes(other)[k], side):
+            return _axes(other)[k]
+    return None
 
 
-def _in_line(axes, place, side) -> bool:
-    """Whether axes stand below or above a place (of what runs along the bottom), or left or right of it."""
-    own = axes.get_position()
-    return abs(own.x0 - place.x0) < 1e-3 if side == "bottom" else abs(own.y0 - place.y0) < 1e-3
-
-
-def _numbered(axes, side) -> bool:
-    axis = axes.xaxis if side == "bottom" else axes.yaxis
+def _numbered(axis, side) -> bool:
     return axis.get_tick_params().get(f"label{side}", True)
-
-
-def _words(figure, axes, axis, side) -> str:
-    """What the neighbour says of the numbers; nothing where these axes say it themselves."""
-    other = _neighbour(figure, axes, side)
-    return "" if axis.get_label_text() else (other.xaxis if side == "bottom" else other.yaxis).get_label_text()
 
 
 def parts(figure) -> dict[str, list[tuple[tuple[float, float, float, float], list[str]]]]:
@@ -168,25 +164,51 @@ def parts(figure) -> dict[str, list[tuple[tuple[float, float, float, float], lis
     """
     import matplotlib
 
-    figure.draw_without_rendering()  # the entries of a legend stand where they were drawn last, in another resolution
-    renderer = figure.canvas.get_renderer()
-    whole, padding = figure.get_tightbbox(renderer), matplotlib.rcParams["savefig.pad_inches"]  # in inches
-    corner = whole.x0 - padding, whole.y1 + padding
     frames = [legend.get_frame() for legend in figure.legends]
     named = {"panel": figure.axes, "words": figure.texts, "legend": figure.legends, FRAME: frames}
     for name, artists in named.items():
         for k, artist in enumerate(artists, start=1):
             artist.set_gid(f"{name}-{k}")
-    titles = [(text.get_window_extent(renderer), [text]) for text in figure.texts]
-    entries = [(box, [legend]) for legend in figure.legends for box in _entries(legend, renderer)]
-    axes = _joined([axes for axes in figure.axes if axes.get_visible()], renderer)
+    with _drawn_in_points(figure) as renderer:
+        whole, padding = figure.get_tightbbox(renderer), matplotlib.rcParams["savefig.pad_inches"]  # in inches
+        corner = (whole.x0 - padding) * POINTS, (whole.y1 + padding) * POINTS
+        titles = [(text.get_window_extent(renderer), [text]) for text in figure.texts]
+        entries = [(box, [legend]) for legend in figure.legends for box in _entries(legend, renderer)]
+        axes = _joined([axes for axes in figure.axes if axes.get_visible()], renderer)
     return {
-        name: [
-            (_place(box, corner, figure.dpi, AROUND[name]), [one.get_gid() for one in artists])
-            for box, artists in boxes
-        ]
+        name: [(_place(box, corner, AROUND[name]), [one.get_gid() for one in artists]) for box, artists in boxes]
         for name, boxes in {"panels": titles + axes, "legend": entries}.items()
     }
+
+
+@contextlib.contextmanager
+def _legends_pinned(figure):
+    """Its legends where they stand in the figure; a tight box would centre them in itself."""
+    from matplotlib.transforms import IdentityTransform
+
+    anchors = [legend.get_bbox_to_anchor() for legend in figure.legends]
+    for legend, anchor in zip(figure.legends, anchors, strict=True):
+        legend.set_bbox_to_anchor(anchor.transformed(figure.transFigure.inverted()), figure.transFigure)
+    try:
+        yield
+    finally:
+        for legend, anchor in zip(figure.legends, anchors, strict=True):
+            legend.set_bbox_to_anchor(anchor, IdentityTransform())
+
+
+@contextlib.contextmanager
+def _drawn_in_points(figure):
+    """A figure as an SVG draws it: in another resolution letters are of other widths, and legends stand elsewhere."""
+    from matplotlib.backends.backend_svg import RendererSVG
+
+    dpi = figure.dpi
+    figure.set_dpi(POINTS)
+    try:
+        renderer = RendererSVG(*figure.bbox.size, io.StringIO(), image_dpi=POINTS)
+        figure.draw(renderer)
+        yield renderer
+    finally:
+        figure.set_dpi(dpi)
 
 
 def _joined(axes, renderer) -> list:
@@ -232,9 +254,9 @@ def _gap(one, other) -> float:
     return max(across, down)
 
 
-def _place(box, corner, dpi, around) -> tuple[float, float, float, float]:
-    left, top = (box.x0 / dpi - corner[0]) * POINTS - around, (corner[1] - box.y1 / dpi) * POINTS - around
-    return left, top, box.width / dpi * POINTS + 2 * around, box.height / dpi * POINTS + 2 * around
+def _place(box, corner, around) -> tuple[float, float, float, float]:
+    left, top = box.x0 - corner[0] - around, corner[1] - box.y1 - around
+    return left, top, box.width + 2 * around, box.height + 2 * around
 
 
 def _digest(image: bytes) -> str:

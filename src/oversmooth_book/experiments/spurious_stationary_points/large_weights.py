@@ -124,7 +124,7 @@ def large_weights_map(table):
     kept = (table["outcome"] == "trains") & (table["rough"] > ROUGH)
     counts = {name: (name, "sum") for name in (*OUTCOMES[:3], "kept")}
     medians = {name: (name, "median") for name in ("gradient_start", "gradient", "rough_start", "rough")}
-    flags = table.assign(kept=kept, **{name: table["outcome"] == name for name in OUTCOMES})
+    flags = table.assign(kept=kept, **{name: table["outcome"] == name for name in OUTCOMES[:3]})
     groups = flags.groupby(names, sort=False)
     result = groups.agg(networks=("seed", "size"), **counts, **medians).reset_index()
     # Where tanh is saturated and all nodes are equal, roughness and gradient are rounding.
