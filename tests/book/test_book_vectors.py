@@ -129,6 +129,14 @@ def test_axes_without_numbers_on_purpose_get_none():
     plt.close(figure)
 
 
+def test_words_of_its_own_stay_where_they_stand():
+    """Numbers above them would push them into the panel below."""
+    figure, axes = plt.subplots(2, 1, sharex=True, layout="constrained")
+    axes[0].set_xlabel("words of its own"), axes[1].set_xlabel("layer")
+    assert "inner-" not in vector(figure)
+    plt.close(figure)
+
+
 def test_the_same_figure_is_the_same_file(drawn):
     svg = vector(drawn)
     assert svg == vector(draw()) and "<text" in svg and "<dc:date>" not in svg

@@ -108,14 +108,13 @@ def _by_themselves(figure):
         (axis, side, other.get_label_text())
         for axes in figure.axes
         for axis, side in zip(_axes(axes), SIDES, strict=True)
-        if not _numbered(axis, side) and (other := _neighbour(figure, axes, side))
+        # Words of its own would have to make room for the numbers.
+        if not _numbered(axis, side) and not axis.get_label_text() and (other := _neighbour(figure, axes, side))
     ]
-    lacking = [(axis, side, "" if axis.get_label_text() else text) for axis, side, text in lacking]
     for axis, side, text in lacking:
         axis.set_tick_params(**{f"label{side}": True})
-        if text:
-            axis.set_label_text(text)
-            labels.append(axis.label)
+        axis.set_label_text(text)
+        labels.append(axis.label)
     figure.draw_without_rendering()
     labels += [tick.label1 for axis, *_ in lacking for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())]
     for label in labels:
@@ -125,10 +124,9 @@ def _by_themselves(figure):
     finally:
         for label in labels:
             label.set_gid(None)
-        for axis, side, text in lacking:
+        for axis, side, _ in lacking:
             axis.set_tick_params(**{f"label{side}": False})
-            if text:
-                axis.set_label_text("")
+            axis.set_label_text("")
         figure.set_layout_engine(engine)
 
 

@@ -89,6 +89,8 @@ def operators_figure(table):
     for ax, ((operator, way), rows) in zip(axes, table.groupby(["operator", "direction"], sort=False), strict=True):
         draw_norms(ax, rows)
         ax.set_title(f"{names[operator]}, {way}")
+    for ax in axes[1::2]:
+        ax.set_ylabel("")
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=2)
 
 

@@ -66,6 +66,8 @@ def measures_figure(table):
     figure, axes = panels(rows=2, columns=2, height=2.7, sharex=True)
     for ax, name, (_, rows) in zip(axes, names, table.groupby("quantity", sort=False), strict=True):
         draw_operators(ax, rows, "layer", "layer $k$", name)
+    for ax in axes[:2]:
+        ax.set_xlabel("")
     axes[1].set_yticks([1e-20, 1, 1e20, 1e40, 1e60])
     axes[3].set_yscale("linear")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
