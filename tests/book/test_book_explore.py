@@ -174,7 +174,7 @@ MOUSE = {
     "activation": lambda page: page.locator("#explore-activation").select_option("relu"),
     "depth": lambda page: page.locator("#explore-depth").click(position={"x": 4, "y": 12}),
     "scale": lambda page: page.locator("#explore-scale").click(position={"x": 4, "y": 12}),
-    "last layer": lambda page: page.get_by_label("random", exact=True).click(),
+    "last layer": lambda page: page.get_by_label("trained", exact=True).click(),
     "mlp": lambda page: page.get_by_label("with the MLP").click(),
 }
 KEYS = {
@@ -182,7 +182,7 @@ KEYS = {
     "#explore-activation": "ArrowDown",
     "#explore-depth": "ArrowLeft",
     "#explore-scale": "ArrowRight",
-    "input[value=trained]": "ArrowDown",
+    "input[value=random]": "ArrowDown",
     "input[name=mlp]": "Space",
 }
 

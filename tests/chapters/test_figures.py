@@ -72,14 +72,21 @@ def test_phase(ax):
     assert [label.get_text() for label in ax.figure.axes[-1].get_yticklabels()] == ["0.25", "0.5", "1", "2", "4"]
 
 
-def test_measures_put_zero_on_the_edge(ax):
-    rows = [(name, k, 10.0 ** (-n * k)) for n, name in enumerate(figures.MEASURES) for k in range(3)]
-    table = pd.DataFrame(rows, columns=["measure", "layer", "value"])
-    table.loc[table["measure"] == "energy", "value"] = 0.0
-    figures.draw_measures(ax, table)
-    assert set(drawn(ax)) == set(figures.MEASURES)
-    assert np.array_equal(drawn(ax)["Dirichlet energy"][1], [1, 1e-2, 1e-4])
-    assert (drawn(ax)["energy"][1] == ax.get_ylim()[0]).all()
+def test_measures_are_marked_where_they_mislead(ax):
+    falls, stops, stays = [1.0, 0.1, 0.01, 1e-3], [1.0, 0.01, 0.01, 0.01], [1.0] * 4
+    cases = {"smoothed": (falls, stops), "GCN limit": (stays, falls), "only shrunk": (falls, stays)}
+    rows = [
+        (situation, name, layer, value)
+        for situation, (first, others) in cases.items()
+        for name in figures.MEASURES
+        for layer, value in enumerate(first if name == "energy" else others)
+    ]
+    figures.draw_measures(ax, pd.DataFrame(rows, columns=["situation", "measure", "layer", "value"]))
+    bold = np.array([text.get_fontweight() == "bold" for text in ax.texts]).reshape(3, 5)
+    energy = np.array([name == "energy" for name in figures.MEASURES])
+    assert (bold == [~energy, energy, energy]).all()
+    assert [label.get_text()[-1] for label in ax.get_yticklabels()] == ["↓", "↓", "="]
+    assert ax.texts[1].get_text() == "$10^{-3}$" and ax.texts[0].get_text() == "0.01"
 
 
 @pytest.mark.parametrize(("view", "title"), [("same scale", "layer 4"), ("enlarged", "enlarged 13×")])

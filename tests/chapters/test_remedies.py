@@ -379,9 +379,11 @@ def test_the_chain_shows_every_number_and_bold_where_broken(ax):
     table = tables.chain(rows(remedy=["a", "b"], **links))
     figures.draw_remedy_chain(ax, table)
     texts = [(text.get_text(), text.get_fontweight()) for text in ax.texts]
-    assert texts[:5] == [("0.5", "bold"), ("0", "normal"), ("0.04", "normal"), ("700", "bold"), ("1", "normal")]
-    assert texts[9] == ("0.9", "bold"), "a tenth of the loss was learned"
-    assert texts[5][0] == "$10^{-9}$" and [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"], "the best first"
+    assert texts[:2] == [("✓  0.9", "bold"), ("$10^{-9}$", "normal")], "a tenth of the loss was learned"
+    assert texts[5:7] == [("✗  1", "normal"), ("0.5", "bold")]
+    assert texts[7:] == [("0", "normal"), ("0.04", "normal"), ("700", "bold")]
+    assert ax.get_xticklabels()[0].get_text().startswith("trains?")
 
 
 def test_scores_stand_at_their_medians_with_their_ranges(ax):

@@ -1,6 +1,12 @@
 """Figures that several chapters share."""
 
+import numpy as np
+from matplotlib.colors import ListedColormap
+
 from oversmooth.drawing.theme import THEORY, style
+
+# Names of activations as a reader writes them.
+ACTIVATIONS = {"identity": "linear", "elu": "ELU", "relu": "ReLU"}
 
 
 def draw_modes(ax, table):
@@ -21,3 +27,38 @@ def draw_modes(ax, table):
     ax.plot([], [], color="0.4", linewidth=1.1, linestyle=(0, (1, 1.2)), label=r"slowest mode alone, $\lambda^k$")
     ax.set_yscale("log")
     ax.set(xlabel="layer $k$", ylabel=r"$\sigma(X^{(k)})\,/\,\sigma(X^{(0)})$")
+
+
+def draw_tiles(ax, texts, shades, rows, columns, colors):
+    """A table of coloured tiles.
+
+    Args:
+        ax: where.
+        texts: what each tile says, a list for each row.
+        shades: number of its colour; those of the last are bold.
+        rows: names of the rows.
+        columns: names of the columns, above them.
+        colors: two or more.
+    """
+    last = len(colors) - 1
+    look = {"cmap": ListedColormap(colors), "vmin": 0, "vmax": last, "edgecolors": "w", "linewidth": 2}
+    ax.pcolormesh(np.asarray(shades, dtype=int), **look)
+    for i, row in enumerate(texts):
+        for j, text in enumerate(row):
+            weight = "bold" if shades[i][j] == last else "normal"
+            ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=10.5, fontweight=weight)
+    ax.set_xticks(np.arange(len(columns)) + 0.5, columns)
+    ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    ax.xaxis.tick_top()
+    ax.invert_yaxis()
+    ax.grid(visible=False)
+    ax.tick_params(length=0)
+    for side in ax.spines.values():
+        side.set_visible(False)
+
+
+def short(value):
+    """One digit, as many as other kernels leave, between a hundredth and a thousand, else a power of ten."""
+    if value == 0 or 0.01 <= abs(value) < 1000:
+        return f"{float(f'{value:.1g}'):g}"
+    return rf"$10^{{{np.log10(abs(value)):.0f}}}$"

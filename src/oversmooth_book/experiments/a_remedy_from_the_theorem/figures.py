@@ -25,7 +25,8 @@ def theory_figure(walk, metropolis, trap_loss, trap_gradient):
     for ax in axes:
         ax.legend(fontsize=8.5)
     axes[1].set_ylabel("")
-    axes[2].set_ylim(0, 1.1)
+    axes[2].set(ylim=(0, 1.1), title="deflated: a low loss")
+    axes[3].set_title("the trap moves deeper")
 
 
 def training_figure(accuracy, loss, conditions):

@@ -104,23 +104,16 @@ def relu_figure(table):
 
 
 def same_rate_figure(karate, shares, by_depth):
-    """The three panels of the karate club above, `draw_same_rate` and `draw_positions` below."""
-    _, axes = panels(rows=2, columns=3, height=3.3)
-    labels = {
-        "backward_deviation": f"deviation {DEVIATION}",
-        "backward_norm": f"norm {NORM}",
-        "backward_ratio": "ratio of the two",
-    }
-    for ax, (quantity, label) in zip(axes[:3], labels.items(), strict=True):
-        draw_backward(ax, karate, quantity, label)
-        ax.set_title("karate club")
-    axes[1].set_ylim(axes[0].get_ylim())
-    draw_same_rate(axes[3], shares)
-    draw_positions(axes[4], by_depth)
-    axes[4].legend(fontsize=8.5, loc="lower right")
-    axes[5].set_axis_off()
-    axes[0].legend(fontsize=8.5)
-    axes[5].legend(*axes[3].get_legend_handles_labels(), loc="center left", title="lower left panel")
+    """The ratio on the karate club, `draw_same_rate` and `draw_positions`."""
+    _, axes = panels(columns=3, height=3.6)
+    draw_backward(axes[0], karate, "backward_ratio")
+    draw_same_rate(axes[1], shares)
+    draw_positions(axes[2], by_depth)
+    titles = "karate club", r"two graphs, equal $\lambda^L$", "deeper: nearer to half"
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set_title(title)
+    axes[0].legend(fontsize=8.5, loc="lower right")
+    axes[1].legend(fontsize=8.5, loc="lower right")
 
 
 def draw_backward(ax, table, quantity, ylabel=RATIO):
@@ -234,7 +227,9 @@ def draw_same_rate(ax, table):
     """The ratio of two graphs against the share of the depth, from graph, network, share, median, low, high."""
     lines = dict(zip(table["graph"].unique(), ("-", (0, (1, 0.8))), strict=True))
     for (graph, network), rows in table.groupby(["graph", "network"], sort=False):
-        band(ax, rows, "share", label=f"{graph}, {_label(network)}", **_look(network) | {"linestyle": lines[graph]})
+        band(ax, rows, "share", **_look(network) | {"linestyle": lines[graph]})
+    for graph, line in lines.items():
+        ax.plot([], [], color="0.3", linestyle=line, label=graph)
     ax.set_yscale("log")
     ax.set(xlabel="share of the depth, $k/L$", ylabel=RATIO)
 
@@ -245,8 +240,8 @@ def draw_positions(ax, table):
         look, medians = _look(name), rows.groupby("depth")["position"].median()
         points = {"color": look["color"], "marker": look["marker"], "linestyle": "none", "markersize": 4}
         ax.plot(rows["depth"] + 1.4 * side, rows["position"], alpha=0.35, **points)
-        ax.plot(medians.index, medians, label=_label(name), **look)
-    ax.axhline(0.5, label="one half", **THEORY)
+        ax.plot(medians.index, medians, **look)
+    ax.axhline(0.5, **THEORY)
     ax.set(xlabel="depth $L+1$", ylabel="where it is smallest, $k/L$", ylim=(-0.03, 0.56))
     ax.set_xticks(sorted(table["depth"].unique()))
 

@@ -1,6 +1,7 @@
 """Figures of the explore page, for readers without its panel."""
 
 from oversmooth.drawing.theme import THEORY, panels, style
+from oversmooth_book.experiments.figures import ACTIVATIONS
 
 OPERATORS = {"metropolis": "Metropolis", "random_walk": "random walk", "gcn": "GCN", "identity": "MLP ($P = I$)"}
 # What each panel of `choice_figure` shows: title -> column -> label.
@@ -18,7 +19,10 @@ def choice_figure(table):
     for ax, (title, names) in zip(axes, CHOICE.items(), strict=True):
         draw_choice(ax, table, names)
         ax.set_title(title)
+        ax.set_xlabel(r"layer   ($\leftarrow$ errors)" if title.startswith("errors") else "layer")
         ax.legend(loc="best")
+    low, high = axes[1].get_ylim()
+    axes[1].set_ylim(low / 10, high * 10)  # a level line, in decades as the others
     axes[3].set_ylim(1e-3, 2)
 
 
@@ -27,7 +31,7 @@ def grid_figure(table):
     figure, axes = panels(rows=2, columns=2, sharex=True, sharey=True)
     for ax, (activation, rows) in zip(axes, table.groupby("activation", sort=False), strict=True):
         draw_grid(ax, rows)
-        ax.set_title(activation)
+        ax.set_title(ACTIVATIONS.get(activation, activation))
         ax.label_outer()
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
@@ -38,7 +42,6 @@ def draw_choice(ax, table, names):
         look = THEORY if label == "certificate" else style(k)
         ax.plot(table["layer"], table[column], **look, label=label, markevery=2)
     ax.set_yscale("log")
-    ax.set_xlabel("layer")
 
 
 def draw_grid(ax, table):
@@ -48,4 +51,4 @@ def draw_grid(ax, table):
         rows = table[(table["operator"] == operator) & (table["gradient_max"] > 0)]
         ax.plot(rows["depth"], rows["gradient_max"], **style(k), label=label)
     ax.set_yscale("log")
-    ax.set(xlabel="depth", xticks=sorted(set(table["depth"])))
+    ax.set(xlabel="depth", ylabel="largest hidden gradient", xticks=sorted(set(table["depth"])))

@@ -3,10 +3,41 @@
 import numpy as np
 from matplotlib.colors import LogNorm
 
-from oversmooth.drawing.theme import DIVERGING, THEORY, band, style
+from oversmooth.drawing.theme import DIVERGING, THEORY, band, panels, style
+from oversmooth_book.experiments.figures import ACTIVATIONS, draw_tiles, short
 from oversmooth_book.experiments.figures import draw_modes as draw_modes
 
-MEASURES = ("relative energy", "energy", "Dirichlet energy", "mean average distance", "effective rank − 1")
+# Measures of smoothness -> heading of their column.
+MEASURES = {
+    "relative energy": "relative\nenergy",
+    "energy": "energy",
+    "Dirichlet energy": "Dirichlet\nenergy",
+    "mean average distance": "average\ndistance",
+    "effective rank − 1": "effective\nrank − 1",
+}
+# Situations in which the differences between nodes fade; in the others they do not.
+SMOOTHED = ("smoothed", "GCN limit", "mean removed")
+
+
+def collapse_figure(bands):
+    """`draw_collapse` for each activation."""
+    figure, axes = panels(rows=2, columns=2, sharex=True, sharey=True)
+    for ax, (activation, rows) in zip(axes, bands.groupby("activation", sort=False), strict=True):
+        draw_collapse(ax, rows)
+        ax.set_title(ACTIVATIONS.get(activation, activation))
+        ax.label_outer()
+    axes[0].set_ylim(1e-13, 1e11)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    return figure
+
+
+def measures_figure(table):
+    """`draw_measures` for each graph."""
+    figure, axes = panels(rows=2, height=2.6)
+    for ax, (graph, rows) in zip(axes, table.groupby("graph", sort=False), strict=True):
+        draw_measures(ax, rows)
+        ax.set_title(graph, loc="left", fontweight="bold")
+    return figure
 
 
 def draw_snapshot(ax, table):
@@ -99,18 +130,23 @@ def draw_rate_scale(axes, mesh):
 
 
 def draw_measures(ax, table):
-    """Five measures of smoothness against the layer; a measure that is 0 lies on the bottom edge.
+    """What is left of each measure at the last layer, marked where it misleads.
+
+    It should still fall by a tenth over the last third of the layers where features are smoothed, and keep nine tenths
+    of its first value where they are not.
 
     Args:
         ax: where.
-        table: columns measure, layer, value; one graph and situation.
+        table: columns situation, measure, layer, value; one graph.
     """
-    bottom = 1e-10
-    for k, name in enumerate(MEASURES):
-        rows = table[table["measure"] == name]
-        every = (2 * k, 10)  # markers of coinciding lines stand beside one another
-        values = rows["value"].clip(lower=bottom)
-        ax.plot(rows["layer"], values, **style(k), markevery=every, label=name, clip_on=False)
-    ax.set_yscale("log")
-    ax.set(ylim=(bottom, 4), xlabel="layer $k$")
-    ax.set_yticks([1e-10, 1e-5, 1], ["$10^{-10}$ or 0", "$10^{-5}$", "1"])
+    last = table["layer"].max()
+    at = table.pivot(index=["situation", "measure"], columns="layer", values="value")
+    situations = list(table["situation"].unique())
+    texts, misleads = [], []
+    for situation in situations:
+        rows = at.loc[situation].loc[list(MEASURES)]
+        left, before = rows[last], rows[round(2 * last / 3)]
+        texts.append([short(value) for value in left])
+        misleads.append(list(left > 0.9 * before if situation in SMOOTHED else left < 0.9))
+    names = [f"{name}  {'↓' if name in SMOOTHED else '='}" for name in situations]
+    draw_tiles(ax, texts, misleads, names, MEASURES.values(), ("#dbe7f5", "#f3b183"))

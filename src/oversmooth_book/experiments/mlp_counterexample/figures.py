@@ -3,6 +3,7 @@
 from matplotlib.ticker import NullLocator
 
 from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
+from oversmooth_book.experiments.figures import draw_tiles
 
 NAMES = {"mlp": "MLP", "gnn": "GNN"}
 
@@ -22,8 +23,9 @@ def generic_figure(gradients, losses):
     left.set_yscale("log")
     draw_mlp_gnn_depth(right, losses, "loss")
     draw_label_variance(right)
-    left.legend()
-    right.legend()
+    for ax, title in ((left, "the GNN's gradient vanishes"), (right, "its loss becomes a constant's")):
+        ax.set_title(title)
+        ax.legend()
     return figure
 
 
@@ -37,8 +39,8 @@ def dial_figure(rates, losses):
         ax.set_title(kind)
     for ax in axes:
         ax.legend()
-    for ax in axes[:2]:
-        ax.set_xlabel("")
+    for ax, title in zip(axes[:2], (r"the factor is $\lambda_t$", "the gradient falls with $t$"), strict=True):
+        ax.set(xlabel="", title=title)
     return figure
 
 
@@ -136,18 +138,13 @@ def draw_label_variance(ax):
 
 def draw_outcomes(ax, table):
     """Who learns, a tile for each network, optimiser and scale of one depth: network, optimizer, scale, learned."""
-    shades = {"few": 0.0, "some": 0.4, "most": 0.8}
+    shades = {"few": 0, "some": 1, "most": 2}
     names = [(network, rule) for network in ("mlp", "gnn") for rule in ("gradient descent", "Adam")]
     grid = table.pivot(index=["network", "optimizer"], columns="scale", values="learned").loc[names]
-    colours = [[shades[word] for word in row] for row in grid.to_numpy()]
-    ax.pcolormesh(colours, cmap="GnBu", vmin=-0.1, vmax=1.4, edgecolors="white", linewidth=2)
-    for i, row in enumerate(grid.to_numpy()):
-        for j, word in enumerate(row):
-            ax.text(j + 0.5, i + 0.5, word, ha="center", va="center", fontsize=11)
-    ax.set_xticks([j + 0.5 for j in range(grid.shape[1])], [f"{scale:g}" for scale in grid.columns])
-    ax.set_yticks([i + 0.5 for i in range(len(names))], [f"{NAMES[network]}, {rule}" for network, rule in names])
+    texts = grid.to_numpy()
+    numbers = [[shades[word] for word in row] for row in texts]
+    rows = [f"{NAMES[network]}, {rule}" for network, rule in names]
+    draw_tiles(ax, texts, numbers, rows, [f"{scale:g}" for scale in grid.columns], ("0.92", "#d3ece7", "#9fd8cf"))
+    ax.xaxis.tick_bottom()
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.invert_yaxis()
-    ax.grid(False)
-    ax.tick_params(length=0)
     ax.set_xlabel("weight scale $s$")

@@ -56,7 +56,9 @@ def attention_figure(paths, extra):
     figure, (left, right) = panels(columns=2)
     draw_attention_paths(left, paths)
     draw_operators(right, extra, "layer", "layer $k$", "share of the second path")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    left.set_title("attention roughens errors again")
+    right.set_title("most where features differ")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -93,8 +95,10 @@ def training_figure(table):
     figure, (left, right) = panels(columns=2)
     for ax, name, label in ((left, "loss", "loss"), (right, "gradient", "largest gradient")):
         draw_operators(ax, table[table["quantity"] == name], "step", "step of Adam", label)
-    left.set_yscale("linear")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    left.set(yscale="linear", ylim=(0, 1.2), title="the loss stays a constant's")
+    left.axhline(1, **THEORY, label="best constant")
+    right.set_title("little gradient, and less")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -159,10 +163,13 @@ def tokens_figure(table, silent):
 
 
 def draw_attention_paths(ax, table):
-    """The backward ratio, whole and with attention held fixed (dashes): operator, path, layer, median, low, high."""
+    """The backward ratio, whole and with attention held fixed (dotted): operator, path, layer, median, low, high."""
+    label = "attention held fixed: all three"
     for (operator, path), rows in table.groupby(["operator", "path"], sort=False):
-        look, fixed = style(_LOOKS[operator]), path == "fixed"
-        look |= {"linestyle": (0, (1, 0.8)) if fixed else "-", "linewidth": 1.3 if fixed else 1.9}
-        band(ax, rows, "layer", label=f"{OPERATOR_NAMES[operator]}, {path}", **look)
+        if path == "fixed":
+            ax.plot(rows["layer"], rows["median"], label=label, **THEORY | {"linestyle": (0, (1, 1.5)), "zorder": 3})
+            label = None
+        else:
+            band(ax, rows, "layer", label=OPERATOR_NAMES[operator], **style(_LOOKS[operator]) | {"linestyle": "-"})
     ax.set_yscale("log")
     ax.set(xlabel=r"layer $k$   ($\leftarrow$ errors)", ylabel=r"$\sigma(\tilde B^{(k)})\,/\,\Vert\tilde B^{(k)}\Vert$")

@@ -3,20 +3,30 @@
 from oversmooth.drawing.probe import draw_probe_norms, draw_probe_ratios
 from oversmooth.drawing.theme import PALETTE, panels
 
+# What of a planted case its profiles show.
+SEEN = {
+    "healthy": "nothing is lost",
+    "forward-only": "features smooth",
+    "backward": "errors smooth, too",
+    "spurious": "no gradient anywhere",
+    "vanishing": "errors die out",
+    "exploding": "gradients blow up",
+}
+
 
 def profiles_figure(table):
     """Ratios and norms of every case, a row each, from `measure.profiles`."""
     cases = list(table.groupby("case", sort=False))
-    figure, axes = panels(rows=len(cases), columns=2, height=2.4)
+    figure, axes = panels(rows=len(cases), columns=2, height=2.1)
     for row, (case, rows) in enumerate(cases):
         left, right = axes[2 * row : 2 * row + 2]
         draw_probe_ratios(left, rows)
         draw_probe_norms(right, rows)
-        left.set_title(case)
+        left.set_title(f"{case}: {SEEN[case]}" if case in SEEN else case)
         left.set_ylim(1e-7, 3)
         for ax in (left, right):
             ax.get_legend().remove()
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
 

@@ -146,6 +146,7 @@ def draw_signals(ax, table, quantity, ylabel):
     rows = table[table["quantity"] == quantity]
     for k, ((graph, network), one) in enumerate(rows.groupby(["graph", "network"], sort=False)):
         look = style(k) if k else {"color": "0.45", "linestyle": WITHOUT, "marker": "x"}
+        look["markevery"] = (2 * k, 12)  # markers of coinciding lines stand beside one another
         band(ax, one, "layer", label=f"{graph}: {network}", **look)
     ax.set_yscale("log")
     ax.set(xlabel=r"layer $k$   ($\leftarrow$ errors)", ylabel=ylabel)

@@ -1,17 +1,17 @@
 """Figures of the chapter on remedies; tables from `oversmooth_book.experiments.remedies.tables`."""
 
 import numpy as np
-from matplotlib.colors import TwoSlopeNorm
 
-from oversmooth.drawing.theme import DIVERGING, THEORY, band, panels, style
+from oversmooth.drawing.theme import THEORY, band, panels, style
+from oversmooth_book.experiments.figures import draw_tiles, short
 
-# Links of the chain -> heading of their column.
+# Links of the chain -> heading of their column; first, what comes of it.
 HEADINGS = {
+    "loss": "trains?\nleast loss",
     "forward": "features\nsmooth",
     "slope": "backward\nlinear",
     "mean_error": "mean error\nvanishes",
     "gradient": "hidden\ngradient\nvanishes",
-    "loss": "least loss\nin training",
 }
 
 
@@ -97,37 +97,22 @@ def draw_remedies(ax, table, x, ylabel, log=False):
 
 
 def draw_remedy_chain(ax, table):
-    """Which link each remedy breaks, orange tiles; blue ones hold: columns remedy, link, value, level.
+    """What trains, and which link each remedy breaks, in colour: columns remedy, link, value, level; what trains first.
 
-    A loss "holds" where nothing is learned.
+    A network trains where its loss ends below its level; a link is broken where its value does not.
     """
-    links, table = list(HEADINGS), table.assign(holds=(table["value"] < table["level"]) != (table["link"] == "loss"))
-    grid = {name: table.pivot(index="remedy", columns="link", values=name)[links] for name in ("value", "holds")}
-    remedies = list(table["remedy"].unique())
-    holds = grid["holds"].loc[remedies].to_numpy(dtype=bool)
-    ax.pcolormesh(
-        np.where(holds, -0.45, 0.45), cmap=DIVERGING, norm=TwoSlopeNorm(0, -1, 1), edgecolors="w", linewidth=2
-    )
-    for i, row in enumerate(grid["value"].loc[remedies].to_numpy()):
-        for j, value in enumerate(row):
-            weight = "normal" if holds[i, j] else "bold"
-            ax.text(j + 0.5, i + 0.5, _short(value), ha="center", va="center", fontsize=10.5, fontweight=weight)
-    ax.axvline(len(links) - 1, color="black", linewidth=1.5)
-    ax.set_xticks(np.arange(len(links)) + 0.5, [HEADINGS[link] for link in links])
-    ax.set_yticks(np.arange(len(remedies)) + 0.5, remedies)
-    ax.xaxis.tick_top()
-    ax.invert_yaxis()
-    ax.grid(visible=False)
-    ax.tick_params(length=0)
-    for side in ax.spines.values():
-        side.set_visible(False)
-
-
-def _short(value):
-    """One digit, as many as other kernels leave, between a hundredth and a thousand, else a power of ten."""
-    if value == 0 or 0.01 <= abs(value) < 1000:
-        return f"{float(f'{value:.1g}'):g}"
-    return rf"$10^{{{np.log10(abs(value)):.0f}}}$"
+    grid = {
+        name: table.pivot(index="remedy", columns="link", values=name)[list(HEADINGS)] for name in ("value", "level")
+    }
+    best = grid["value"]["loss"].map(lambda value: float(f"{value:.1g}"))  # as printed: rounding sorts no rows
+    remedies = best.loc[list(table["remedy"].unique())].sort_values(kind="stable").index
+    values, levels = (grid[name].loc[remedies] for name in ("value", "level"))
+    broken = (values >= levels).assign(loss=values["loss"] < levels["loss"]).to_numpy()
+    texts = [[short(value) for value in row] for row in values.to_numpy()]
+    for row, trains in zip(texts, broken[:, 0], strict=True):
+        row[0] = f"{'✓' if trains else '✗'}  {row[0]}"
+    draw_tiles(ax, texts, broken, remedies, HEADINGS.values(), ("0.92", "#9fd8cf"))
+    ax.axvline(1, color="black", linewidth=1.5)
 
 
 def draw_remedy_scores(ax, table, chance, xlabel):

@@ -5,7 +5,7 @@
   if (!panel || !window.Plotly || !window.oversmoothGrid) return;
   const { choices, networks, words } = window.oversmoothGrid;
   const form = panel.querySelector("form");
-  const start = { operator: "metropolis", activation: "tanh", depth: choices.depth[choices.depth.length - 1], scale: "1", last_layer: "trained" };
+  const start = { operator: "metropolis", activation: "tanh", depth: choices.depth[choices.depth.length - 1], scale: "1", last_layer: "random" };
   const symbols = { feature_ratio: "σ(X)/‖X‖", backward_deviation: "σ(B̃)", backward_norm: "‖B̃‖",
     backward_ratio: "σ(B̃)/‖B̃‖", gradient: "gradient", certificate: "certificate" };
   // Axes of the two ratios never move, so that choices can be compared by eye.
