@@ -17,6 +17,8 @@ from miniature import REPOSITORY, call
 from oversmooth_book.book.vectors import FOLDER, name_vectors, vector
 from oversmooth_book.sphinx.vector_figures import in_page
 
+FILES = sorted(REPOSITORY.glob(f"data/published/*/{FOLDER}/*.svg"))
+
 
 def draw():
     """Four panels, one with a colour bar, one with axes in axes; a legend of the whole figure."""
@@ -110,8 +112,7 @@ def test_a_panel_by_itself_has_the_numbers_that_it_leaves_to_its_neighbour():
         assert set(words) <= {text.get_text() for text in own.find_all("text")}
         for text in own.find_all("text"):
             x, y, wide, high = panels[k - 1]
-            where = re.search(r"translate\(([\d.]+) ([\d.]+)\)", text.get("transform", ""))
-            left, base = map(float, where.groups() if where else (text["x"], text["y"]))
+            left, base = place(text)
             assert x < left < x + wide and y < base < y + high
     hidden = [text.get_text() for text in page.select('g.figure-inner[visibility="hidden"] text')]
     assert [hidden.count(word) for word in ("layer", "depth", "size")] == [1, 1, 1]
@@ -226,12 +227,32 @@ def figures(site):
 
 
 def test_every_published_svg_is_in_its_page_with_its_words(site, figures):
-    for file in REPOSITORY.glob(f"data/published/*/{FOLDER}/*.svg"):
+    for file in FILES:
         page = soup(site / "chapters" / f"{file.parts[-3]}.html").find(id=file.stem)
         words = {text.get_text(strip=True) for text in tags(file.read_text(encoding="utf-8")).find_all("text")}
         assert words <= {text.get_text(strip=True) for text in page.select(".figure-whole text")}
         assert len(page.select_one(".figure-whole")["aria-label"]) > 40 and not page.select("img")
     assert figures
+
+
+def place(text):
+    """Where a word begins: its own x and y, or where it or its formula was moved."""
+    transforms = text.get("transform", "") + text.parent.get("transform", "")
+    moved = re.search(r"translate\(([\d.-]+) ([\d.-]+)\)", transforms)
+    return tuple(map(float, moved.groups() if moved else (text["x"], text["y"])))
+
+
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_no_word_lies_in_another_panel(file):
+    panels = tags(file.read_text(encoding="utf-8")).find_all("g", id=re.compile(r"^panel-\d+$"))
+    frames = {panel["id"]: extent(panel) for panel in panels if panel.find("g", id=re.compile("^patch_"))}
+    for panel in panels:
+        for text in panel.find_all("text"):
+            if text.find_parent("g", class_="figure-inner"):
+                continue  # of a panel by itself
+            x, y = place(text)
+            within = {name for name, (left, top, right, low) in frames.items() if left < x < right and top < y < low}
+            assert within <= {panel["id"]}, text.get_text()
 
 
 SMALLEST = 9.0  # pixels of the smallest word on any screen; exponents are smaller
