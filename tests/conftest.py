@@ -7,6 +7,16 @@ import torch
 pytest.register_assert_rewrite("bounds_cases", "cases", "graph_cases", "sweep_cases")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With ``--dist loadgroup``, groups of `together`."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from together import Together
+
+    return Together(config, log)
+
+
 @pytest.fixture
 def random_state_untouched():
     """Fail a test during which the global random state of torch moved."""

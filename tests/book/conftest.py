@@ -3,17 +3,6 @@ from browsing import address, browser, copy, site, visit  # noqa: F401
 from miniature import call, commit_all, copy_book, make_book
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """What reads the real book's pages runs in one process: another would build them, two minutes, once more.
-
-    First: pytest-xdist looks for the marks in the same hook.
-    """
-    for item in items:
-        if "copy" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("book"))
-
-
 @pytest.fixture
 def book(tmp_path):
     """A fresh miniature book."""

@@ -11,7 +11,6 @@ from oversmooth_book.book.book import Book
 from oversmooth_book.check.checker import check
 
 SHOWN = "article figure img, article figure .figure-whole"
-# One worker builds the book, whatever the number of workers.
 
 
 def test_check_finds_nothing_in_the_committed_book():
