@@ -181,6 +181,10 @@ def test_cora_meets_all_recipes_and_other_graphs_few(monkeypatch):
     assert accuracy[["recipe", "depth", "median", "low", "high"]].values.tolist() == [
         ["AdamW", 2, 2.0, 1.0, 3.0], ["AdamW", 8, 2.0, 1.0, 3.0]
     ]  # fmt: skip
+    assert set(table["quantity"][table["graph"] == "CiteSeer"]) == {"accuracy"}
+    assert set(table["quantity"]) == set(measure.SHOWN)
+    table = measure.compare(["Cora"], [2], [0], on_cora=["AdamW"])
+    assert set(table["quantity"]) == set(measure.CLAIMED)
 
 
 @pytest.mark.parametrize(
