@@ -562,7 +562,8 @@ def test_theory_figure_has_four_panels(ax):
     trap = amplitude.rename(columns={"layer": "depth"})
     figures.theory_figure(amplitude, amplitude, trap, trap)
     axes = plt.gcf().axes
-    assert [panel.get_title() for panel in axes] == ["random walk", "Metropolis", "", ""]
+    titles = [panel.get_title() for panel in axes]
+    assert titles == ["random walk", "Metropolis", "deflated: a low loss", "the trap moves deeper"]
     assert axes[3].get_yscale() == "log" and axes[2].get_yscale() == "linear"
 
 

@@ -106,7 +106,11 @@ def test_one_panel_for_each_part(ax):
         "training": figures.training_figure(pd.concat(curves).rename(columns={"x": "step"})),
     }
     titles = {name: [ax.get_title() for ax in figure.axes] for name, figure in drawn.items()}
-    assert titles == {"generic": ["", ""], "dial": ["", "", "last", "all"], "training": ["gradient descent", "Adam"]}
+    assert titles == {
+        "generic": ["the GNN's gradient vanishes", "its loss becomes a constant's"],
+        "dial": [r"the factor is $\lambda_t$", "the gradient falls with $t$", "last", "all"],
+        "training": ["gradient descent", "Adam"],
+    }
     assert "label variance" in lines(drawn["generic"].axes[1])
     assert {"MLP", "GNN"} <= set(lines(drawn["generic"].axes[0]))
     assert len(drawn["training"].legends[0].get_texts()) == 4
