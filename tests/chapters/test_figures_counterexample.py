@@ -53,7 +53,7 @@ def test_depth_with_and_without_prediction(ax):
 
 def test_training_tells_the_depths_apart(ax):
     table = pd.concat([bands("mlp", "gnn", depth=depth) for depth in (5, 41)]).rename(columns={"x": "step"})
-    figures.draw_mlp_gnn_training(ax, table, "loss")
+    figures.draw_mlp_gnn_training(ax, table)
     assert set(lines(ax)) == {f"{name}, depth {depth}" for name in ("MLP", "GNN") for depth in (5, 41)}
     styles = {line.get_label(): (line.get_linestyle(), line.get_markerfacecolor()) for line in ax.get_lines()}
     assert styles["GNN, depth 5"] != styles["GNN, depth 41"]

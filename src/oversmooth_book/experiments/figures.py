@@ -3,10 +3,32 @@
 import numpy as np
 from matplotlib.colors import ListedColormap
 
-from oversmooth.drawing.theme import THEORY, style
+from oversmooth.drawing.theme import THEORY, panels, style
 
 # Names of activations as a reader writes them.
 ACTIVATIONS = {"identity": "linear", "elu": "ELU", "relu": "ReLU"}
+
+
+def panel_for_each(table, column, draw, **options):
+    """A panel for each value of a column, in their order, with numbers at the outer ones.
+
+    Args:
+        table: with the column.
+        column: such as graph or activation; its values are the titles.
+        draw: called with the axes and the rows of one value.
+        options: of `panels`, as many as there are values.
+
+    Returns:
+        The figure, and value -> axes.
+    """
+    figure, axes = panels(**options)
+    found = {}
+    for ax, (value, rows) in zip(axes, table.groupby(column, sort=False), strict=True):
+        draw(ax, rows)
+        ax.set_title(ACTIVATIONS.get(value, value))
+        ax.label_outer()
+        found[value] = ax
+    return figure, found
 
 
 def draw_modes(ax, table):

@@ -1,12 +1,10 @@
 """Figures of the chapter on backward oversmoothing."""
 
 from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
+from oversmooth_book.experiments.figures import ACTIVATIONS
 
-LABELS = {
-    "identity": "linear",
-    "elu": "ELU",
+LABELS = ACTIVATIONS | {
     "tanh, scale 4": "tanh, weights × 4",
-    "relu": "ReLU",
     "relu, scale √2": "ReLU, weights × √2",
 }
 _LAYERS = r"layer $k$   ($\leftarrow$ errors)"

@@ -1,7 +1,7 @@
 """Figures of the explore page, for readers without its panel."""
 
 from oversmooth.drawing.theme import THEORY, panels, style
-from oversmooth_book.experiments.figures import ACTIVATIONS
+from oversmooth_book.experiments.figures import panel_for_each
 
 OPERATORS = {"metropolis": "Metropolis", "random_walk": "random walk", "gcn": "GCN", "identity": "MLP ($P = I$)"}
 # What each panel of `choice_figure` shows: title -> column -> label.
@@ -28,12 +28,8 @@ def choice_figure(table):
 
 def grid_figure(table):
     """`draw_grid` for each activation, from activation, operator, depth, gradient_max."""
-    figure, axes = panels(rows=2, columns=2, sharex=True, sharey=True)
-    for ax, (activation, rows) in zip(axes, table.groupby("activation", sort=False), strict=True):
-        draw_grid(ax, rows)
-        ax.set_title(ACTIVATIONS.get(activation, activation))
-        ax.label_outer()
-    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure, axes = panel_for_each(table, "activation", draw_grid, rows=2, columns=2, sharex=True, sharey=True)
+    figure.legend(*next(iter(axes.values())).get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
 def draw_choice(ax, table, names):

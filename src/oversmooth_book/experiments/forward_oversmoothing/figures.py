@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from oversmooth.drawing.theme import DIVERGING, THEORY, band, panels, style
-from oversmooth_book.experiments.figures import ACTIVATIONS, draw_tiles, short
 from oversmooth_book.experiments.figures import draw_modes as draw_modes
+from oversmooth_book.experiments.figures import draw_tiles, panel_for_each, short
 
 # Measures of smoothness -> heading of their column.
 MEASURES = {
@@ -21,13 +21,10 @@ SMOOTHED = ("smoothed", "GCN limit", "mean removed")
 
 def collapse_figure(bands):
     """`draw_collapse` for each activation."""
-    figure, axes = panels(rows=2, columns=2, sharex=True, sharey=True)
-    for ax, (activation, rows) in zip(axes, bands.groupby("activation", sort=False), strict=True):
-        draw_collapse(ax, rows)
-        ax.set_title(ACTIVATIONS.get(activation, activation))
-        ax.label_outer()
-    axes[0].set_ylim(1e-13, 1e11)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    figure, axes = panel_for_each(bands, "activation", draw_collapse, rows=2, columns=2, sharex=True, sharey=True)
+    first = next(iter(axes.values()))
+    first.set_ylim(1e-13, 1e11)
+    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 

@@ -3,7 +3,7 @@
 from matplotlib.ticker import NullLocator
 
 from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
-from oversmooth_book.experiments.figures import draw_tiles
+from oversmooth_book.experiments.figures import draw_tiles, panel_for_each
 
 NAMES = {"mlp": "MLP", "gnn": "GNN"}
 
@@ -46,12 +46,8 @@ def dial_figure(rates, losses):
 
 def training_figure(table):
     """The loss against the step, a panel an optimiser, from `training.training_bands`."""
-    figure, axes = panels(columns=2, sharey=True)
-    for ax, (optimizer, rows) in zip(axes, table.groupby("optimizer", sort=False), strict=True):
-        draw_mlp_gnn_training(ax, rows, "loss")
-        ax.set_title(optimizer)
-        ax.label_outer()
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure, axes = panel_for_each(table, "optimizer", draw_mlp_gnn_training, columns=2, sharey=True)
+    figure.legend(*next(iter(axes.values())).get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -92,15 +88,15 @@ def draw_mlp_gnn_depth(ax, table, label):
     ax.set(xlabel="depth", ylabel=label)
 
 
-def draw_mlp_gnn_training(ax, table, label):
-    """One quantity against the step, one optimiser, two depths: network, depth, step, median, low, high."""
+def draw_mlp_gnn_training(ax, table):
+    """The loss against the step, one optimiser, two depths: network, depth, step, median, low, high."""
     shallow = table["depth"].min()
     for (name, depth), rows in table.groupby(["network", "depth"], sort=False):
         look = style(name) | {"linestyle": (0, (2, 1.2)) if depth == shallow else "-", "markersize": 4}
         if depth == shallow:
             look |= {"markerfacecolor": "white", "linewidth": 1.3}
         band(ax, rows, "step", label=f"{NAMES[name]}, depth {depth}", **look)
-    ax.set(xlabel="step", ylabel=label)
+    ax.set(xlabel="step", ylabel="loss")
 
 
 def draw_dial_rate(ax, table):

@@ -1,7 +1,7 @@
 """Figures of the chapter on real graphs; those named ``_figure`` return each graph's axes, for the page to tint."""
 
 from oversmooth.drawing.theme import THEORY, band, panels, style
-from oversmooth_book.experiments.figures import draw_modes
+from oversmooth_book.experiments.figures import draw_modes, panel_for_each
 
 WITHOUT = (0, (4, 1.5))  # dashes of everything that does without the graph
 # Networks that differ in both weights and activation -> the number of their style.
@@ -24,21 +24,21 @@ SHOWN = {"Cora": ((8, 64), (0, 1.15)), "tolokers": ((32,), (0.85, 1.3))}
 
 def smoothing_figure(curves):
     """A panel for each graph: what products with P leave; columns graph and those of `draw_modes`. Graph -> axes."""
-    figure, axes = _by_graph(curves, draw_modes, rows=2, columns=2, sharex=True, sharey=True)
+    figure, axes = panel_for_each(curves, "graph", draw_modes, rows=2, columns=2, sharex=True, sharey=True)
     figure.legend(*next(iter(axes.values())).get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return axes
 
 
 def components_figure(parts):
     """A panel for each graph of several components; columns graph and those of `draw_components`. Graph -> axes."""
-    _, axes = _by_graph(parts, draw_components, columns=2, sharey=True)
+    _, axes = panel_for_each(parts, "graph", draw_components, columns=2, sharey=True)
     next(iter(axes.values())).legend()
     return axes
 
 
 def factors_figure(bands):
     """A panel for each graph: smoothing and shrinking; columns graph and those of `draw_factors`. Graph -> axes."""
-    figure, axes = _by_graph(bands, draw_factors, rows=2, columns=2, sharex=True, sharey=True)
+    figure, axes = panel_for_each(bands, "graph", draw_factors, rows=2, columns=2, sharex=True, sharey=True)
     first = next(iter(axes.values()))
     first.set_ylim(1e-6, 2)
     figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -86,17 +86,6 @@ def training_figure(runs):
         handles, names = handles + lines, names + [f"{graph}: {name}" for name in labels]
     figure.legend(handles, names, loc="outside lower center", ncols=2)
     return found
-
-
-def _by_graph(table, draw, **options):
-    figure, axes = panels(**options)
-    found = {}
-    for ax, (graph, rows) in zip(axes, table.groupby("graph", sort=False), strict=True):
-        draw(ax, rows)
-        ax.set_title(graph)
-        ax.label_outer()
-        found[graph] = ax
-    return figure, found
 
 
 def draw_factors(ax, table):
