@@ -18,6 +18,9 @@ setup: $(READY) ## create .venv with the versions of requirements.lock (seconds 
 
 $(READY): requirements.lock pyproject.toml scripts/oversmooth-book
 	@rm -f $(READY)
+	@case "$$PWD" in *[{}]*) \
+	  echo "This folder's path has braces, with which setuptools installs nothing: rename it, or clone elsewhere." >&2; \
+	  exit 1;; esac
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { \
 	  for python in python3.11 python3 python3.12 python3.13; do \
 	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \

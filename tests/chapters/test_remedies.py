@@ -334,11 +334,24 @@ def test_lines_are_the_tables_and_plain_is_grey(ax):
         rows(remedy=name, depth=[2, 4], median=[k, k + 1], low=[k, k], high=[k + 2, k + 2])
         for k, name in enumerate(("residual", "plain"))
     )
-    figures.draw_remedies(ax, table, "depth", "loss")
+    figures.draw_remedies(ax, table)
     lines = {line.get_label(): line for line in ax.get_lines()}
     assert np.array_equal(lines["residual"].get_xydata(), [[2, 0], [4, 1]])
     assert np.array_equal(lines["plain"].get_xydata(), [[2, 1], [4, 2]])
     assert to_rgba(lines["plain"].get_color()) == to_rgba("0.55")
+
+
+def test_the_backward_signal_has_a_panel_for_each_remedy_beside_the_plain_networks(ax):
+    levels = {name: k + 1.0 for k, name in enumerate(experiment.ALL)}
+    one = pd.concat(rows(remedy=experiment.ALL, layer=k, median=levels.values(), low=0.5, high=20) for k in range(3))
+    ratio = tables.by_family(one)
+    figures.profile_figure(ratio, ratio.assign(median=ratio["median"] / 100))
+    axes = [panel for panel in plt.gcf().axes if panel.get_title()]
+    assert [panel.get_title() for panel in axes] == [name for names in experiment.FAMILIES.values() for name in names]
+    for panel in axes:
+        drawn = [line.get_ydata()[0] for line in panel.get_lines()]
+        own, plain = levels[panel.get_title()], levels["plain"]
+        assert drawn == pytest.approx([plain, own, plain / 100, own / 100])
 
 
 def test_the_figure_of_losses_has_the_best_constant_in_every_family(ax):
@@ -351,15 +364,6 @@ def test_the_figure_of_losses_has_the_best_constant_in_every_family(ax):
         lines = {line.get_label(): line for line in panel.get_lines()}
         assert lines["best constant"].get_ydata()[0] == 1 and "plain" in lines
         assert [text.get_text() for text in panel.get_xticklabels()] == ["4", "16"]
-
-
-def test_the_figure_of_profiles_has_ratio_above_size(ax):
-    table = rows(remedy=experiment.ALL, median=0.5, low=0.4, high=0.6)
-    ratio = tables.by_family(pd.concat([table.assign(layer=k) for k in (0, 1)]))
-    figures.profile_figure(ratio, ratio.assign(median=0.25))
-    axes = plt.gcf().axes
-    assert [panel.get_title() for panel in axes] == [*experiment.FAMILIES, "", "", ""]
-    assert [panel.get_lines()[0].get_ydata().tolist() for panel in axes] == [[0.5, 0.5]] * 3 + [[0.25, 0.25]] * 3
 
 
 def test_figures_of_real_graphs_name_their_axes(ax):

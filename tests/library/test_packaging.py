@@ -219,6 +219,16 @@ def test_readme_example_runs():
 # ---- set-up
 
 
+def test_a_folder_in_which_nothing_can_be_installed_is_refused(tmp_path):
+    odd = tmp_path / "with {x}"
+    (odd / "scripts").mkdir(parents=True)
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "scripts/oversmooth-book"):
+        shutil.copy(ROOT / name, odd / name)
+    answer = subprocess.run(["make", "setup"], cwd=odd, capture_output=True, text=True, check=False)
+    assert answer.returncode != 0 and "braces" in answer.stderr and "rename" in answer.stderr
+    assert not (odd / ".venv").exists()
+
+
 def test_a_set_up_that_broke_off_is_done_again(tmp_path):
     """A real Makefile and a real environment; only the lock and the package are small."""
     shutil.copy(ROOT / "Makefile", tmp_path)

@@ -45,9 +45,10 @@ DIVERGING = "RdYlBu_r"
 
 _ACTIVATIONS = ("identity", "tanh", "elu", "relu", "leaky_relu", "arctan", "softsign", "gelu", "silu")
 _KINDS = ("metropolis", "random_walk", "gcn", "max_degree", "deflated")  # "identity" looks like the activation
+_SIGNALS = ("features", "errors", "gradient")
 # The same look for the same thing, everywhere: every activation and kind has one (a test holds these to their lists,
 # which drawing does not import). From the sixth on the colours come again, with another line and marker.
-STYLES = {name: k for names in (_ACTIVATIONS, _KINDS, ("gnn", "mlp")) for k, name in enumerate(names)}
+STYLES = {name: k for names in (_ACTIVATIONS, _KINDS, _SIGNALS, ("gnn", "mlp")) for k, name in enumerate(names)}
 
 PANEL = {1: (6.2, 3.9), 2: (3.9, 3.5), 3: (2.7, 2.7), 4: (2.1, 2.2)}  # inches a panel, by number of columns
 

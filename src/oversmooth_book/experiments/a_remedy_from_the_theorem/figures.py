@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 
 from oversmooth.drawing.theme import PALETTE, PANEL, THEORY, band, draw_floor, panels, style
+from oversmooth_book.experiments.figures import OPEN
 
 # Name of an operator -> number of its style, and whether it is drawn solid.
 OPERATORS = {
@@ -11,7 +12,6 @@ OPERATORS = {
     "plain, random walk": (3, False),
     "deflated, random walk": (2, True),
 }
-DASHES = (0, (4, 1.5))
 
 
 def theory_figure(walk, metropolis, trap_loss, trap_gradient):
@@ -111,7 +111,7 @@ def _two_above_one(height=3.4):
 
 def _look(name):
     number, solid = OPERATORS[name]
-    return style(number) | ({"linestyle": "-"} if solid else {"linestyle": DASHES, "markerfacecolor": "white"})
+    return style(number) | ({"linestyle": "-"} if solid else OPEN)
 
 
 def draw_amplitude(ax, table):

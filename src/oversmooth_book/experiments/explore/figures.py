@@ -1,9 +1,17 @@
 """Figures of the explore page, for readers without its panel."""
 
 from oversmooth.drawing.theme import THEORY, panels, style
-from oversmooth_book.experiments.figures import panel_for_each
+from oversmooth_book.experiments.figures import NO_GRAPH, OPEN, panel_for_each
 
 OPERATORS = {"metropolis": "Metropolis", "random_walk": "random walk", "gcn": "GCN", "identity": "MLP ($P = I$)"}
+LOOKS = {
+    "feature_ratio": style("features"),
+    "gradient": style("gradient"),
+    "certificate": THEORY,
+    "backward_norm": style("errors") | {"linestyle": "-"},
+    "backward_deviation": style("errors") | OPEN,
+    "backward_ratio": style("errors") | {"linestyle": "-"},
+}
 # What each panel of `choice_figure` shows: title -> column -> label.
 CHOICE = {
     "features": {"feature_ratio": r"$\sigma(X)\,/\,\Vert X\Vert$"},
@@ -33,18 +41,19 @@ def grid_figure(table):
 
 
 def draw_choice(ax, table, names):
-    """Some columns of a network's table against the layer; ``names``: column -> label, "certificate" for a bound."""
-    for k, (column, label) in enumerate(names.items()):
-        look = THEORY if label == "certificate" else style(k)
+    """Some columns of a network's table against the layer; ``names``: column -> label."""
+    for column, label in names.items():
+        look = LOOKS[column]
         ax.plot(table["layer"], table[column], **look, label=label, markevery=2)
     ax.set_yscale("log")
 
 
 def draw_grid(ax, table):
     """The largest hidden gradient against depth, a line for each operator, from operator, depth, gradient_max."""
-    for k, (operator, label) in enumerate(OPERATORS.items()):
+    for operator, label in OPERATORS.items():
         # a gradient of zero has no place on the axis
         rows = table[(table["operator"] == operator) & (table["gradient_max"] > 0)]
-        ax.plot(rows["depth"], rows["gradient_max"], **style(k), label=label)
+        look = NO_GRAPH if operator == "identity" else style(operator)
+        ax.plot(rows["depth"], rows["gradient_max"], **look, label=label)
     ax.set_yscale("log")
     ax.set(xlabel="depth", ylabel="largest hidden gradient", xticks=sorted(set(table["depth"])))

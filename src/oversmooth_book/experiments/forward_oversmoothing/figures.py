@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from oversmooth.drawing.theme import DIVERGING, THEORY, band, panels, style
+from oversmooth_book.experiments.figures import MISLEADS, draw_tiles, panel_for_each, short
 from oversmooth_book.experiments.figures import draw_modes as draw_modes
-from oversmooth_book.experiments.figures import draw_tiles, panel_for_each, short
 
 # Measures of smoothness -> heading of their column.
 MEASURES = {
@@ -146,4 +146,4 @@ def draw_measures(ax, table):
         texts.append([short(value) for value in left])
         misleads.append(list(left > 0.9 * before if situation in SMOOTHED else left < 0.9))
     names = [f"{name}  {'↓' if name in SMOOTHED else '='}" for name in situations]
-    draw_tiles(ax, texts, misleads, names, MEASURES.values(), ("#dbe7f5", "#f3b183"))
+    draw_tiles(ax, texts, misleads, names, MEASURES.values(), MISLEADS)

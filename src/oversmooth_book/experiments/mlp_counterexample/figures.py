@@ -3,7 +3,7 @@
 from matplotlib.ticker import NullLocator
 
 from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
-from oversmooth_book.experiments.figures import draw_tiles, panel_for_each
+from oversmooth_book.experiments.figures import OPEN, draw_tiles, panel_for_each
 
 NAMES = {"mlp": "MLP", "gnn": "GNN"}
 
@@ -92,9 +92,7 @@ def draw_mlp_gnn_training(ax, table):
     """The loss against the step, one optimiser, two depths: network, depth, step, median, low, high."""
     shallow = table["depth"].min()
     for (name, depth), rows in table.groupby(["network", "depth"], sort=False):
-        look = style(name) | {"linestyle": (0, (2, 1.2)) if depth == shallow else "-", "markersize": 4}
-        if depth == shallow:
-            look |= {"markerfacecolor": "white", "linewidth": 1.3}
+        look = style(name) | (OPEN | {"linewidth": 1.3} if depth == shallow else {"linestyle": "-"}) | {"markersize": 4}
         band(ax, rows, "step", label=f"{NAMES[name]}, depth {depth}", **look)
     ax.set(xlabel="step", ylabel="loss")
 

@@ -1,7 +1,9 @@
 """Figures of the chapter on other operators: one function each, from the ``draw_`` of its panels."""
 
 from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
+from oversmooth_book.experiments.figures import NO_GRAPH
 
+TOKEN_STYLES = {"plain": 1, "deflated": 0, "skip": 2, "skip and norm": 3}
 TOKEN_LABELS = {"gradient": "largest gradient of a layer", "loss": "loss / variance of the targets"}
 
 OPERATOR_NAMES = {
@@ -24,7 +26,6 @@ _LOOKS = {
     "transformer": 2,
     "sum": 3,
     "max": 4,
-    "mlp": 4,
 }
 
 
@@ -123,7 +124,7 @@ def draw_operators(ax, table, x, xlabel, ylabel, theory=None):
     ``theory``, with columns x and predicted, is drawn dashed.
     """
     for operator, rows in table.groupby("operator", sort=False):
-        look = style(_LOOKS[operator]) | ({"color": "0.55"} if operator == "mlp" else {})
+        look = NO_GRAPH if operator == "mlp" else style(_LOOKS[operator])
         band(ax, rows, x, label=OPERATOR_NAMES[operator], **look)
     if theory is not None:
         ax.plot(theory[x], theory["predicted"], **THEORY, label="predicted slope")
@@ -150,8 +151,8 @@ def tokens_figure(table, silent):
     """Gradient and loss of attention stacks with a trained read-out against the depth, from `tokens.read_outs`."""
     figure, axes = panels(columns=2)
     for ax, (quantity, label) in zip(axes, TOKEN_LABELS.items(), strict=True):
-        for k, (kind, rows) in enumerate(table[table["quantity"] == quantity].groupby("kind", sort=False)):
-            band(ax, rows, "depth", label=kind, **style(k))
+        for kind, rows in table[table["quantity"] == quantity].groupby("kind", sort=False):
+            band(ax, rows, "depth", label=kind, **style(TOKEN_STYLES[kind]))
         ax.set_xscale("log", base=2)
         ax.set_xticks(depths := sorted(table["depth"].unique()), depths)
         ax.set(xlabel="layers of attention", ylabel=label)

@@ -1,17 +1,18 @@
 """Figures of the practitioner's GCN: accuracy and its reasons against the depth."""
 
-from oversmooth.drawing.theme import PALETTE, THEORY, panels
+from oversmooth.drawing.theme import PALETTE, THEORY, panels, style
+from oversmooth_book.experiments.figures import NO_GRAPH
 
 # What is exchanged in pairs shares a colour: decay, weights and their activation.
 LOOKS = {
     "as everybody": {"color": "0.15", "marker": "o", "linewidth": 2.8},
-    "no decay": {"color": PALETTE[1], "marker": "s"},
-    "AdamW": {"color": PALETTE[1], "marker": "D", "linestyle": "--"},
-    "tanh": {"color": PALETTE[0], "marker": "^"},
-    "orthogonal": {"color": PALETTE[0], "marker": "v", "linestyle": "--"},
+    "no decay": {"color": PALETTE[0], "marker": "s"},
+    "AdamW": {"color": PALETTE[0], "marker": "D", "linestyle": "--"},
+    "tanh": {"color": style("tanh")["color"], "marker": "^"},
+    "orthogonal": {"color": style("tanh")["color"], "marker": "v", "linestyle": "--"},
     "residual": {"color": PALETTE[2], "marker": "P"},
     "no dropout": {"color": PALETTE[3], "marker": "X"},
-    "no graph": {"color": "0.5", "marker": "d", "linestyle": ":"},
+    "no graph": NO_GRAPH,
 }
 REASONS = {
     "loss": "training loss / label entropy",

@@ -1,11 +1,17 @@
 """Figures of the chapter on real graphs; those named ``_figure`` return each graph's axes, for the page to tint."""
 
 from oversmooth.drawing.theme import THEORY, band, panels, style
-from oversmooth_book.experiments.figures import draw_modes, panel_for_each
+from oversmooth_book.experiments.figures import OPEN, draw_modes, panel_for_each
 
-WITHOUT = (0, (4, 1.5))  # dashes of everything that does without the graph
-# Networks that differ in both weights and activation -> the number of their style.
-WEIGHTS = {"orthogonal, tanh": 0, "Glorot, tanh": 1, "Glorot, ReLU": 3}
+# Networks, in the colour of their activation; other weights have another line.
+NETWORKS = {
+    "orthogonal, identity": style("identity"),
+    "orthogonal, tanh": style("tanh") | {"linestyle": "-"},
+    "orthogonal, ELU": style("elu"),
+    "four times orthogonal, tanh": style(4),
+    "Glorot, tanh": style("tanh") | {"marker": "P"},
+    "Glorot, ReLU": style("relu"),
+}
 # (network, where) -> label, activation whose colour it takes.
 FACTORS = {
     ("orthogonal, identity", "graph"): ("smoothing alone", "identity"),
@@ -18,8 +24,11 @@ LIES_ON_ANOTHER = "Glorot, tanh"  # its backward signal, on that of the orthogon
 SIGNALS = {"deviation": r"$\sigma(\tilde B^{(k)})$", "norm": r"$\Vert\tilde B^{(k)}\Vert$"}
 ERRORS = {"deviation": "deviation, share of output", "ratio": "deviation over norm"}
 RUNS = {"loss": "loss / label entropy", "mean_error": r"$\Vert\mu(\tilde B^{(L)})\Vert$", "gradient": "gradient"}
-# Graph -> depths of the runs that are drawn, limits of the loss.
-SHOWN = {"Cora": ((8, 64), (0, 1.15)), "tolokers": ((32,), (0.85, 1.3))}
+# Graph -> depth of the runs that are drawn, limits of the loss, what each panel shows.
+SHOWN = {
+    "Cora": (64, (0, 1.15), ("ReLU stays at 1", "its mean error, too", "for want of a gradient")),
+    "tolokers": (32, (0.85, 1.3), ("Glorot stays at 1", "its mean error falls", "and its gradient, too")),
+}
 
 
 def smoothing_figure(curves):
@@ -73,18 +82,18 @@ def errors_figure(table):
 
 def training_figure(runs):
     """Loss, mean error and gradient, a row for each graph; columns graph, as for `draw_runs`. Graph -> its axes."""
-    figure, axes = panels(rows=len(SHOWN), columns=len(RUNS))
-    handles, names, found = [], [], dict(zip(SHOWN, axes.reshape(len(SHOWN), -1), strict=True))
+    _, axes = panels(rows=len(SHOWN), columns=len(RUNS), height=2.9)
+    found = dict(zip(SHOWN, axes.reshape(len(SHOWN), -1), strict=True))
     for graph, row in found.items():
-        depths, limits = SHOWN[graph]
-        for ax, (quantity, label) in zip(row, RUNS.items(), strict=True):
-            draw_runs(ax, runs[(runs["graph"] == graph) & runs["depth"].isin(depths)], quantity, label)
+        depth, limits, messages = SHOWN[graph]
+        for ax, (quantity, label), message in zip(row, RUNS.items(), messages, strict=True):
+            draw_runs(ax, runs[(runs["graph"] == graph) & (runs["depth"] == depth)], quantity, label)
             ax.set_yscale("linear" if quantity == "loss" else "log")
-        row[0].set_title(graph, loc="left")
+            ax.set_title(message, fontsize=11)
+        row[0].set_title(f"{graph}, depth {depth}\n{messages[0]}", fontsize=11)
         row[0].set_ylim(*limits)
-        lines, labels = row[0].get_legend_handles_labels()
-        handles, names = handles + lines, names + [f"{graph}: {name}" for name in labels]
-    figure.legend(handles, names, loc="outside lower center", ncols=2)
+        row[1].set_ylim(3e-4, 3)
+        row[1].legend(fontsize=8.5, loc="upper right")
     return found
 
 
@@ -92,7 +101,7 @@ def draw_factors(ax, table):
     """Random networks on one graph, those of `FACTORS`: columns network, where, layer, median, low, high."""
     for (network, where), (label, activation) in FACTORS.items():
         rows = table[(table["network"] == network) & (table["where"] == where)]
-        line = {"linestyle": "-"} if where == "graph" else {"linestyle": WITHOUT, "markerfacecolor": "white"}
+        line = {"linestyle": "-"} if where == "graph" else OPEN
         band(ax, rows, "layer", label=label, **style(activation) | line)
     ax.axhline(0.1, color="0.4", linewidth=1.0, zorder=1)
     ax.set_yscale("log")
@@ -109,12 +118,10 @@ def draw_components(ax, table):
 
 
 def draw_runs(ax, table, quantity, ylabel):
-    """Runs on one graph, shallow ones dashed: columns network, depth, step and the quantity."""
-    deepest = table["depth"].max()
-    for (network, depth), rows in table.groupby(["network", "depth"], sort=False):
-        line = {"linestyle": "-"} if depth == deepest else {"linestyle": WITHOUT, "markerfacecolor": "white"}
-        look = style(WEIGHTS[network]) | line | {"markevery": max(1, len(rows) // 5)}
-        ax.plot(rows["step"], rows[quantity], label=f"{network}, depth {depth}", **look)
+    """Runs on one graph, a line for each network: columns network, step and the quantity."""
+    for network, rows in table.groupby("network", sort=False):
+        look = NETWORKS[network] | {"markevery": max(1, len(rows) // 5), "linewidth": 1.4}
+        ax.plot(rows["step"], rows[quantity], label=network, **look)
     ax.set(xlabel="step", ylabel=ylabel)
 
 
@@ -134,8 +141,8 @@ def draw_signals(ax, table, quantity, ylabel):
     """One quantity of a pass by graph and network: columns graph, network, quantity, layer, median, low, high."""
     rows = table[table["quantity"] == quantity]
     for k, ((graph, network), one) in enumerate(rows.groupby(["graph", "network"], sort=False)):
-        look = style(k) if k else {"color": "0.45", "linestyle": WITHOUT, "marker": "x"}
-        look["markevery"] = (2 * k, 12)  # markers of coinciding lines stand beside one another
+        look = NETWORKS[network] if k else {"color": "0.45", "linestyle": "-", "marker": "x"}
+        look = look | {"markevery": (2 * k, 12)}  # markers of coinciding lines stand beside one another
         band(ax, one, "layer", label=f"{graph}: {network}", **look)
     ax.set_yscale("log")
     ax.set(xlabel=r"layer $k$   ($\leftarrow$ errors)", ylabel=ylabel)

@@ -1,6 +1,7 @@
 """Figures of the chapter on remedies; tables from `oversmooth_book.experiments.remedies.tables`."""
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from oversmooth.drawing.theme import THEORY, band, panels, style
 from oversmooth_book.experiments.figures import draw_tiles, short
@@ -14,7 +15,11 @@ HEADINGS = {
     "gradient": "hidden\ngradient\nvanishes",
 }
 
-
+PLAIN = {"color": "0.55", "linewidth": 4.0, "solid_capstyle": "round", "zorder": 1.5}
+SIGNALS = {
+    r"$\sigma(\tilde B)\,/\,\|\tilde B\|$, untrained": style(0) | {"linestyle": "-"},
+    "size / that at the output, last layer trained": style(1),
+}
 # Graph -> what its score is, and that of a constant output.
 SCORES = {
     "CSBM": ("block model: accuracy", 1 / 2),
@@ -28,7 +33,7 @@ def losses_figure(losses):
     _, axes = panels(columns=3, height=3.6, sharey=True)
     depths = sorted(losses["depth"].unique())
     for ax, (family, rows) in zip(axes, losses.groupby("family", sort=False), strict=True):
-        draw_remedies(ax, rows, "depth", "loss / label entropy")
+        draw_remedies(ax, rows)
         ax.axhline(1, **THEORY, label="best constant")
         ax.set_title(family)
         ax.set_xscale("log", base=2)
@@ -45,17 +50,19 @@ def chain_figure(chain):
 
 
 def profile_figure(ratio, size):
-    """The backward signal, its ratio above its size: columns remedy, layer, median, low, high, family, a panel each."""
-    _, axes = panels(rows=2, columns=3, height=3.0, sharex=True, sharey="row")
-    labels = (r"$\sigma(\tilde B)\,/\,\|\tilde B\|$", "size / that at the output")
-    for row, table, label in zip(axes.reshape(2, 3), (ratio, size), labels, strict=True):
-        for ax, (family, rows) in zip(row, table.groupby("family", sort=False), strict=True):
-            draw_remedies(ax, rows, "layer", label, log=True)
-            ax.set_title(family if table is ratio else "")
+    """The backward signal, a panel for each remedy, a row for each family; columns as for `draw_backward`, family."""
+    families = ratio.groupby("family", sort=False)
+    columns = ratio["remedy"].nunique() // families.ngroups
+    figure, axes = panels(rows=families.ngroups, columns=columns, sharex=True, sharey=True)
+    for row, (family, rows) in zip(axes.reshape(-1, columns), families, strict=True):
+        remedies = [remedy for remedy in rows["remedy"].unique() if remedy != "plain"]
+        for ax, remedy in zip(row, remedies, strict=True):
+            draw_backward(ax, rows, size[size["family"] == family], remedy)
             ax.label_outer()
-    for ax in axes[3:]:
-        ax.set_ylim(1e-13, 1e5)
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), fontsize=9)
+        row[0].set_ylabel(family)
+    lines, labels = axes[0].get_legend_handles_labels()
+    grey = Line2D([], [], **PLAIN)
+    figure.legend([*lines, grey], [*labels, "the plain network's"], loc="outside lower center", ncols=3, fontsize=10)
 
 
 def real_chain_figure(chain):
@@ -84,16 +91,22 @@ def scores_figure(scores):
     return found
 
 
-def draw_remedies(ax, table, x, ylabel, log=False):
-    """One quantity, plain in grey, then the remedies: columns remedy, median, low, high, and x ("depth" or "layer")."""
+def draw_remedies(ax, table):
+    """The loss against depth, plain in grey, then the remedies: columns remedy, depth, median, low, high."""
     others = [remedy for remedy in table["remedy"].unique() if remedy != "plain"]
-    looks = {remedy: style(k) for k, remedy in enumerate(others)}
-    looks["plain"] = {"color": "0.55", "linewidth": 4.0, "solid_capstyle": "round", "zorder": 1.5}
+    looks = {remedy: style(k) for k, remedy in enumerate(others)} | {"plain": PLAIN}
     for remedy in ("plain", *others):
-        band(ax, table[table["remedy"] == remedy], x, label=remedy, **looks[remedy])
-    if log:
-        ax.set_yscale("log")
-    ax.set(xlabel="depth $L+1$" if x == "depth" else r"layer $k$   ($\leftarrow$ errors)", ylabel=ylabel)
+        band(ax, table[table["remedy"] == remedy], "depth", label=remedy, **looks[remedy])
+    ax.set(xlabel="depth $L+1$", ylabel="loss / label entropy")
+
+
+def draw_backward(ax, ratio, size, remedy):
+    """Ratio and size of one remedy's backward signal beside the plain network's: columns remedy, layer, median, …."""
+    for table, (label, look) in zip((ratio, size), SIGNALS.items(), strict=True):
+        plain = table[table["remedy"] == "plain"]
+        ax.plot(plain["layer"], plain["median"], **PLAIN | {"linestyle": look["linestyle"]})
+        band(ax, table[table["remedy"] == remedy], "layer", label=label, **look)
+    ax.set(yscale="log", ylim=(1e-13, 1e5), title=remedy, xlabel="layer $k$")
 
 
 def draw_remedy_chain(ax, table):

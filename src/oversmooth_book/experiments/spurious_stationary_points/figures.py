@@ -7,10 +7,13 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
-from oversmooth.drawing.theme import DIVERGING, PALETTE, SEQUENTIAL, THEORY, band, panels, style
+from oversmooth.drawing.theme import DIVERGING, MARKERS, PALETTE, SEQUENTIAL, THEORY, band, panels, style
+from oversmooth_book.experiments.figures import OPEN
 
 MODELS = {"gnn": "GNN", "mlp": "MLP"}
-HOW = {"budget": "norm budget", "descent": "gradient descent", "exact": "exact"}
+# Red is the MLP's in this chapter, whatever else a panel compares.
+HOW = {"budget": ("norm budget", style(0)), "descent": ("gradient descent", style(3)), "exact": ("exact", style(2))}
+BLUES = (PALETTE[4], "#5f86c4", PALETTE[0])  # of GNNs, the deeper the darker
 # The map of training from large weights: outcomes, and the lines drawn in.
 OUTCOMES = {"trains": PALETTE[2], "trapped": PALETTE[0], "explodes": PALETTE[1], "neither": "0.82"}
 OUTCOME_LABELS = {"trains": "trains, and stays", "trapped": "trapped: equal features, no gradient"}
@@ -23,7 +26,6 @@ MAP_LINES = {
 MAP_DASHES = {"bound": (0, (1, 1.2)), "phase": (0, (5, 2)), "rough": "-"}
 # Depths of the lower panels of the map, where the table has them, in greys: the colours are the outcomes'.
 MAP_DEPTHS = {13: ("0.65", "o"), 21: ("0.4", "s"), 41: ("black", "^")}
-_OPEN = {"linestyle": (0, (1, 0.8)), "markerfacecolor": "white"}
 
 
 def figure_one(gradients, losses, plateau):
@@ -130,7 +132,7 @@ def draw_training_loss(ax, table, plateau):
     """The loss against the epoch, and of the best constant, from model, depth, step, median, low, high."""
     shallow = table["depth"].min()
     for (model, depth), rows in table.groupby(["model", "depth"], sort=False):
-        look = style(model) | (_OPEN if depth == shallow else {"linestyle": "-", "linewidth": 2.6})
+        look = style(model) | (OPEN if depth == shallow else {"linestyle": "-", "linewidth": 2.6})
         band(ax, rows, "step", label=f"{MODELS[model]}, depth {depth}", **look)
     ax.axhline(plateau, label="best constant", **THEORY)
     ax.set(xlabel="epoch", ylabel="loss")
@@ -158,7 +160,7 @@ def _draw_last_layers(ax, table, x):
     """The graph network before (open markers) and after its last layer is trained, the perceptron after."""
     for (model, last_layer), rows in table.groupby(["model", "last_layer"], sort=False):
         if model == "gnn" or last_layer == "trained":
-            look = style(model) | (_OPEN if last_layer == "random" else {"linestyle": "-"})
+            look = style(model) | (OPEN if last_layer == "random" else {"linestyle": "-"})
             band(ax, rows, x, label=f"{MODELS[model]}, last layer {last_layer}", **look)
 
 
@@ -169,7 +171,7 @@ def draw_gradient_layers(ax, table):
     """The gradient of every layer of one depth, from model, last_layer, layer, quantity, median, low, high."""
     ours = table[table["model"] == "gnn"]
     for last_layer, rows in ours[ours["quantity"] == "gradient"].groupby("last_layer", sort=False):
-        look = style("gnn") | (_OPEN if last_layer == "random" else {"linestyle": "-"})
+        look = style("gnn") | (OPEN if last_layer == "random" else {"linestyle": "-"})
         band(ax, rows, "layer", label=f"last layer {last_layer}", **look)
     bound = ours[(ours["quantity"] == "certificate") & (ours["last_layer"] == "trained")]
     ax.plot(bound["layer"], bound["median"], **THEORY, label="certificate (trained)")
@@ -189,8 +191,9 @@ def draw_loss_depth(ax, table):
 
 def draw_ways(ax, table, ylabel, log=True):
     """One quantity of three trained last layers, from how, depth, median, low, high."""
-    for k, (how, rows) in enumerate(table.groupby("how", sort=False)):
-        band(ax, rows, "depth", label=HOW[how], **style(k))
+    for how, rows in table.groupby("how", sort=False):
+        label, look = HOW[how]
+        band(ax, rows, "depth", label=label, **look)
     if log:
         ax.set_yscale("log")
     ax.set(xlabel="depth $L+1$", ylabel=ylabel)
@@ -199,15 +202,15 @@ def draw_ways(ax, table, ylabel, log=True):
 def draw_gradient_loss(ax, table):
     """Networks as points: whole gradient, and loss over label variance, from kind, depth, total, share.
 
-    Graph networks have a colour for each depth, perceptrons (kind "identity") are black crosses at every depth.
+    Graph networks are the darker the deeper, perceptrons (kind "identity") are crosses at every depth.
     """
     perceptrons = table["kind"] == "identity"
     for k, (depth, rows) in enumerate(table[~perceptrons].groupby("depth")):
-        look = style(k)
-        points = {"color": look["color"], "marker": look["marker"], "alpha": 0.75, "linewidths": 0}
+        points = {"color": BLUES[k], "marker": MARKERS[k], "alpha": 0.85, "linewidths": 0}
         ax.scatter(rows["total"], rows["share"], s=26, label=f"GNN, depth {depth}", **points)
     rows = table[perceptrons]
-    ax.scatter(rows["total"], rows["share"], s=18, marker="x", color="black", linewidths=0.9, label="MLP, same depths")
+    cross = {"marker": "x", "color": style("mlp")["color"], "linewidths": 0.9}
+    ax.scatter(rows["total"], rows["share"], s=18, label="MLP, same depths", **cross)
     ax.axhline(1, label="label variance", **THEORY)
     ax.set_xscale("log")
     ax.set(xlabel="norm of the whole gradient", ylabel="loss / label variance", ylim=(0, 1.08))
@@ -222,8 +225,8 @@ def draw_three_numbers(ax, table, quantity, ylabel):
 
 def draw_first_steps(ax, table):
     """Loss, gradient and mean error over their start, a line a graph, and exp(−time): graph_seed, time, the three."""
-    labels = {"loss": ("loss", 1.2), "mean_error": ("mean error", 2.6), "gradient": ("whole gradient", 0.8)}
-    for k, (name, (label, width)) in enumerate(labels.items()):
+    labels = {"loss": ("loss", 1.2, 0), "mean_error": ("mean error", 2.6, 3), "gradient": ("whole gradient", 0.8, 2)}
+    for name, (label, width, k) in labels.items():
         for graph, rows in table.groupby("graph_seed"):
             first = graph == table["graph_seed"].min()
             line = {"color": style(k)["color"], "linewidth": width, "alpha": 0.8}
@@ -257,7 +260,8 @@ def draw_plateaus(ax, table, rate):
 def draw_falls(ax, table):
     """The median loss against time ηt beside 0.8 of the label variance, from step_size, time, loss."""
     for k, (step_size, rows) in enumerate(table.groupby("step_size", sort=False)):
-        ax.plot(rows["time"], rows["loss"], label=rf"$\eta = {step_size:g}$", **style(k) | {"marker": "none"})
+        look = style(2 * k) | {"marker": "none"}
+        ax.plot(rows["time"], rows["loss"], label=rf"$\eta = {step_size:g}$", **look)
     ax.axhline(0.8, **THEORY)
     ax.set(xlabel=r"time $\eta\,t$", ylabel="loss, median", ylim=(0, 1.1))
 
@@ -294,7 +298,7 @@ def draw_eigenvalues(ax, table):
     for model, rows in table.groupby("model", sort=False):
         look, name = style(model), MODELS[model]
         ax.plot(rows["depth"], rows["highest"], label=f"{name}, most upwards", **look | {"linestyle": "-"})
-        ax.plot(rows["depth"], rows["lowest"], label=f"{name}, most downwards", **look | _OPEN)
+        ax.plot(rows["depth"], rows["lowest"], label=f"{name}, most downwards", **look | OPEN)
         if rows["predicted"].notna().any():
             ax.plot(rows["depth"], rows["predicted"], **THEORY, label="predicted: the mean output")
     ax.set_yscale("log")
