@@ -7,6 +7,10 @@ JOBS ?= 2
 NOTEBOOK_TESTS := tests/book/test_nbval.py
 # Written last, so that a set-up that broke off is done again.
 READY := $(VENV)/.set-up
+# In the C locale Python 3.11 cannot start in a folder whose name has other letters than ASCII's.
+ifneq (,$(filter C POSIX,$(LC_ALL)))
+export LC_ALL := C.UTF-8
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book data quick pdf poster slides test lint mutants fuzz bench check compare release lock clean

@@ -529,8 +529,8 @@ def test_conditions_figure(ax):
     rows = [
         {"operator": name, "group": f"{c} classes", "case": f"{s:.0%}", "median": 0.5, "low": 0.4, "high": 0.6}
         for c, s in cases
-        for name in ("plain", "deflated", "more")
-        if not (name == "more" and c == 2)
+        for name in ("plain", "deflated", "deflated, one mode per class but one")
+        if not (name == "deflated, one mode per class but one" and c == 2)
     ]
     figures.draw_conditions(ax, pd.DataFrame(rows), "share")
     assert [text.get_text() for text in ax.get_xticklabels()] == ["2%", "50%", "2%", "50%"]

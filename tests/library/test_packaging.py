@@ -229,6 +229,13 @@ def test_a_folder_in_which_nothing_can_be_installed_is_refused(tmp_path):
     assert not (odd / ".venv").exists()
 
 
+@pytest.mark.parametrize(("locale", "seen"), [("C", "C.UTF-8"), ("POSIX", "C.UTF-8"), ("de_DE.UTF-8", "de_DE.UTF-8")])
+def test_folders_with_other_letters_in_the_c_locale(locale, seen):
+    command = ["make", "--eval", "locale:; @echo $$LC_ALL", "locale"]
+    environment = {**os.environ, "LC_ALL": locale}
+    assert subprocess.check_output(command, cwd=ROOT, env=environment, text=True).strip() == seen
+
+
 def test_a_set_up_that_broke_off_is_done_again(tmp_path):
     """A real Makefile and a real environment; only the lock and the package are small."""
     shutil.copy(ROOT / "Makefile", tmp_path)

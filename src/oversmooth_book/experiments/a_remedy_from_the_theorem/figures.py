@@ -3,14 +3,14 @@
 import matplotlib.pyplot as plt
 
 from oversmooth.drawing.theme import PALETTE, PANEL, THEORY, band, draw_floor, panels, style
-from oversmooth_book.experiments.figures import OPEN
+from oversmooth_book.experiments.figures import OPEN, PLAIN
 
-# Name of an operator -> number of its style, and whether it is drawn solid.
 OPERATORS = {
-    "plain": (1, False),
-    "deflated": (0, True),
-    "plain, random walk": (3, False),
-    "deflated, random walk": (2, True),
+    "plain": style(1) | OPEN | {"color": PLAIN},
+    "deflated": style(0) | {"linestyle": "-"},
+    "plain, random walk": style(3) | OPEN,
+    "deflated, random walk": style(2) | {"linestyle": "-"},
+    "deflated, one mode per class but one": style(4),
 }
 
 
@@ -37,7 +37,8 @@ def training_figure(accuracy, loss, conditions):
     _, (left, middle, right) = panels(columns=3, height=4.2)
     draw_depth_training(left, accuracy, "test accuracy")
     draw_depth_training(middle, loss, "training loss")
-    draw_conditions(right, conditions.assign(case=conditions["classes"].astype(str), group=""), "classes, few labels")
+    walk = conditions.replace({"operator": {name: f"{name}, random walk" for name in ("plain", "deflated")}})
+    draw_conditions(right, walk.assign(case=walk["classes"].astype(str), group=""), "classes, few labels")
     middle.legend(loc="upper right", bbox_to_anchor=(1, -0.22), ncols=2, fontsize=8.5)
     right.legend(loc="upper right", bbox_to_anchor=(1, -0.22), fontsize=8.5)
 
@@ -109,15 +110,10 @@ def _two_above_one(height=3.4):
     return axes["left"], axes["right"], axes["wide"]
 
 
-def _look(name):
-    number, solid = OPERATORS[name]
-    return style(number) | ({"linestyle": "-"} if solid else OPEN)
-
-
 def draw_amplitude(ax, table):
     """The second mode's size, its prediction dashed: columns operator, layer, median, low, high, predicted (or NaN)."""
     for name, rows in table.groupby("operator", sort=False):
-        band(ax, rows, "layer", label=name, **_look(name))
+        band(ax, rows, "layer", label=name, **OPERATORS[name])
     rows = table.dropna(subset=["predicted"])
     ax.plot(rows["layer"], rows["predicted"], **THEORY, label=r"$\propto 1/\sqrt{k}$, predicted")
     draw_floor(ax, 2.2e-16)
@@ -132,7 +128,7 @@ def draw_moved_trap(ax, table, quantity, ylabel):
     ``quantity``: "loss" or "gradient", which is drawn on a logarithmic axis.
     """
     for name, rows in table.groupby("operator", sort=False):
-        band(ax, rows, "depth", label=name, **_look(name) | {"markevery": 1})
+        band(ax, rows, "depth", label=name, **OPERATORS[name] | {"markevery": 1})
     for k, (_, rows) in enumerate(table.dropna(subset=["predicted"]).groupby("operator", sort=False)):
         ax.plot(rows["depth"], rows["predicted"], **THEORY, label=None if k else "predicted")
     if quantity == "gradient":
@@ -143,7 +139,7 @@ def draw_moved_trap(ax, table, quantity, ylabel):
 def draw_depth_training(ax, table, ylabel):
     """One quantity after training against depth, for every operator: columns name, depth, median, low, high."""
     for name, rows in table.groupby("name", sort=False):
-        band(ax, rows, "depth", label=name, **_look(name) | {"markevery": 1})
+        band(ax, rows, "depth", label=name, **OPERATORS[name] | {"markevery": 1})
     ax.set_xscale("log")
     depths = sorted(set(table["depth"]))
     ax.set_xticks(depths, [str(depth) for depth in depths])
@@ -189,11 +185,10 @@ def draw_label_spectrum(ax, table, column, ylabel):
 def draw_conditions(ax, table, xlabel):
     """Test accuracy in groups of cases, by operator: columns group, case, operator, median, low, high."""
     cases = list(dict.fromkeys(zip(table["group"], table["case"], strict=True)))
-    for name, rows in table.groupby("operator", sort=False):
-        number, shift = {"plain": (1, -0.18), "deflated": (2, 0)}.get(name, (0, 0.18))
-        at = [cases.index(case) + shift for case in zip(rows["group"], rows["case"], strict=True)]
+    for k, (name, rows) in enumerate(table.groupby("operator", sort=False)):
+        at = [cases.index(case) + 0.18 * (k - 1) for case in zip(rows["group"], rows["case"], strict=True)]
         errors = [rows["median"] - rows["low"], rows["high"] - rows["median"]]
-        look = style(number) | {"linestyle": "none"}
+        look = OPERATORS[name] | {"linestyle": "none"}
         ax.errorbar(at, rows["median"], yerr=errors, capsize=3, label=name, **look)
     ax.set_xticks(range(len(cases)), [case for _, case in cases])
     for group in dict.fromkeys(group for group, _ in cases):

@@ -3,20 +3,20 @@
 import numpy as np
 
 from oversmooth.drawing.theme import PALETTE, THEORY, band, panels, style
-from oversmooth_book.experiments.figures import ACTIVATIONS, MISLEADS, OPEN, draw_tiles
+from oversmooth_book.experiments.figures import ACTIVATIONS, MISLEADS, OPEN, PLAIN, draw_tiles
 
 # Name and Adam's ε of a network -> label and style.
 NETWORKS = {
-    ("plain", -8): ("plain", style(1)),
+    ("plain", -8): ("plain", style(1) | {"color": PLAIN}),
     ("corrected", -8): ("corrected", style(2)),
     ("centred", -8): ("centred", style(4)),
     ("corrected", -14): (r"corrected, $\epsilon = 10^{-14}$", style(2) | OPEN),
     ("deflated", -8): (r"deflated ($\div\lambda$)", style(0)),
 }
-ROUNDS = {"plain": 1, "corrected": 2, "corrected GCN": 3, "deflated": 0}
+ROUNDS = {"plain": style(1) | {"color": PLAIN}, "corrected": style(2), "corrected GCN": style(3), "deflated": style(0)}
 PITCHFORK = {"tanh": style("tanh"), "sine": style(3)}
-PLACES = {"Pre-LN": style(0), "Post-LN": style(1), "plain": {"color": "0.55", "linewidth": 3.0}}
-KINDS = {"Metropolis": "metropolis", "GCN": "gcn", "deflated": "deflated"}
+PLACES = {"Pre-LN": style(0), "Post-LN": style(1), "plain": {"color": PLAIN, "linewidth": 3.0}}
+KINDS = {"Metropolis": style("metropolis"), "GCN": style("gcn"), "deflated": style("metropolis") | OPEN}
 AXIOMS = {"constants": "zero on\nconstants", "only constants": "nowhere\nelse", "subadditive": "sub-\nadditive"}
 
 
@@ -58,8 +58,8 @@ def corrected_figure(errors, norms, losses, gradients):
     """Linear rounds above trained depth; tables of columns name, rounds or depth, epsilon, median, low, high."""
     _, axes = panels(rows=2, columns=2, height=3.3)
     for ax, table, label in ((axes[0], errors, "error on test nodes"), (axes[1], norms, "norm of the classifier")):
-        for name, k in ROUNDS.items():
-            band(ax, table[table["name"] == name], "rounds", label=name, **style(k))
+        for name, look in ROUNDS.items():
+            band(ax, table[table["name"] == name], "rounds", label=name, **look)
         ax.set(yscale="log", xlabel="rounds of linear convolution", ylabel=label)
     axes[0].legend(fontsize=9)
     losses = losses.assign(power=np.log10(losses["epsilon"]).round().astype(int))
@@ -153,7 +153,7 @@ def ranks_figure(table):
     _, axes = panels(columns=2, sharey=True)
     for ax, (graph, rows) in zip(axes, table[table["activation"] == "tanh"].groupby("graph", sort=False), strict=True):
         for operator, one in rows.groupby("operator", sort=False):
-            band(ax, one, "layer", label=operator, **style(KINDS[operator]))
+            band(ax, one, "layer", label=operator, **KINDS[operator])
         ax.axhline(1, **THEORY)
         ax.set(yscale="log", xlabel="layer $k$", ylabel="effective rank", title=graph, ylim=(0.9, 40))
         ax.set_yticks([1, 3, 10, 30], ["1", "3", "10", "30"])

@@ -1,9 +1,14 @@
 """Figures of the chapter on other operators: one function each, from the ``draw_`` of its panels."""
 
 from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
-from oversmooth_book.experiments.figures import NO_GRAPH
+from oversmooth_book.experiments.figures import NO_GRAPH, PLAIN
 
-TOKEN_STYLES = {"plain": 1, "deflated": 0, "skip": 2, "skip and norm": 3}
+TOKEN_STYLES = {
+    "plain": style(1) | {"color": PLAIN},
+    "deflated": style(0),
+    "skip": style(2),
+    "skip and norm": style(3),
+}
 TOKEN_LABELS = {"gradient": "largest gradient of a layer", "loss": "loss / variance of the targets"}
 
 OPERATOR_NAMES = {
@@ -152,7 +157,7 @@ def tokens_figure(table, silent):
     figure, axes = panels(columns=2)
     for ax, (quantity, label) in zip(axes, TOKEN_LABELS.items(), strict=True):
         for kind, rows in table[table["quantity"] == quantity].groupby("kind", sort=False):
-            band(ax, rows, "depth", label=kind, **style(TOKEN_STYLES[kind]))
+            band(ax, rows, "depth", label=kind, **TOKEN_STYLES[kind])
         ax.set_xscale("log", base=2)
         ax.set_xticks(depths := sorted(table["depth"].unique()), depths)
         ax.set(xlabel="layers of attention", ylabel=label)

@@ -6,11 +6,11 @@ from oversmooth_book.experiments.figures import NO_GRAPH
 # What is exchanged in pairs shares a colour: decay, weights and their activation.
 LOOKS = {
     "as everybody": {"color": "0.15", "marker": "o", "linewidth": 2.8},
-    "no decay": {"color": PALETTE[0], "marker": "s"},
-    "AdamW": {"color": PALETTE[0], "marker": "D", "linestyle": "--"},
+    "no decay": {"color": PALETTE[2], "marker": "s"},
+    "AdamW": {"color": PALETTE[2], "marker": "D", "linestyle": "--"},
     "tanh": {"color": style("tanh")["color"], "marker": "^"},
     "orthogonal": {"color": style("tanh")["color"], "marker": "v", "linestyle": "--"},
-    "residual": {"color": PALETTE[2], "marker": "P"},
+    "residual": {"color": PALETTE[0], "marker": "P"},
     "no dropout": {"color": PALETTE[3], "marker": "X"},
     "no graph": NO_GRAPH,
 }

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from oversmooth.drawing.theme import THEORY, band, panels, style
-from oversmooth_book.experiments.figures import draw_tiles, short
+from oversmooth_book.experiments.figures import NO_GRAPH, PLAIN, draw_tiles, short
 
 # Links of the chain -> heading of their column; first, what comes of it.
 HEADINGS = {
@@ -15,7 +15,13 @@ HEADINGS = {
     "gradient": "hidden\ngradient\nvanishes",
 }
 
-PLAIN = {"color": "0.55", "linewidth": 4.0, "solid_capstyle": "round", "zorder": 1.5}
+# The plain network, behind the others.
+WIDE = {
+    "color": PLAIN,
+    "linewidth": 4.0,
+    "solid_capstyle": "round",
+    "zorder": 1.5,
+}
 SIGNALS = {
     r"$\sigma(\tilde B)\,/\,\|\tilde B\|$, untrained": style(0) | {"linestyle": "-"},
     "size / that at the output, last layer trained": style(1),
@@ -61,7 +67,7 @@ def profile_figure(ratio, size):
             ax.label_outer()
         row[0].set_ylabel(family)
     lines, labels = axes[0].get_legend_handles_labels()
-    grey = Line2D([], [], **PLAIN)
+    grey = Line2D([], [], **WIDE)
     figure.legend([*lines, grey], [*labels, "the plain network's"], loc="outside lower center", ncols=3, fontsize=10)
 
 
@@ -94,7 +100,7 @@ def scores_figure(scores):
 def draw_remedies(ax, table):
     """The loss against depth, plain in grey, then the remedies: columns remedy, depth, median, low, high."""
     others = [remedy for remedy in table["remedy"].unique() if remedy != "plain"]
-    looks = {remedy: style(k) for k, remedy in enumerate(others)} | {"plain": PLAIN}
+    looks = {remedy: style(k) for k, remedy in enumerate(others)} | {"plain": WIDE, "no graph": NO_GRAPH}
     for remedy in ("plain", *others):
         band(ax, table[table["remedy"] == remedy], "depth", label=remedy, **looks[remedy])
     ax.set(xlabel="depth $L+1$", ylabel="loss / label entropy")
@@ -104,7 +110,7 @@ def draw_backward(ax, ratio, size, remedy):
     """Ratio and size of one remedy's backward signal beside the plain network's: columns remedy, layer, median, …."""
     for table, (label, look) in zip((ratio, size), SIGNALS.items(), strict=True):
         plain = table[table["remedy"] == "plain"]
-        ax.plot(plain["layer"], plain["median"], **PLAIN | {"linestyle": look["linestyle"]})
+        ax.plot(plain["layer"], plain["median"], **WIDE | {"linestyle": look["linestyle"]})
         band(ax, table[table["remedy"] == remedy], "layer", label=label, **look)
     ax.set(yscale="log", ylim=(1e-13, 1e5), title=remedy, xlabel="layer $k$")
 

@@ -13,7 +13,7 @@ from oversmooth_book.experiments.figures import OPEN
 MODELS = {"gnn": "GNN", "mlp": "MLP"}
 # Red is the MLP's in this chapter, whatever else a panel compares.
 HOW = {"budget": ("norm budget", style(0)), "descent": ("gradient descent", style(3)), "exact": ("exact", style(2))}
-BLUES = (PALETTE[4], "#5f86c4", PALETTE[0])  # of GNNs, the deeper the darker
+FILLS = ("white", PALETTE[4], PALETTE[0])  # of GNNs' markers, the deeper the darker
 # The map of training from large weights: outcomes, and the lines drawn in.
 OUTCOMES = {"trains": PALETTE[2], "trapped": PALETTE[0], "explodes": PALETTE[1], "neither": "0.82"}
 OUTCOME_LABELS = {"trains": "trains, and stays", "trapped": "trapped: equal features, no gradient"}
@@ -206,7 +206,7 @@ def draw_gradient_loss(ax, table):
     """
     perceptrons = table["kind"] == "identity"
     for k, (depth, rows) in enumerate(table[~perceptrons].groupby("depth")):
-        points = {"color": BLUES[k], "marker": MARKERS[k], "alpha": 0.85, "linewidths": 0}
+        points = {"color": FILLS[k], "marker": MARKERS[k], "edgecolors": style("gnn")["color"], "linewidths": 0.8}
         ax.scatter(rows["total"], rows["share"], s=26, label=f"GNN, depth {depth}", **points)
     rows = table[perceptrons]
     cross = {"marker": "x", "color": style("mlp")["color"], "linewidths": 0.9}
