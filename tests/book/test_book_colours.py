@@ -1,6 +1,10 @@
-"""Style sheets cannot read the theme; a change of its colours must reach them all."""
+"""One thing has one colour in all figures; style sheets cannot read the theme: a change of it must reach them all."""
+
+import re
+from collections import defaultdict
 
 import pytest
+from bs4 import BeautifulSoup
 from miniature import REPOSITORY
 
 from oversmooth.drawing.theme import PALETTE
@@ -22,3 +26,26 @@ REPEATED = {
 def test_style_sheets_repeat_the_theme_s_colours(sheet):
     text = (REPOSITORY / sheet).read_text(encoding="utf-8")
     assert not [colour for colour in PALETTE[: REPEATED[sheet]] if colour not in text]
+
+
+def entries(svg):
+    """Words of every entry of a figure's legends, and the colour of the line or mark before them."""
+    for legend in BeautifulSoup(svg[svg.index("<svg") :], "html.parser").find_all("g", id=re.compile("^legend[-_]")):
+        colour = None
+        for tag in legend.find_all(["path", "use", "text"]):
+            if tag.name == "text":
+                yield " ".join(tag.get_text().split()), colour
+                colour = None
+            elif stroke := re.search(r"stroke: (?!#ffffff|#cccccc)(#\w+)", tag.get("style", "")):  # no halo, no frame
+                colour = colour or stroke.group(1)
+
+
+def test_a_word_of_the_legends_has_one_colour_in_all_figures():
+    files = sorted((REPOSITORY / "data/published").glob("*/figures/*.svg"))
+    seen = defaultdict(lambda: defaultdict(set))
+    for file in files:
+        for words, colour in entries(file.read_text(encoding="utf-8")):
+            seen[words][colour].add(file.stem)
+    assert sum(len(set().union(*colours.values())) > 1 for colours in seen.values()) > 40  # words of several figures
+    # "measured" is what a panel says beside "predicted": its colour is the network's.
+    assert not {words: dict(found) for words, found in seen.items() if len(found) > 1 and words != "measured"}
