@@ -16,6 +16,7 @@ import seaborn as sns
 import torch
 
 import oversmooth as osm
+from oversmooth.drawing.theme import BACKWARD, FORWARD
 
 DEPTH, WIDTH, SEEDS = 33, 32, list(range(10))
 GRAPH_NETWORK, PERCEPTRON = "graph neural network", "perceptron, same weights"
@@ -51,11 +52,13 @@ def draw(table: pd.DataFrame, rate: float) -> plt.Figure:
     Returns:
         The figure.
     """
-    sns.set_theme(context="paper", style="ticks", palette="colorblind")
+    sns.set_theme(context="paper", style="ticks")
+    look = {"hue": "network", "style": "network", "errorbar": ("pi", 100)}
+    look |= {"palette": {GRAPH_NETWORK: FORWARD, PERCEPTRON: BACKWARD}}
     figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
     panels = (("feature_ratio", "features, from input to output"), ("backward_ratio", "errors, from output to input"))
     for ax, (column, title) in zip(axes, panels, strict=True):
-        sns.lineplot(table, x="layer", y=column, hue="network", style="network", errorbar=("pi", 100), ax=ax)
+        sns.lineplot(table, x="layer", y=column, ax=ax, **look)
         ax.set(yscale="log", xlabel="layer", ylabel="deviation / norm", title=title)
         ax.get_legend().set_title(None)
     layers = range(DEPTH)

@@ -7,9 +7,9 @@ import pytest
 from bs4 import BeautifulSoup
 from miniature import REPOSITORY
 
-from oversmooth.drawing.theme import PALETTE
+from oversmooth.drawing.theme import BACKWARD, FORWARD
 
-# How many of the theme's first colours each repeats: of features, GNN; of errors, MLP.
+# How many of the theme's two kept colours each repeats.
 REPEATED = {
     "chapters/_static/book.css": 2,
     "chapters/_static/picture.css": 2,
@@ -25,7 +25,7 @@ REPEATED = {
 @pytest.mark.parametrize("sheet", REPEATED)
 def test_style_sheets_repeat_the_theme_s_colours(sheet):
     text = (REPOSITORY / sheet).read_text(encoding="utf-8")
-    assert not [colour for colour in PALETTE[: REPEATED[sheet]] if colour not in text]
+    assert not [colour for colour in (FORWARD, BACKWARD)[: REPEATED[sheet]] if colour not in text]
 
 
 def entries(svg):

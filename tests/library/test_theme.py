@@ -33,7 +33,7 @@ def test_floor_lies_at_its_level(ax):
 
 
 def test_style_is_the_same_for_the_same_thing():
-    assert theme.style("tanh") == theme.style("tanh") == theme.style(1)
+    assert theme.style("tanh") == theme.style("tanh") == theme.style(0)
     looks = [theme.style(k) for k in range(5)]
     for key in ("color", "linestyle", "marker"):
         assert len({str(look[key]) for look in looks}) == 5
@@ -43,7 +43,7 @@ def test_every_kind_and_activation_has_a_look_of_its_own_and_no_other_name_has()
     for names in (osm.KINDS, osm.ACTIVATIONS):
         looks = {str(theme.style(name)) for name in names if name != "identity"}
         assert len(looks) == len(set(names) - {"identity"})
-    with pytest.raises(ValueError, match=r"style is 'lazy'; known: identity, tanh, .*metropolis"):
+    with pytest.raises(ValueError, match=r"style is 'lazy'; known: tanh, .*identity, .*metropolis"):
         theme.style("lazy")
 
 
@@ -85,10 +85,19 @@ def lab(colour, seen=DEFICIENCIES["none"]):
 
 @pytest.mark.parametrize("name", DEFICIENCIES)
 def test_colours_stay_apart_for_every_eye(name):
-    seen = [lab(colour, DEFICIENCIES[name]) for colour in theme.PALETTE]
+    seen = [lab(colour, DEFICIENCIES[name]) for colour in (theme.FORWARD, theme.BACKWARD, *theme.SERIES)]
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20
 
 
-def test_colours_stay_apart_in_grey():
-    lightness = [lab(colour)[0] for colour in theme.PALETTE]
+@pytest.mark.parametrize("colours", [theme.SERIES, (theme.FORWARD, theme.BACKWARD)])
+def test_colours_stay_apart_in_grey(colours):
+    lightness = sorted(lab(colour)[0] for colour in colours)
     assert (np.diff(lightness) > 8).all()
+
+
+def test_two_colours_are_kept_for_features_and_errors_and_for_networks_with_and_without_a_graph():
+    kept = {theme.FORWARD: ("features", "gnn"), theme.BACKWARD: ("errors", "mlp")}
+    for colour, names in kept.items():
+        assert [theme.style(name)["color"] for name in names] == [colour] * 2
+    others = [theme.style(key)["color"] for key in (*theme.STYLES, *range(9))]
+    assert set(others) == set(theme.SERIES)

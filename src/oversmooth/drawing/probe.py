@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-_LINES = {"feature": ("features", 0), "backward": ("errors", 1)}
+_LINES = {"feature": ("features", "features"), "backward": ("errors", "errors")}
 
 
 @checked
@@ -38,7 +38,7 @@ def draw_probe_norms(ax: Axes, table: pd.DataFrame) -> None:
         table: what `Probe.table` gave: columns pass, layer, feature_norm, backward_norm, gradient.
     """
     lines = {f"{kind}_norm": look for kind, look in _LINES.items()}
-    _draw(ax, table, lines | {"gradient": ("gradient", 2)})
+    _draw(ax, table, lines | {"gradient": ("gradient", "gradient")})
     ax.set_ylabel("norm")
 
 
@@ -58,7 +58,7 @@ def probe_history(table, maps):
         ax.remove()
     top = figure.add_subplot(grid[0, :])
     losses = table.groupby("step")["loss"].first()
-    top.plot(losses.index, losses.to_numpy(), **style(0))
+    top.plot(losses.index, losses.to_numpy(), **style("gnn"))
     top.set(xlabel="step", ylabel="loss")
     for ax, (column, title) in zip(axes[2:], maps.items(), strict=True):
         _heat(figure, ax, table, column)

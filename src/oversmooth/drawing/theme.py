@@ -14,8 +14,9 @@ and how a ``draw_something(ax, table)`` of a chapter's figures is written::
 
 A drawing function takes its axes and a tidy table, and computes nothing: what it draws stands in the
 saved table. ``style(name)`` gives a thing the same colour, line and marker in the whole book (`STYLES`);
-``style(0)``, ``style(1)``, … are the styles of an ordered series. Colours differ in lightness too, and
-lines in dashes and markers: everything reads in grey.
+``style(0)``, ``style(1)``, … are the styles of an ordered series. Two colours are kept for what the book is about:
+blue for features and graph networks, red for errors and networks without a graph; a series has the others. These
+differ in lightness too, and lines in dashes and markers: everything reads in grey.
 """
 
 from __future__ import annotations
@@ -35,20 +36,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-# Dark to light in steps that stay apart in grey and under the common colour deficiencies (tested).
-PALETTE = ("#17306d", "#b5372a", "#12988a", "#e0a030", "#a0cdf4")
+# All stay apart under the common colour deficiencies, those of a series in grey, too (tested).
+FORWARD, BACKWARD = "#17306d", "#b5372a"
+SERIES = ("#12988a", "#e0a030", "#8a3ab9", "#4c1a2b", "#a0cdf4")
 LINES = ("-", (0, (5, 1.2)), (0, (3, 1, 1, 1)), (0, (1, 0.8)), (0, (7, 1.2, 1, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v")
 THEORY = {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.4, "zorder": 4}
 SEQUENTIAL = "cividis"
 DIVERGING = "RdYlBu_r"
 
-_ACTIVATIONS = ("identity", "tanh", "elu", "relu", "leaky_relu", "arctan", "softsign", "gelu", "silu")
+_ACTIVATIONS = ("tanh", "elu", "relu", "identity", "leaky_relu", "arctan", "softsign", "gelu", "silu")
 _KINDS = ("metropolis", "random_walk", "gcn", "max_degree", "deflated")  # "identity" looks like the activation
-_SIGNALS = ("features", "errors", "gradient")
 # The same look for the same thing, everywhere: every activation and kind has one (a test holds these to their lists,
 # which drawing does not import). From the sixth on the colours come again, with another line and marker.
-STYLES = {name: k for names in (_ACTIVATIONS, _KINDS, _SIGNALS, ("gnn", "mlp")) for k, name in enumerate(names)}
+STYLES = {name: k for names in (_ACTIVATIONS, _KINDS, ("gradient",)) for k, name in enumerate(names)}
+_KEPT = {"gnn": (FORWARD, 0), "features": (FORWARD, 0), "mlp": (BACKWARD, 1), "errors": (BACKWARD, 1)}
 
 PANEL = {1: (6.2, 3.9), 2: (3.9, 3.5), 3: (2.7, 2.7), 4: (2.1, 2.2)}  # inches a panel, by number of columns
 
@@ -57,7 +59,7 @@ def set_theme() -> None:
     """Set the book's look for all figures drawn from here on."""
     import seaborn
 
-    seaborn.set_theme(context="notebook", style="whitegrid", palette=list(PALETTE))
+    seaborn.set_theme(context="notebook", style="whitegrid", palette=[*SERIES])
     matplotlib.rcParams.update(
         {
             "figure.dpi": 130,
@@ -114,7 +116,7 @@ def style(key: str | int) -> dict:
     """Colour, line and marker of a named thing, or of the k-th series.
 
     Args:
-        key: a name of `STYLES`, or an integer.
+        key: gnn, mlp, features, errors, a name of `STYLES`, or an integer.
 
     Returns:
         Keyword arguments for `Axes.plot`.
@@ -122,10 +124,14 @@ def style(key: str | int) -> dict:
     Raises:
         ValueError: unknown name.
     """
-    require(key in STYLES or not isinstance(key, str), f"style is {key!r}; known: {', '.join(STYLES)}, or a number")
-    rounds, k = divmod(STYLES[key] if isinstance(key, str) else key % len(PALETTE), len(PALETTE))
-    other = (k + rounds) % len(PALETTE)
-    return {"color": PALETTE[k], "linestyle": LINES[other], "marker": MARKERS[other]}
+    known = [*STYLES, *_KEPT]
+    require(key in known or not isinstance(key, str), f"style is {key!r}; known: {', '.join(known)}, or a number")
+    if key in _KEPT:
+        colour, other = _KEPT[key]
+    else:
+        rounds, k = divmod(STYLES[key] if isinstance(key, str) else key % len(SERIES), len(SERIES))
+        colour, other = SERIES[k], (k + rounds) % len(SERIES)
+    return {"color": colour, "linestyle": LINES[other], "marker": MARKERS[other]}
 
 
 def band(ax: Axes, table: pd.DataFrame, x: str, label: str | None = None, **line) -> Line2D:

@@ -122,12 +122,12 @@ def specification_curves(attacked: list[Robustness]):
 
 
 def _curve(ax, found: Robustness) -> None:
-    from oversmooth.drawing.theme import PALETTE
+    from oversmooth.drawing.theme import SERIES
 
     trials = sorted((trial for trial in found.trials if math.isfinite(trial.value)), key=lambda trial: trial.value)
     for inside, holds, style in (
-        (True, True, {"color": PALETTE[0], "marker": "o"}),
-        (True, False, {"color": PALETTE[1], "marker": "X"}),
+        (True, True, {"color": SERIES[0], "marker": "o"}),
+        (True, False, {"color": SERIES[2], "marker": "X"}),
         (False, True, {"facecolors": "none", "edgecolors": "0.55", "marker": "o"}),
         (False, False, {"facecolors": "none", "edgecolors": "0.55", "marker": "X"}),
     ):

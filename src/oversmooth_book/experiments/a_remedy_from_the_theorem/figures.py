@@ -2,15 +2,15 @@
 
 import matplotlib.pyplot as plt
 
-from oversmooth.drawing.theme import PALETTE, PANEL, THEORY, band, draw_floor, panels, style
+from oversmooth.drawing.theme import PANEL, SERIES, THEORY, band, draw_floor, panels, style
 from oversmooth_book.experiments.figures import OPEN, PLAIN
 
 OPERATORS = {
     "plain": style(1) | OPEN | {"color": PLAIN},
     "deflated": style(0) | {"linestyle": "-"},
-    "plain, random walk": style(3) | OPEN,
+    "plain, random walk": style(1) | OPEN,
     "deflated, random walk": style(2) | {"linestyle": "-"},
-    "deflated, one mode per class but one": style(4),
+    "deflated, one mode per class but one": style(3),
 }
 
 
@@ -174,7 +174,7 @@ def draw_modes_kept(ax, table):
 def draw_label_spectrum(ax, table, column, ylabel):
     """One property (``column``) of the leading modes of every graph: columns graph, mode and that one; one base."""
     for k, (graph, rows) in enumerate(table.groupby("graph", sort=False)):
-        look = style(k) if k < len(PALETTE) else {"color": "0.5", "linestyle": "-", "marker": "X"}
+        look = style(k) if k < len(SERIES) else {"color": "0.5", "linestyle": "-", "marker": "X"}
         ax.plot(rows["mode"], rows[column], label=graph, **look, markevery=4)
     ax.set_xscale("log")
     ax.set_xticks([2, 5, 10, 20, 40], ["2", "5", "10", "20", "40"])

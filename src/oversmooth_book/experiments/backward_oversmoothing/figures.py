@@ -1,6 +1,6 @@
 """Figures of the chapter on backward oversmoothing."""
 
-from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
+from oversmooth.drawing.theme import THEORY, band, draw_floor, panels, style
 from oversmooth_book.experiments.figures import ACTIVATIONS
 
 LABELS = ACTIVATIONS | {
@@ -12,7 +12,7 @@ DEVIATION = r"$\sigma(\tilde B^{(k)})$"
 NORM = r"$\Vert\tilde B^{(k)}\Vert$"
 RATIO = r"$\sigma(\tilde B^{(k)})\,/\,\Vert\tilde B^{(k)}\Vert$"
 # The same activation at another scale: the last dashes and marker, in a colour that its figure leaves free.
-RESCALED = {"tanh, scale 4": style(4), "relu, scale √2": style(4) | {"color": PALETTE[0]}}
+RESCALED = {"tanh, scale 4": style(4), "relu, scale √2": style(3)}
 FROZEN = {
     "nothing": ("nowhere: the network itself", style(1) | {"linewidth": 3.6, "linestyle": "-"}),
     "all but the first quarter": ("all but the first quarter", style(3) | {"linewidth": 1.5}),

@@ -2,7 +2,7 @@
 
 from matplotlib.ticker import NullLocator
 
-from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
+from oversmooth.drawing.theme import BACKWARD, THEORY, band, draw_floor, panels, style
 from oversmooth_book.experiments.figures import OPEN, draw_tiles, panel_for_each
 
 NAMES = {"mlp": "MLP", "gnn": "GNN"}
@@ -113,7 +113,7 @@ def draw_dial_gradient(ax, table):
     rows = table[["t", "gradient", "gradient_low", "gradient_high"]].set_axis(["t", "median", "low", "high"], axis=1)
     band(ax, rows, "t", label="measured", **style("gnn") | {"markevery": 1})
     ax.plot(table["t"], table["predicted"], **THEORY, label=r"$C\,\lambda_t^{\mathrm{depth}}$")
-    ax.axhline(rows["median"].iloc[0], color=PALETTE[1], linewidth=1.3, label="the MLP's")
+    ax.axhline(rows["median"].iloc[0], color=BACKWARD, linewidth=1.3, label="the MLP's")
     ax.set_yscale("log")
     ax.set(xlabel="$t$", ylabel="largest hidden gradient")
 

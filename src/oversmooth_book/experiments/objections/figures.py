@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from oversmooth.drawing.theme import PALETTE, THEORY, band, panels, style
+from oversmooth.drawing.theme import SERIES, THEORY, band, panels, style
 from oversmooth_book.experiments.figures import ACTIVATIONS, MISLEADS, OPEN, PLAIN, draw_tiles
 
 # Name and Adam's ε of a network -> label and style.
@@ -139,7 +139,7 @@ def starts_figure(table):
     for ax, (graph, rows) in zip(axes, table.groupby("graph", sort=False), strict=True):
         for name, (label, look) in labels.items():
             ax.plot(rows["scale"], rows[name], label=label, **look)
-        ax.axhspan(0.1, 10, color=PALETTE[4], alpha=0.25, linewidth=0, zorder=0)
+        ax.axhspan(0.1, 10, color=SERIES[-1], alpha=0.25, linewidth=0, zorder=0)
         for scale in rows.loc[rows["controlled"] == 1, "scale"]:
             ax.axvline(scale, color="0.6", linewidth=5, alpha=0.4, zorder=0)
         ax.set(yscale="log", xlabel="initial scale", title=graph)

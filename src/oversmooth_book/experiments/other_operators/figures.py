@@ -1,6 +1,6 @@
 """Figures of the chapter on other operators: one function each, from the ``draw_`` of its panels."""
 
-from oversmooth.drawing.theme import PALETTE, THEORY, band, draw_floor, panels, style
+from oversmooth.drawing.theme import SERIES, THEORY, band, draw_floor, panels, style
 from oversmooth_book.experiments.figures import NO_GRAPH, PLAIN
 
 TOKEN_STYLES = {
@@ -139,7 +139,7 @@ def draw_operators(ax, table, x, xlabel, ylabel, theory=None):
 
 def draw_operator_norms(ax, table):
     """Each operator's smallest ratio, in its own norm and the uniform one: operator, norm, median, low, high."""
-    looks = {"uniform": ("uniform norm", PALETTE[1], "s", 8), "own": ("the operator's norm", PALETTE[0], "o", 5)}
+    looks = {"uniform": ("uniform norm", SERIES[1], "s", 8), "own": ("the operator's norm", SERIES[0], "o", 5)}
     operators = list(dict.fromkeys(table["operator"]))
     for norm, (label, color, marker, size) in looks.items():
         rows = table[table["norm"] == norm].set_index("operator").loc[operators]

@@ -1,17 +1,17 @@
 """Figures of the practitioner's GCN: accuracy and its reasons against the depth."""
 
-from oversmooth.drawing.theme import PALETTE, THEORY, panels, style
+from oversmooth.drawing.theme import SERIES, THEORY, panels, style
 from oversmooth_book.experiments.figures import NO_GRAPH
 
 # What is exchanged in pairs shares a colour: decay, weights and their activation.
 LOOKS = {
     "as everybody": {"color": "0.15", "marker": "o", "linewidth": 2.8},
-    "no decay": {"color": PALETTE[2], "marker": "s"},
-    "AdamW": {"color": PALETTE[2], "marker": "D", "linestyle": "--"},
+    "no decay": {"color": SERIES[2], "marker": "s"},
+    "AdamW": {"color": SERIES[2], "marker": "D", "linestyle": "--"},
     "tanh": {"color": style("tanh")["color"], "marker": "^"},
     "orthogonal": {"color": style("tanh")["color"], "marker": "v", "linestyle": "--"},
-    "residual": {"color": PALETTE[0], "marker": "P"},
-    "no dropout": {"color": PALETTE[3], "marker": "X"},
+    "residual": {"color": SERIES[3], "marker": "P"},
+    "no dropout": {"color": SERIES[1], "marker": "X"},
     "no graph": NO_GRAPH,
 }
 REASONS = {

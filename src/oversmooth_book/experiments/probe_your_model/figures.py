@@ -1,7 +1,7 @@
 """Figures of the chapter on the probe."""
 
 from oversmooth.drawing.probe import draw_probe_norms, draw_probe_ratios
-from oversmooth.drawing.theme import PALETTE, panels
+from oversmooth.drawing.theme import SERIES, panels
 
 # What of a planted case its profiles show.
 SEEN = {
@@ -59,7 +59,7 @@ def draw_probe_verdicts(ax, table):
     """A number in a disc for each case and verdict, dark where it is right: case, verdict, count, right."""
     cases, said = list(dict.fromkeys(table["case"])), list(dict.fromkeys(table["verdict"]))
     x, y = [said.index(verdict) for verdict in table["verdict"]], [cases.index(case) for case in table["case"]]
-    ax.scatter(x, y, s=520, c=[PALETTE[0] if right else PALETTE[3] for right in table["right"]])
+    ax.scatter(x, y, s=520, c=[SERIES[3] if right else SERIES[1] for right in table["right"]])
     for column, row, count, right in zip(x, y, table["count"], table["right"], strict=True):
         ax.text(column, row, str(count), ha="center", va="center", color="white" if right else "black")
     ax.set_xticks(range(len(said)), said, rotation=30, ha="right")

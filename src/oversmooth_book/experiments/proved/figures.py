@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from oversmooth.drawing.theme import PALETTE, THEORY, draw_floor, panels
+from oversmooth.drawing.theme import FORWARD, SERIES, THEORY, draw_floor, panels
 
 EPSILON = np.finfo(float).eps
-METHODS = {"gradient flow": ("o", PALETTE[2]), "gradient descent": ("s", PALETTE[3]), "Adam": ("^", PALETTE[1])}
-PROVED = {"color": PALETTE[0], "marker": "v", "markersize": 6}
+METHODS = {"gradient flow": ("o", SERIES[0]), "gradient descent": ("s", SERIES[1]), "Adam": ("^", SERIES[2])}
+PROVED = {"color": FORWARD, "marker": "v", "markersize": 6}
 
 
 def networks_figure(certificates, floats):
@@ -15,12 +15,12 @@ def networks_figure(certificates, floats):
     depth = certificates["depth"]
     left.plot(floats["depth"], floats["certificate"], label="bound of the theorem", **THEORY)
     left.plot(depth, certificates["gradient_at_most"].astype(float), label="proved: at most", **PROVED)
-    left.plot(floats["depth"], floats["gradient"], "o", label="floats", markersize=9, **_hollow(PALETTE[1]))
+    left.plot(floats["depth"], floats["gradient"], "o", label="floats", markersize=9, **_hollow(SERIES[1]))
     left.set(yscale="log", xlabel="depth", ylabel="whole gradient", title="proved: no gradient")
     gap = 1 - certificates["loss_at_least"].astype(float)
     right.plot(depth[gap > 0], gap[gap > 0], label="proved: at most", **PROVED)
     seen = floats[floats["gap"] > 0]
-    right.plot(seen["depth"], seen["gap"], "o", label="floats", markersize=9, **_hollow(PALETTE[1]))
+    right.plot(seen["depth"], seen["gap"], "o", label="floats", markersize=9, **_hollow(SERIES[1]))
     right.set(yscale="log", xlabel="depth", ylabel="label variance minus loss", title="proved: nothing gained")
     draw_floor(right, EPSILON, "smallest step of a double near 1")
     for ax in (left, right):

@@ -1,6 +1,6 @@
 """Figures of the chapter on real graphs; those named ``_figure`` return each graph's axes, for the page to tint."""
 
-from oversmooth.drawing.theme import THEORY, band, panels, style
+from oversmooth.drawing.theme import LINES, THEORY, band, panels, style
 from oversmooth_book.experiments.figures import OPEN, draw_modes, panel_for_each
 
 # Networks, in the colour of their activation; other weights have another line.
@@ -9,7 +9,7 @@ NETWORKS = {
     "orthogonal, tanh": style("tanh") | {"linestyle": "-"},
     "orthogonal, ELU": style("elu"),
     "four times orthogonal, tanh": style(4),
-    "Glorot, tanh": style("tanh") | {"marker": "P"},
+    "Glorot, tanh": style("tanh") | {"linestyle": LINES[1], "marker": "P"},
     "Glorot, ReLU": style("relu"),
 }
 # (network, where) -> label, activation whose colour it takes.

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from oversmooth.drawing.theme import THEORY, band, panels, style
-from oversmooth_book.experiments.figures import NO_GRAPH, PLAIN, draw_tiles, short
+from oversmooth_book.experiments.figures import NO_GRAPH, OPEN, PLAIN, draw_tiles, short
 
 # Links of the chain -> heading of their column; first, what comes of it.
 HEADINGS = {
@@ -22,9 +22,10 @@ WIDE = {
     "solid_capstyle": "round",
     "zorder": 1.5,
 }
+LOOKS = {"plain": WIDE, "no graph": NO_GRAPH, "residual": style(3), "jumping knowledge": style(0)}
 SIGNALS = {
-    r"$\sigma(\tilde B)\,/\,\|\tilde B\|$, untrained": style(0) | {"linestyle": "-"},
-    "size / that at the output, last layer trained": style(1),
+    r"$\sigma(\tilde B)\,/\,\|\tilde B\|$, untrained": style("errors") | OPEN,
+    "size / that at the output, last layer trained": style("errors") | {"linestyle": "-"},
 }
 # Graph -> what its score is, and that of a constant output.
 SCORES = {
@@ -100,7 +101,7 @@ def scores_figure(scores):
 def draw_remedies(ax, table):
     """The loss against depth, plain in grey, then the remedies: columns remedy, depth, median, low, high."""
     others = [remedy for remedy in table["remedy"].unique() if remedy != "plain"]
-    looks = {remedy: style(k) for k, remedy in enumerate(others)} | {"plain": WIDE, "no graph": NO_GRAPH}
+    looks = {remedy: style(k) for k, remedy in enumerate(others)} | LOOKS
     for remedy in ("plain", *others):
         band(ax, table[table["remedy"] == remedy], "depth", label=remedy, **looks[remedy])
     ax.set(xlabel="depth $L+1$", ylabel="loss / label entropy")

@@ -7,15 +7,14 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
-from oversmooth.drawing.theme import DIVERGING, MARKERS, PALETTE, SEQUENTIAL, THEORY, band, panels, style
+from oversmooth.drawing.theme import DIVERGING, FORWARD, MARKERS, SEQUENTIAL, SERIES, THEORY, band, panels, style
 from oversmooth_book.experiments.figures import OPEN
 
 MODELS = {"gnn": "GNN", "mlp": "MLP"}
-# Red is the MLP's in this chapter, whatever else a panel compares.
-HOW = {"budget": ("norm budget", style(0)), "descent": ("gradient descent", style(3)), "exact": ("exact", style(2))}
-FILLS = ("white", PALETTE[4], PALETTE[0])  # of GNNs' markers, the deeper the darker
+HOW = {"budget": ("norm budget", style(0)), "descent": ("gradient descent", style(1)), "exact": ("exact", style(2))}
+FILLS = ("white", SERIES[-1], FORWARD)  # of GNNs' markers, the deeper the darker
 # The map of training from large weights: outcomes, and the lines drawn in.
-OUTCOMES = {"trains": PALETTE[2], "trapped": PALETTE[0], "explodes": PALETTE[1], "neither": "0.82"}
+OUTCOMES = {"trains": SERIES[0], "trapped": SERIES[3], "explodes": SERIES[1], "neither": "0.82"}
 OUTCOME_LABELS = {"trains": "trains, and stays", "trapped": "trapped: equal features, no gradient"}
 OUTCOME_LABELS |= {"explodes": "explodes: large gradient, high loss", "neither": "none of these"}
 MAP_LINES = {
@@ -119,7 +118,7 @@ def draw_layer_gradients(ax, table, colorbar=False):
             ax.plot(rows["step"], rows["median"], color=colours(0.9 * layer / last), linewidth=1.1)
     output = table[table["layer"] == last]
     ax.plot(output["step"], output["median"], color="black", linewidth=4.2)
-    ax.plot(output["step"], output["median"], color=PALETTE[3], linewidth=2.0, label="output layer")
+    ax.plot(output["step"], output["median"], color=SERIES[1], linewidth=2.0, label="output layer")
     ax.set_yscale("log")
     ax.set(xlabel="epoch", ylabel=r"gradient norm of each layer")
     if colorbar:
@@ -225,7 +224,7 @@ def draw_three_numbers(ax, table, quantity, ylabel):
 
 def draw_first_steps(ax, table):
     """Loss, gradient and mean error over their start, a line a graph, and exp(−time): graph_seed, time, the three."""
-    labels = {"loss": ("loss", 1.2, 0), "mean_error": ("mean error", 2.6, 3), "gradient": ("whole gradient", 0.8, 2)}
+    labels = {"loss": ("loss", 1.2, 3), "mean_error": ("mean error", 2.6, 1), "gradient": ("whole gradient", 0.8, 0)}
     for name, (label, width, k) in labels.items():
         for graph, rows in table.groupby("graph_seed"):
             first = graph == table["graph_seed"].min()
@@ -242,7 +241,7 @@ def draw_plateaus(ax, table, rate):
 
     ``rate``, λ, is for the slopes of λ^{-depth} and λ^{-2 depth}.
     """
-    look, left, stuck = style(0), table[table["left"]], table[~table["left"]]
+    look, left, stuck = style("gnn"), table[table["left"]], table[~table["left"]]
     medians = left.groupby("depth")["steps"].median()
     ax.plot(medians.index, medians, label="median", **look)
     ax.plot(left["depth"], left["steps"], linestyle="none", marker=look["marker"], color=look["color"], alpha=0.4)
@@ -260,7 +259,7 @@ def draw_plateaus(ax, table, rate):
 def draw_falls(ax, table):
     """The median loss against time ηt beside 0.8 of the label variance, from step_size, time, loss."""
     for k, (step_size, rows) in enumerate(table.groupby("step_size", sort=False)):
-        look = style(2 * k) | {"marker": "none"}
+        look = style(k) | {"marker": "none"}
         ax.plot(rows["time"], rows["loss"], label=rf"$\eta = {step_size:g}$", **look)
     ax.axhline(0.8, **THEORY)
     ax.set(xlabel=r"time $\eta\,t$", ylabel="loss, median", ylim=(0, 1.1))

@@ -2,10 +2,10 @@
 
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-from oversmooth.drawing.theme import LINES, PALETTE, style
+from oversmooth.drawing.theme import BACKWARD, FORWARD, LINES, style
 
 # White where a node agrees with the average, as in the picture on the first page.
-DEPARTURE = LinearSegmentedColormap.from_list("departure", [PALETTE[0], "white", PALETTE[1]])
+DEPARTURE = LinearSegmentedColormap.from_list("departure", [FORWARD, "white", BACKWARD])
 # What stands at a line, and how far above it, in points.
 LOOKS = {
     ("graph", "untrained"): ("untrained", -13, {**style("gnn"), "linestyle": LINES[3]}),
