@@ -37,15 +37,15 @@ except ModuleNotFoundError as error:
 
 
 def declared_closure():
-    """Installed distributions that the library's own dependencies need, directly or not; no extra."""
+    """Installed distributions that the library's own dependencies need, directly or not; of its extras, none."""
     lock = lock_script()
-    todo, names = [canonicalize_name(text) for text in PROJECT["dependencies"]], set()
+    todo, seen = [(canonicalize_name(text), frozenset()) for text in PROJECT["dependencies"]], set()
     while todo:
-        name = todo.pop()
-        if name not in names and not name.startswith(lock.DEVICE_PACKAGES):
-            names.add(name)
-            todo += [canonicalize_name(requirement.name) for requirement in lock.required(name, frozenset())]
-    return names
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo += [(canonicalize_name(needed.name), frozenset(needed.extras)) for needed in lock.required(*one)]
+    return {name for name, _ in seen}
 
 
 @pytest.fixture(scope="module")
