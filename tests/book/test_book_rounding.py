@@ -208,7 +208,7 @@ def test_a_perturbed_run_is_never_published(mine):
     answer = call(mine, "run", "tiny", "--force", OVERSMOOTH_ROUNDING="5")
     assert answer.returncode == 0, answer.stdout
     record = json.loads((mine.run("published", "tiny") / "record.json").read_text())
-    assert record["rounding"] == "5" and record["machine"]["settings"] == "OVERSMOOTH_ROUNDING=5"
+    assert record["rounding"] == "5" and "OVERSMOOTH_ROUNDING=5" in record["machine"]["settings"]
     assert "it ran with OVERSMOOTH_ROUNDING=5: unset it, then run --force" in refusal(mine, "tiny")
 
 

@@ -231,7 +231,7 @@ def test_a_folder_in_which_nothing_can_be_installed_is_refused(tmp_path):
 
 @pytest.mark.parametrize(("locale", "seen"), [("C", "C.UTF-8"), ("POSIX", "C.UTF-8"), ("de_DE.UTF-8", "de_DE.UTF-8")])
 def test_folders_with_other_letters_in_the_c_locale(locale, seen):
-    command = ["make", "--eval", "locale:; @echo $$LC_ALL", "locale"]
+    command = ["make", "--no-print-directory", "--eval", "locale:; @echo $$LC_ALL", "locale"]
     environment = {**os.environ, "LC_ALL": locale}
     assert subprocess.check_output(command, cwd=ROOT, env=environment, text=True).strip() == seen
 
