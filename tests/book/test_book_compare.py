@@ -187,6 +187,14 @@ def test_a_damaged_table_differs(book, content):
     assert not agree and found["powers.csv"] == DIFFERS
 
 
+def test_a_verdict_that_waits_for_data_does_not_differ_from_the_published_one(tmp_path):
+    mine, theirs = tmp_path / "mine.csv", tmp_path / "theirs.csv"
+    theirs.write_text("work,verdict\na,CONFIRMED\nb,QUALIFIED\n")
+    for here, state in (("NOT RUN", IDENTICAL), ("CONTRADICTED", DIFFERS)):
+        mine.write_text(f"work,verdict\na,CONFIRMED\nb,{here}\n")
+        assert table_difference(mine, theirs, Spread(("1", "2", "3"))).state == state
+
+
 def test_a_verdict_that_flips_within_what_may_move_differs(book):
     """0.75 passes > 0.7499 and 0.7499 fails: one in ten thousand apart, and the ledger says something else."""
     text = (book.chapters / "claims.yml").read_text()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from oversmooth_book.book.claims import NOT_RUN
 from oversmooth_book.book.errors import BookError, first_line
 from oversmooth_book.book.saved import read_table
 from oversmooth_book.check.spread import Spread, allowed
@@ -112,7 +113,8 @@ def _column_difference(left, published, name: str, table: str, spread: Spread, k
         _, beyond = gaps(*pair, allowed(pair[1], 0.0, 0.0))
     else:
         own = numpy.zeros(len(right))
-        off = beyond = ~((left == right) | (left.isna() & right.isna())).to_numpy(bool)
+        # A verdict that waits for data is none.
+        off = beyond = ~((left == right) | (left.isna() & right.isna()) | (left == NOT_RUN)).to_numpy(bool)
         relative = numpy.where(off, numpy.inf, 0.0)
     keep = numpy.zeros(len(right), bool)
     keep[kept] = True
