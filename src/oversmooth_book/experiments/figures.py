@@ -3,13 +3,13 @@
 import numpy as np
 from matplotlib.colors import ListedColormap
 
-from oversmooth.drawing.theme import THEORY, panels, style
+from oversmooth.drawing.theme import LINES, THEORY, panels, style
 
 # Added to a style: what is before training, or shallow, or the other of two.
 OPEN = {"linestyle": (0, (1, 0.8)), "markerfacecolor": "white"}
 MISLEADS = ("#dbe7f5", "#f3b183")  # tiles: what is as it should be, and what is not
 PLAIN = "0.65"  # grey: the network that nothing was done for, beside remedies
-NO_GRAPH = {"color": "0.35", "linestyle": (0, (7, 1.2, 1, 1.2)), "marker": "X"}  # P = I, among operators
+NO_GRAPH = style("mlp") | {"linestyle": LINES[4], "marker": "X"}  # P = I, among operators or recipes
 # Names of activations as a reader writes them.
 ACTIVATIONS = {"identity": "linear", "elu": "ELU", "relu": "ReLU"}
 
