@@ -108,6 +108,14 @@ def test_on_a_phone_up_is_up(visit):
     assert tops == sorted(tops, reverse=True), "layer 0 stands at the bottom"
 
 
+def test_the_landing_page_is_two_screens(visit):
+    open_page, _ = visit
+    page = open_page(PAGE, width=1400)
+    assert page.evaluate("document.documentElement.scrollHeight") < 2.1 * 900  # letters are not as wide everywhere
+    beside = [page.locator(part).bounding_box() for part in (".doors", ".picture")]
+    assert beside[0]["x"] + beside[0]["width"] < beside[1]["x"]
+
+
 def test_cards_count_what_the_runs_say(site):
     book = Book(REPOSITORY)
     shown, cards = read_pages(book, COMMITTED), soup(site / PAGE).select(".statement-card")
