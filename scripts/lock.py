@@ -53,21 +53,34 @@ def declared() -> list[Requirement]:
     return [requirement for requirement in requirements if requirement.name != pyproject["project"]["name"]]
 
 
+def reached(requirements: list[Requirement], without: tuple[str, ...] = ()) -> set[str]:
+    """The installed packages that requirements need, directly or not.
+
+    Args:
+        requirements: where to begin.
+        without: beginnings of names that are left out, with what only they need.
+
+    Returns:
+        Normalised names.
+    """
+    todo, seen = list(requirements), set()
+    while todo:
+        one = todo.pop()
+        name, extras = canonicalize_name(one.name), frozenset(one.extras)
+        if (name, extras) in seen or name.startswith(without):
+            continue
+        seen.add((name, extras))
+        todo += required(name, extras)
+    return {name for name, _ in seen}
+
+
 def closure() -> dict[str, str]:
     """Name -> installed version of all that pyproject.toml's requirements need, directly or not.
 
     Returns:
         A sorted dictionary; names are normalised, versions without a local part such as +cpu.
     """
-    todo = [(canonicalize_name(r.name), frozenset(r.extras)) for r in declared()]
-    seen = set()
-    while todo:
-        name, extras = todo.pop()
-        if (name, extras) in seen or name.startswith(DEVICE_PACKAGES):
-            continue
-        seen.add((name, extras))
-        todo += [(canonicalize_name(r.name), frozenset(r.extras)) for r in required(name, extras)]
-    names = sorted({name for name, _ in seen})
+    names = sorted(reached(declared(), DEVICE_PACKAGES))
     return {name: Version(importlib.metadata.version(name)).public for name in names}
 
 

@@ -4,8 +4,8 @@ import re
 from collections import defaultdict
 
 import pytest
-from bs4 import BeautifulSoup
 from miniature import REPOSITORY
+from test_book_vectors import FILES, tags
 
 from oversmooth.drawing.theme import BACKWARD, FORWARD
 
@@ -30,7 +30,7 @@ def test_style_sheets_repeat_the_theme_s_colours(sheet):
 
 def entries(svg):
     """Words of every entry of a figure's legends, and the colour of the line or mark before them."""
-    for legend in BeautifulSoup(svg[svg.index("<svg") :], "html.parser").find_all("g", id=re.compile("^legend[-_]")):
+    for legend in tags(svg).find_all("g", id=re.compile("^legend[-_]")):
         colour = None
         for tag in legend.find_all(["path", "use", "text"]):
             if tag.name == "text":
@@ -41,9 +41,8 @@ def entries(svg):
 
 
 def test_a_word_of_the_legends_has_one_colour_in_all_figures():
-    files = sorted((REPOSITORY / "data/published").glob("*/figures/*.svg"))
     seen = defaultdict(lambda: defaultdict(set))
-    for file in files:
+    for file in FILES:
         for words, colour in entries(file.read_text(encoding="utf-8")):
             seen[words][colour].add(file.stem)
     assert sum(len(set().union(*colours.values())) > 1 for colours in seen.values()) > 40  # words of several figures

@@ -11,6 +11,7 @@ from miniature import add_chapter, call, commit_all, copy_book, make_book, refus
 from test_nbval import nbval, skip_a_replica
 
 from oversmooth_book.book.fingerprints import numbers_fingerprint
+from oversmooth_book.book.machine import SETTINGS
 from oversmooth_book.book.notebooks import read_notebook
 from oversmooth_book.check.compare import compare_folders
 from oversmooth_book.check.spread import Spread, measure_spread, read_spread, write_spread
@@ -204,11 +205,13 @@ def test_an_altered_replica_does_not_count(mine):
     assert list(valid_replicas(mine, chapter)) == ["1", "3"]
 
 
-def test_a_perturbed_run_is_never_published(mine):
+def test_a_perturbed_run_is_never_published(mine, monkeypatch):
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
     answer = call(mine, "run", "tiny", "--force", OVERSMOOTH_ROUNDING="5")
     assert answer.returncode == 0, answer.stdout
     record = json.loads((mine.run("published", "tiny") / "record.json").read_text())
-    assert record["rounding"] == "5" and "OVERSMOOTH_ROUNDING=5" in record["machine"]["settings"]
+    assert record["rounding"] == "5" and record["machine"]["settings"] == "OVERSMOOTH_ROUNDING=5"
     assert "it ran with OVERSMOOTH_ROUNDING=5: unset it, then run --force" in refusal(mine, "tiny")
 
 

@@ -14,7 +14,6 @@ from matplotlib.colors import to_rgba
 
 import oversmooth as osm
 from oversmooth_book.experiments import common, settings
-from oversmooth_book.experiments.figures import PLAIN
 from oversmooth_book.experiments.remedies import claims, figures, graphs, tables
 from oversmooth_book.experiments.remedies import measure as experiment
 from oversmooth_book.experiments.settings import Setting
@@ -339,7 +338,7 @@ def test_lines_are_the_tables_and_plain_is_grey(ax):
     lines = {line.get_label(): line for line in ax.get_lines()}
     assert np.array_equal(lines["residual"].get_xydata(), [[2, 0], [4, 1]])
     assert np.array_equal(lines["plain"].get_xydata(), [[2, 1], [4, 2]])
-    assert to_rgba(lines["plain"].get_color()) == to_rgba(PLAIN)
+    assert to_rgba(lines["plain"].get_color()) == to_rgba("0.65")
 
 
 def test_the_backward_signal_has_a_panel_for_each_remedy_beside_the_plain_networks(ax):

@@ -7,6 +7,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from test_packaging import PROJECT, lock_script, wheel  # noqa: F401
 
@@ -38,14 +39,7 @@ except ModuleNotFoundError as error:
 
 def declared_closure():
     """Installed distributions that the library's own dependencies need, directly or not; of its extras, none."""
-    lock = lock_script()
-    todo, seen = [(canonicalize_name(text), frozenset()) for text in PROJECT["dependencies"]], set()
-    while todo:
-        one = todo.pop()
-        if one not in seen:
-            seen.add(one)
-            todo += [(canonicalize_name(needed.name), frozenset(needed.extras)) for needed in lock.required(*one)]
-    return {name for name, _ in seen}
+    return lock_script().reached([Requirement(text) for text in PROJECT["dependencies"]])
 
 
 @pytest.fixture(scope="module")
