@@ -144,7 +144,7 @@ def plain(text):
 
 def test_links_between_chapters_stay_links(site):
     pages = contents(read_yaml(REPOSITORY / "_toc.yml"))
-    html = join(site, pages, "A title", {})
+    html = join(site, pages, "A title")
     inner, marks = re.findall(r'href="#([^"]*)"', html), re.findall(r'\bid="([^"]*)"', html)
     assert len([link for link in inner if re.match(r"p\d", link)]) > 50
     assert set(inner) - set(marks) == set(), "parts of drawings are found, too"

@@ -2,8 +2,8 @@
 
     python -m oversmooth_book.show.pdf --profile published
 
-One document, so that references between chapters stay links and pages are numbered through. It is printed twice: the
-second time with the page numbers of the first in the table of contents.
+One document, so that references between chapters stay links and pages are numbered through. It is opened once and
+printed twice: the second time with the page numbers of the first in the table of contents.
 """
 
 import argparse
@@ -31,6 +31,12 @@ FOOT = (
     '<span class="pageNumber"></span></div>'
 )
 
+# Fills in the table of contents, from what `first_pages` found.
+NUMBER_CONTENTS = """pages => {
+    for (const line of document.querySelectorAll(".title-page nav p:has(span)"))
+        line.querySelector("span").textContent = pages[line.querySelector("a").textContent.replace(/\\s+/g, "")] ?? "";
+}"""
+
 
 def make_pdf(book: Book, profile: str = "published") -> Path:
     """Print the built book.
@@ -54,11 +60,11 @@ def make_pdf(book: Book, profile: str = "published") -> Path:
     joined, target = html / ".book.html", book.build(profile) / "book.pdf"
     try:
         draft = target.with_suffix(".draft.pdf")
-        numbers = {}
-        for place in (draft, target):
-            joined.write_text(join(html, pages, title, numbers), encoding="utf-8")
-            _print(joined, place)
-            numbers = first_pages(draft)
+        joined.write_text(join(html, pages, title), encoding="utf-8")
+        with opened(joined) as page:
+            _print(page, draft)
+            page.evaluate(NUMBER_CONTENTS, first_pages(draft))
+            _print(page, target)
         draft.unlink()
     finally:
         joined.unlink(missing_ok=True)
@@ -78,14 +84,13 @@ def contents(toc: dict) -> list[str]:
     return [toc["root"], *(row["file"] for part in parts for row in part.get("chapters", []))]
 
 
-def join(html: Path, pages: list[str], title: str, numbers: dict[str, int]) -> str:
+def join(html: Path, pages: list[str], title: str) -> str:
     """All pages in one HTML document.
 
     Args:
         html: the built book.
         pages: what `contents` returned.
         title: of the book.
-        numbers: heading -> page in the PDF; empty on the first pass.
 
     Returns:
         HTML, to be laid into ``html``.
@@ -99,7 +104,7 @@ def join(html: Path, pages: list[str], title: str, numbers: dict[str, int]) -> s
     head = "".join(f'<link rel="stylesheet" href="{_resolve(pages[0], href)}">' for href in styles)
     scripts = [s for soup in soups.values() for s in soup.select("script") if "mathjax" in str(s).lower()]
     seen = dict.fromkeys(re.sub(r'src="[./]*', 'src="', str(script)) for script in scripts)
-    listing = "".join(_line(article, numbers) for article in articles)
+    listing = "".join(_line(article) for article in articles)
     return (
         f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>{head}'
         f"<style>{STYLE.read_text('utf-8')}</style>{''.join(seen)}</head><body><main class='bd-main'>"
@@ -152,14 +157,10 @@ def _target(address: str, page: str, pages: list[str]) -> str:
     return f"#p{pages.index(wanted)}" + (f"-{parts.fragment}" if parts.fragment else "")
 
 
-def _line(article, numbers: dict[str, int]) -> str:
-    """A chapter's line in the table of contents."""
-    name = _heading(article)
-    return f'<p><a href="#{article["id"]}">{name}</a><span>{numbers.get(_letters(name), "")}</span></p>'
-
-
-def _heading(article) -> str:
-    return re.sub(r"\s+", " ", article.find("h1").get_text()).strip()
+def _line(article) -> str:
+    """A chapter's line in the table of contents, with room for its page's number."""
+    name = re.sub(r"\s+", " ", article.find("h1").get_text()).strip()
+    return f'<p><a href="#{article["id"]}">{name}</a><span></span></p>'
 
 
 def first_pages(pdf: Path) -> dict[str, int]:
@@ -175,13 +176,9 @@ def first_pages(pdf: Path) -> dict[str, int]:
 
     reader, found = PdfReader(pdf), {}
     for entry in _flat(reader.outline):
-        found.setdefault(_letters(entry.title), reader.get_destination_page_number(entry) + 1)
+        # Without spaces: Chromium's outline loses the one at which a heading breaks into two lines.
+        found.setdefault(re.sub(r"\s+", "", entry.title), reader.get_destination_page_number(entry) + 1)
     return found
-
-
-def _letters(title: str) -> str:
-    """Without spaces: Chromium's outline loses the one at which a heading breaks into two lines."""
-    return re.sub(r"\s+", "", title)
 
 
 def _flat(outline):
@@ -192,14 +189,13 @@ def _flat(outline):
             yield entry
 
 
-def _print(joined: Path, target: Path) -> None:
+def _print(page, target: Path) -> None:
     """The book's sheets, with a number at their foot."""
     margins = {"top": "18mm", "bottom": "18mm", "left": "18mm", "right": "18mm"}
-    with opened(joined) as page:
-        page.pdf(
-            path=target, format="A4", margin=margins, print_background=True, outline=True, tagged=True,
-            display_header_footer=True, header_template="<span></span>", footer_template=FOOT,
-        )  # fmt: skip
+    page.pdf(
+        path=target, format="A4", margin=margins, print_background=True, outline=True, tagged=True,
+        display_header_footer=True, header_template="<span></span>", footer_template=FOOT,
+    )  # fmt: skip
 
 
 def main(arguments=None) -> int:

@@ -15,9 +15,10 @@
     backward: { lines: ["backward_norm", "backward_deviation"] },
     ratio: { lines: ["backward_ratio"], range: [-8, 0.3], guide: "up" },
   };
+  // Blue with the graph and red without it, as in every figure of the book.
   const shades = {
-    light: { ink: "#222832", grid: "#e3e6ea", lines: ["#17306d", "#b5372a"], mlp: ["#0b776c", "#8a5a00"] },
-    dark: { ink: "#e6e9ef", grid: "#3b4048", lines: ["#9dbcff", "#ff9a8a"], mlp: ["#5fd6c8", "#f0c36a"] },
+    light: { ink: "#222832", grid: "#e3e6ea", network: "#17306d", mlp: "#b5372a" },
+    dark: { ink: "#e6e9ef", grid: "#3b4048", network: "#9dbcff", mlp: "#ff9a8a" },
   };
 
   function choice() {
@@ -75,9 +76,9 @@
       mode: "lines+markers", line: { color: colour, width: 2, dash }, marker: { symbol, size: 6 },
       hovertemplate: "layer %{x}: %{y:.3g}<extra>" + label + "</extra>" });
     const own = spec.lines.map((column, k) =>
-      line(network[column], symbols[column], shade.lines[k], k ? "dash" : "solid", k ? "square" : "circle"));
+      line(network[column], symbols[column], shade.network, k ? "dash" : "solid", k ? "square" : "circle"));
     const other = mlp ? spec.lines.filter((column) => column !== "certificate").map((column, k) =>
-      line(mlp[column], "MLP " + symbols[column], shade.mlp[k], "dot", k ? "diamond" : "triangle-up")) : [];
+      line(mlp[column], "MLP " + symbols[column], shade.mlp, k ? "dash" : "solid", k ? "diamond" : "triangle-up")) : [];
     return own.concat(other);
   }
 
