@@ -1,5 +1,6 @@
 """The experiments of the chapter on objections, by other roads."""
 
+import itertools
 from dataclasses import replace
 
 import networkx as nx
@@ -12,6 +13,7 @@ from cases import EXACT, close
 import oversmooth as osm
 from oversmooth_book.book.book import find_book
 from oversmooth_book.book.claims import FAIL, NOT_RUN, PASS
+from oversmooth_book.experiments.a_remedy_from_the_theorem.spectra import second_modes
 from oversmooth_book.experiments.objections import (
     axioms,
     claims,
@@ -343,17 +345,40 @@ def test_a_learned_centring_is_trained_and_a_fixed_one_is_not(monkeypatch):
     asked = []
 
     def noted(parameters, *rest):
-        asked.append([len(parameters), sum(p.shape[-2:] == (1, SMALL.width) for p in parameters)])
+        asked.append([len(parameters), *(sum(p.shape[-2:] == (m, SMALL.width) for p in parameters) for m in (1, 8))])
         return least_losses(parameters, *rest)
 
     least_losses = norms.least_losses
     monkeypatch.setattr(norms, "least_losses", noted)
     table = norms.centrings_trained(replace(SMALL, depth=6, steps=15, step_size=0.01))
-    # six weights and an output bias, and four shifts where they are learned
-    assert asked == [[7, 0], [11, 4], [7, 0]]
-    assert table["centring"].tolist() == [name for name in norms.CENTRINGS for _ in SMALL.seeds]
-    fixed, learned, none = (table.query("centring == @name")["loss"].to_numpy() for name in norms.CENTRINGS)
-    assert (fixed < 0.9).all() and not np.array_equal(fixed, learned) and not np.array_equal(fixed, none)
+    # six weights, the first of 8 inputs, and an output bias; four shifts or four τ of 8 numbers where they are learned
+    assert asked == [[7, 0, 1], [11, 4, 1], [7, 0, 1], [11, 0, 5], [11, 0, 5]]
+    names = norms.CENTRINGS + norms.PROJECTIONS
+    assert table["centring"].tolist() == [name for name in names for _ in SMALL.seeds]
+    losses = [table.query("centring == @name")["loss"].to_numpy() for name in names]
+    assert (losses[0] < 0.9).all() and len({tuple(one) for one in losses}) == len(names)
+    # No step yet: the projection from the mean on is batch norm.
+    untrained = norms.centrings_trained(replace(SMALL, depth=6, steps=0)).set_index("centring")["loss"]
+    assert close(untrained["projection"].to_numpy(), untrained["fixed"].to_numpy())
+
+
+def test_a_projection_along_modes_column_by_column():
+    """On a walk, whose π is not uniform: V is orthonormal in π's inner product, and τ of length one projects."""
+    P = replace(SMALL, kind="random_walk").propagation()
+    modes = torch.cat([torch.ones(100, 1).double(), second_modes(P, 7)[1]], dim=1)
+    pi = P.stationary.double()
+    assert close(modes.T @ (pi[:, None] * modes), torch.eye(8).double(), 1e-9)
+    X, tau = normal(2, 100, 3) + 2, normal(2, 8, 3)
+    found = norms.project_and_scale(X, tau, modes, P)
+    for seed, j in itertools.product(range(2), range(3)):
+        v = modes @ tau[seed, :, j]
+        left = X[seed, :, j] - v * ((v * pi) @ X[seed, :, j])
+        assert close(found[seed, :, j], left / left.square().mean().sqrt())
+    mean = torch.zeros(2, 8, 3).double()
+    mean[:, 0] = 1
+    uniform = SMALL.propagation()
+    flat = torch.cat([torch.ones(100, 1).double(), second_modes(uniform, 7)[1]], dim=1)
+    assert close(norms.project_and_scale(X, mean, flat, uniform), norms.batch_norm(X))
 
 
 # Initial variances

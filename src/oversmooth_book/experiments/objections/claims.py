@@ -234,14 +234,28 @@ def largest_loss_with_a_learned_centring(centrings):
     return _losses(centrings, "learned").max()
 
 
+def _over_fixed(centrings, name):
+    return _losses(centrings, name).median() / _losses(centrings, "fixed").median()
+
+
 @claim("OB36")
 def loss_with_a_learned_centring_over_a_fixed_one(centrings):
-    return _losses(centrings, "learned").median() / _losses(centrings, "fixed").median()
+    return _over_fixed(centrings, "learned")
 
 
 @claim("OB37")
 def networks_that_learn_without_centring(centrings):
     return (_losses(centrings, "none") < 0.2).sum()
+
+
+@claim("OB38")
+def loss_with_a_learned_projection_over_a_fixed_centring(centrings):
+    return _over_fixed(centrings, "projection")
+
+
+@claim("OB39")
+def loss_with_a_projection_from_nothing_over_a_fixed_centring(centrings):
+    return _over_fixed(centrings, "projection, from none")
 
 
 def _controlled(start_metrics, graph):

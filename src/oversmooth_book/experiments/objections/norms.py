@@ -16,7 +16,9 @@ BENDS = {"identity": lambda X: X, "tanh": torch.tanh}
 RESIDUAL = ("Pre-LN", "Post-LN")
 PLACES = (*RESIDUAL, "plain")
 CENTRINGS = ("fixed", "learned", "none")
+PROJECTIONS = ("projection", "projection, from none")
 WIDTH = 8
+SMALL = 0.1  # the largest τ to start from, as in the re-implementations
 STABLE = 1e-5  # torch's own, under the root of a layer norm
 
 
@@ -26,6 +28,17 @@ def batch_norm(X, alpha=1.0):
     α = 1: batch norm without learned parameters; α learned, for each column: the centring of GraphNorm.
     """
     centred = X - alpha * X.mean(-2, keepdim=True)
+    return centred / centred.square().mean(-2, keepdim=True).sqrt()
+
+
+def project_and_scale(X, tau, modes, P):
+    """X − V τ (τᵀ V* X) for every column, V* = Vᵀ diag(π), scaled as in `batch_norm`: (seeds, n, d).
+
+    GraphNormv2's centring. V (n, m): the constant and leading modes of P, orthonormal in π's inner product;
+    τ (seeds, m, d): learned. τ = (1, 0, …, 0) takes away the mean, as batch norm does; τ = 0 nothing.
+    """
+    inner = (modes * P.stationary[:, None]).mT @ X
+    centred = X - modes @ (tau * (tau * inner).sum(-2, keepdim=True))
     return centred / centred.square().mean(-2, keepdim=True).sqrt()
 
 
@@ -104,7 +117,11 @@ def placements_trained(setting):
 
 
 def centrings_trained(setting):
-    """ρ(norm(PXW)) with `batch_norm`'s α fixed to 1, learned from 1 on, or fixed to 0: centring, seed, loss."""
+    """ρ(norm(PXW)) trained: centring, seed, loss.
+
+    centring: `batch_norm`'s α fixed to 1, learned from 1 on, or fixed to 0; then `project_and_scale`, τ learned from
+    the mean on, or from near nothing.
+    """
     tables = []
     for centring in CENTRINGS:
         start, count = float(centring != "none"), setting.depth - 2
@@ -112,11 +129,32 @@ def centrings_trained(setting):
         learned = [alpha.requires_grad_(centring == "learned") for alpha in alphas.unbind()]
         layers = [partial(_normed, alpha) for alpha in learned]
         tables.append(_trained(setting, layers, learned).assign(centring=centring))
+    for centring in PROJECTIONS:
+        modes, learned = _projections(setting, centring)
+        layers = [partial(_projected, tau, modes) for tau in learned]
+        tables.append(_trained(setting, layers, learned).assign(centring=centring))
     return pd.concat(tables, ignore_index=True)[["centring", "seed", "loss"]]
+
+
+def _projections(setting, centring):
+    """V, and every layer's τ where it starts: at the mean, or near nothing."""
+    P = setting.propagation()
+    modes = torch.cat([torch.ones(P.num_nodes, 1, dtype=torch.float64), second_modes(P, WIDTH - 1)[1]], dim=1)
+    shape = setting.depth - 2, len(setting.seeds), WIDTH, setting.width
+    if centring == PROJECTIONS[0]:
+        taus = torch.zeros(shape, dtype=torch.float64)
+        taus[:, :, 0] = 1
+    else:
+        taus = SMALL * torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(setting.seeds[0]))
+    return modes, [tau.requires_grad_() for tau in taus.unbind()]
 
 
 def _normed(alpha, X, W, P):
     return torch.tanh(batch_norm((P @ X) @ W, alpha))
+
+
+def _projected(tau, modes, X, W, P):
+    return torch.tanh(project_and_scale((P @ X) @ W, tau, modes, P))
 
 
 def _trained(setting, layers, others=()):

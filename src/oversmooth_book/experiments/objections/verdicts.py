@@ -36,7 +36,12 @@ NEIGHBOURS = (
     ),
     Neighbour("Bison and Sperduti 2025", "the normalised Dirichlet energy breaks an axiom", ("OB20",)),
     Neighbour("Scholkemper et al. 2025", "batch norm: features tend to the leading modes", ("OB22", "OB23"), ("OB24",)),
-    Neighbour("Scholkemper et al. 2025, again", "a norm had better learn its centring", ("OB35",), ("OB36", "OB37")),
+    Neighbour(
+        "Scholkemper et al. 2025, again",
+        "a norm had better learn its centring",
+        ("OB35",),
+        ("OB36", "OB37", "OB38", "OB39"),
+    ),
     Neighbour("Guan and He 2025", "Pre-LN: layers without effect; Post-LN: oversmoothing", ("OB25", "OB26", "OB27")),
     Neighbour("Wang et al. 2025 (SPoGInit)", "a searched variance restores the signals", ("OB29",), ("OB30",)),
     Neighbour("Roth and Liebig 2023", "rank collapses whatever the aggregation", ("OB32",)),
