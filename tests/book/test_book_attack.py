@@ -23,11 +23,12 @@ from oversmooth_book.attack.variations import (
     in_words,
     read_variations,
 )
-from oversmooth_book.book.book import find_book
+from oversmooth_book.book.book import Book, find_book
 from oversmooth_book.book.claims import FINDING, Claim
 from oversmooth_book.book.errors import BookError
 from oversmooth_book.check.checker import check
 from oversmooth_book.experiments.settings import Setting
+from oversmooth_book.show.robustness import robustness_sections
 
 CLAIM = Claim("T1", "tiny", FINDING, "s", "p", "q", ">", 0.5, "published")
 
@@ -217,4 +218,13 @@ def test_the_book_shows_what_the_attack_found(ran, tmp_path):
     assert "Attacked: holds in 2 of 3 variations; fails at v1 (0.1)." in (html / "chapters" / "index.html").read_text()
     page = (html / "chapters" / "robustness.html").read_text()
     assert "Domain: width 8 to 64. It holds in 2 of 3" in page and "tiny.png" in page
-    assert list((html / "_images").glob("tiny*.png"))
+    assert list((html / "_images").glob("tiny*.png")) and "Not attacked" not in page
+
+
+def test_what_was_not_attacked_is_named(book):
+    put(book, 0.9)
+    write_claims(book, {"domain": "{width: [8, 64]}"}, {"id": "T2"}, {"id": "T3", "kind": "check"})
+    text = robustness_sections(Book(book.root))
+    assert text.endswith("- {doc}`tiny`: [T2](#claim-t2)")
+    write_claims(book, {"id": "T2"})
+    assert robustness_sections(Book(book.root)) == ""

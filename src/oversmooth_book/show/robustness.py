@@ -46,15 +46,26 @@ def robustness_sections(book: Book) -> str:
         book: the book.
 
     Returns:
-        MyST text, with the images that `draw_robustness` makes; empty if nothing was attacked.
+        MyST text, with the images that `draw_robustness` makes, and at the end what was not attacked; empty if
+        nothing was.
     """
-    parts = []
-    for chapter, found in by_chapter(robustness_of(book)).items():
+    attacked, parts = robustness_of(book), []
+    for chapter, found in by_chapter(attacked).items():
         alt = f"{len(found)} small charts, one a finding: its values under all variations, sorted, and its threshold."
         parts += [f"## {{doc}}`{chapter}`", f":::{{figure}} /{FOLDER}/{chapter}.png\n:alt: {alt}\n:::"]
         parts.append(_provenance(chapter))
         parts += [_entry(robustness) for robustness in found]
-    return "\n\n".join(parts)
+    return "\n\n".join(parts + _not_attacked(book, attacked) if attacked else [])
+
+
+def _not_attacked(book: Book, attacked: dict[str, Robustness]) -> list[str]:
+    """The findings that were measured once, chapter by chapter: a title, a sentence and a list, or nothing."""
+    lines = []
+    for chapter in book.profiles.values():
+        left = [link(claim) for claim in book.claims_of(chapter) if claim.kind == FINDING and claim.id not in attacked]
+        lines += [f"- {{doc}}`{chapter.name}`: {', '.join(left)}"] if left else []
+    said = "Measured where their chapters say, and nowhere else: facts about a graph, or what costs too much to repeat."
+    return ["## Not attacked", said, "\n".join(lines)] if lines else []
 
 
 def by_chapter(attacked: dict[str, Robustness]) -> dict[str, list[Robustness]]:
