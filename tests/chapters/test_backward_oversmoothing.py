@@ -448,8 +448,8 @@ def test_layers_moved_by_depth():
     assert claims.largest_departure_from_half_a_layer_a_layer(table) == pytest.approx(0.25)
 
 
-def test_factors_are_compared_up_to_scale_three():
-    keys = [(0, 1.0), (0, 3.0), (0, 6.0)]
+def test_factors_are_compared_up_to_scale_two():
+    keys = [(0, 1.0), (0, 2.0), (0, 3.0)]
     predicted = pd.DataFrame(keys, columns=["graph", "scale"]).assign(forward=0.9, backward=0.8, rate=0.5)
     measured = pd.concat(
         pd.DataFrame(keys, columns=["graph", "scale"]).assign(direction=way, median=value)
@@ -457,6 +457,6 @@ def test_factors_are_compared_up_to_scale_three():
     )
     assert claims.largest_departure_from_the_predicted_factors(measured, predicted) == pytest.approx(0.05)
     growth = predicted.assign(growth=[1.0, 2.5, 3.0])
-    assert claims.smallest_scale_that_stops_smoothing(growth) == pytest.approx(1 + 2 * 2 / 3)
+    assert claims.smallest_scale_that_stops_smoothing(growth) == pytest.approx(1 + 2 / 3)
     levels = pd.DataFrame({"scale": [3.0, 6.0, 10.0], "level": [0.9, 0.995, 0.97]})
     assert claims.smallest_factor_of_errors_beyond_the_edge(levels) == 0.97  # BW8 fails

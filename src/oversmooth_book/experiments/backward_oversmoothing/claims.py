@@ -155,7 +155,7 @@ def largest_departure_from_half_a_layer_a_layer(by_depth):
 
 @claim("BW23")
 def largest_departure_from_the_predicted_factors(rate_bands, predicted_rates):
-    measured = rate_bands[rate_bands["scale"] <= 3].set_index(["graph", "scale"])
+    measured = rate_bands[rate_bands["scale"] <= 2].set_index(["graph", "scale"])
     predicted = predicted_rates.set_index(["graph", "scale"])
     ways = (measured[measured["direction"] == way]["median"] - predicted[way] for way in ("forward", "backward"))
     return max(difference.abs().max() for difference in ways)
