@@ -197,6 +197,17 @@ def test_phase_of_linear_networks_follows_the_product():
     assert (tanh["measured"].to_numpy() <= linear["measured"].to_numpy() * 1.05)[below].all()
 
 
+def test_features_on_rings_are_those_of_the_setting():
+    """Another draw smooths otherwise in the first layers; a scale only tanh sees."""
+    shallow = Setting(depth=3, seeds=(0,))
+    plain, drawn, larger = (
+        phase.phase(replace(shallow, **change), 2).set_index("activation")["measured"]
+        for change in ({}, {"graph_seed": 1}, {"feature_scale": 9.0})
+    )
+    assert (plain != drawn).all() and (plain["tanh"] != larger["tanh"]).all()
+    assert plain["identity"].to_numpy() == pytest.approx(larger["identity"].to_numpy())
+
+
 def test_tanh_smooths_as_its_mean_grows(monkeypatch):
     """The edge is where λ undoes the growth; the growth itself is tested with `mean_growth`."""
     monkeypatch.setattr(phase, "_growth", lambda setting, scales: np.sqrt(scales))

@@ -204,7 +204,7 @@ def test_the_classifier_is_numpys_least_squares():
 
 
 def test_rounds_are_matrix_powers_and_a_bias_absorbs_the_constant():
-    table = corrected.rounds((0,), num_nodes=200, separation=1.0)
+    table = corrected.rounds((0,), Setting(graph="CSBM 200"))
     assert corrected.disagreement(table)["difference"].max() == 0
     key = table.set_index(["name", "rounds"])
     ratio = key.loc[("plain", 24), "norm"] / key.loc[("deflated", 24), "norm"]
@@ -295,22 +295,23 @@ def test_norms_are_those_of_torch_and_numpy():
     assert close(norms.batch_norm(X), (X - X.mean(1, keepdim=True)) / X.std(1, correction=0, keepdim=True))
 
 
-def test_the_share_in_the_leading_modes_by_projection():
-    shares, ranks_of = norms.eigenspaces(SMALL, graphs=("CSBM 100",), layers=(0, 2))
+@pytest.mark.parametrize("width", [norms.WIDTH, 3])
+def test_the_share_in_the_leading_modes_by_projection(width):
+    shares, ranks_of = norms.eigenspaces(SMALL, graphs=("CSBM 100",), layers=(0, 2), width=width)
     P, X = dense("CSBM 100", "metropolis"), graph("CSBM 100").x
     rates, vectors = np.linalg.eigh(P)
     order = np.argsort(-np.abs(rates))
-    lead = vectors[:, order[1 : norms.WIDTH + 1]]
+    lead = vectors[:, order[1 : width + 1]]
     seeds = []
     for seed in SMALL.seeds:
-        weights = osm.Network(propagation("CSBM 100"), [8] * 4, seed=seed).weights
+        weights = osm.Network(propagation("CSBM 100"), [8, *[width] * 3], seed=seed).weights
         H = norms.batch_norm(X @ weights[0].detach())
         for weight in weights[1:]:
             H = norms.batch_norm(torch.from_numpy(P) @ H @ weight.detach())
         seeds.append((np.linalg.norm(lead.T @ H.numpy()) / np.linalg.norm(H)) ** 2)
     found = shares.query("activation == 'identity' and layer == 2").iloc[0]
     assert (found["low"], found["high"]) == pytest.approx((min(seeds), max(seeds)), rel=1e-6)
-    assert (ranks_of["high"] <= norms.WIDTH + 1e-9).all()
+    assert (ranks_of["high"] <= width + 1e-9).all()
 
 
 def test_places_of_layer_norm():

@@ -17,10 +17,12 @@ GROWTH_SEEDS = tuple(range(10, 50))
 def phase(setting, num_points, num_nodes=60):
     """Decay rates over (λ, s) on rings, whose reach sets λ: activation, reach, rate, scale, measured, predicted.
 
-    Random features; the median over the seeds; ``num_points`` on each axis, where rings of equal λ count once.
-    predicted: λs without an activation, and with tanh λg(s), at most 1.
+    Features are random, drawn from the graph's seed, with the setting's scale and shift; the median over the networks;
+    ``num_points`` on each axis, where rings of equal λ count once. predicted: λs without an activation, and with tanh
+    λg(s), at most 1.
     """
-    features = torch.from_numpy(np.random.default_rng(0).standard_normal((num_nodes, 8)))
+    drawn = torch.from_numpy(np.random.default_rng(setting.graph_seed).standard_normal((num_nodes, 8)))
+    features = setting.feature_scale * drawn + setting.feature_shift
     scales, rows = np.geomspace(0.5, 5.6, num_points), []
     growth = dict(zip(scales, _growth(setting, scales), strict=True))
     for reach in _reaches(num_points, num_nodes):

@@ -11,12 +11,13 @@ import oversmooth as osm
 from oversmooth_book.experiments.a_remedy_from_the_theorem.training import labelled_and_test
 from oversmooth_book.experiments.common import clear_of_rounding, label_entropy, over_seeds
 from oversmooth_book.experiments.objections.measure import least_losses
-from oversmooth_book.experiments.settings import block_model, cross_entropy
+from oversmooth_book.experiments.settings import Setting, cross_entropy
 
 # Adam's own ε, and one that no gradient of these depths is below -> operators of the networks that get it.
 EPSILON, TINY = 1e-8, 1e-14
 NETWORKS = {EPSILON: ("plain", "corrected", "centred", "deflated"), TINY: ("corrected",)}
 ROUNDS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
+CLOSE = Setting(graph="CSBM 1600", separation=0.3)
 
 
 class Corrected:
@@ -114,17 +115,18 @@ def depth_bands(table):
     return over_seeds(table, keys, "loss"), gradients
 
 
-def rounds(seeds, num_nodes=1600, separation=0.3):
+def rounds(seeds, reference=CLOSE):
     """Linear convolutions and a least-squares classifier with a bias: name, rounds, seed, error, norm, ratio.
 
-    Half of the nodes' labels; error on the other half; norm of the classifier's weights; relative deviation of what it
-    reads. P^kX and (P − 1πᵀ)^kX differ by one row, the same for every node, which the bias absorbs.
+    Block models as in ``reference``, drawn from each seed. Half of the nodes' labels; error on the other half; norm of
+    the classifier's weights; relative deviation of what it reads. P^kX and (P − 1πᵀ)^kX differ by one row, the same for
+    every node, which the bias absorbs.
     """
     rows = []
     for seed in seeds:
-        data = osm.largest_component(block_model(num_nodes, seed, separation))
+        one = replace(reference, graph_seed=seed)
+        data, (walk, gcn) = one.data(), (replace(one, kind=kind).propagation() for kind in ("random_walk", "gcn"))
         train = torch.rand(data.num_nodes, generator=torch.Generator().manual_seed(seed)) < 0.5
-        walk, gcn = (osm.Propagation.from_data(data, kind=kind) for kind in ("random_walk", "gcn"))
         operators = {"plain": walk, "corrected": operator("corrected", walk), "deflated": osm.deflate(walk)}
         operators["corrected GCN"] = operator("corrected GCN", gcn)
         for name, P in operators.items():

@@ -10,7 +10,7 @@ import oversmooth as osm
 from oversmooth_book.experiments.a_remedy_from_the_theorem.spectra import second_modes
 from oversmooth_book.experiments.common import clear_of_rounding, label_entropy, over_seeds
 from oversmooth_book.experiments.objections.measure import least_losses
-from oversmooth_book.experiments.settings import cross_entropy, graph, propagation
+from oversmooth_book.experiments.settings import cross_entropy
 
 BENDS = {"identity": lambda X: X, "tanh": torch.tanh}
 RESIDUAL = ("Pre-LN", "Post-LN")
@@ -48,19 +48,21 @@ def layer_norm(X):
     return centred / (centred.square().mean(-1, keepdim=True) + STABLE).sqrt()
 
 
-def eigenspaces(setting, graphs=("CSBM", "digits"), layers=(0, 4, 16, 64, 128)):
-    """X⁽ᵏ⁺¹⁾ = ρ(BN(P X⁽ᵏ⁾ W)), width d = 8, two tables: graph, activation, layer, median, low, high of share and rank.
+def eigenspaces(setting, graphs=("CSBM", "digits"), layers=(0, 4, 16, 64, 128), width=WIDTH):
+    """X⁽ᵏ⁺¹⁾ = ρ(BN(P X⁽ᵏ⁾ W)) of width d, two tables: graph, activation, layer, median, low, high of share and rank.
 
     share: that of the features' variance in the modes 2 to d + 1, the leading ones that centring leaves; rank: the
     effective one.
     """
     rows = []
     for name in graphs:
-        P = propagation(name)
-        modes = (P.stationary[:, None] * second_modes(P, WIDTH)[1]).mT
+        here = replace(setting, graph=name)
+        first, P = here.data().x, here.propagation()
+        modes = (P.stationary[:, None] * second_modes(P, width)[1]).mT
+        widths = [first.shape[1], *[width] * (max(layers) + 1)]
         for bend, rho in BENDS.items():
-            weights = osm.Network(P, [graph(name).num_features, *[WIDTH] * (max(layers) + 1)], seed=list(setting.seeds))
-            X = batch_norm(graph(name).x @ weights.weights[0].detach())
+            weights = osm.Network(P, widths, seed=list(setting.seeds), init=setting.init)
+            X = batch_norm(first @ weights.weights[0].detach())
             for k in range(max(layers) + 1):
                 if k in layers:
                     keys = {"graph": name, "activation": bend, "layer": k}
