@@ -10,7 +10,7 @@ from torch_geometric.nn import GCNConv
 
 import oversmooth as osm
 from oversmooth_book.book.book import Book
-from oversmooth_book.experiments.practitioners_gcn import claims, measure
+from oversmooth_book.experiments.practitioners_gcn import attack, claims, measure
 
 QUIET = replace(measure.PLAIN, dropout=False, epochs=12)
 
@@ -195,3 +195,13 @@ def test_a_point_begun_is_a_point(accuracy, distance):
     shallow = pd.DataFrame({"graph": ["Cora"], "recipe": [measure.EVERYBODY], "depth": [2], "quantity": ["accuracy"]})
     assert claims.distance_from_the_published_accuracy_on_cora(shallow.assign(median=accuracy)) == distance
     assert claims.steps_below(0.7, 0.1) == pytest.approx(0.7) and claims.steps_below(0.699, 0.1) == pytest.approx(0.6)
+
+
+def test_a_drawn_split_has_the_published_sizes():
+    labels = torch.arange(2000) % 3
+    train, validation, test = attack._split(labels, torch.Generator().manual_seed(1))
+    assert labels[train].bincount().tolist() == [20, 20, 20]
+    assert (int(validation.sum()), int(test.sum())) == (500, 1000)
+    assert (train.int() + validation.int() + test.int()).max() == 1
+    other = attack._split(labels, torch.Generator().manual_seed(2))
+    assert not torch.equal(train, other[0])

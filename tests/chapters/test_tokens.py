@@ -54,6 +54,21 @@ def test_tokens_are_of_two_kinds():
     assert not torch.equal(X, tokens.problem(SETTING, 1)[0])
 
 
+def test_a_setting_varies_tokens_as_it_varies_nodes():
+    X, Y = tokens.problem(SETTING, 0)
+    more = measure.replace(SETTING, graph="CSBM 100", shares=(0.3, 0.7), label_noise=0.2)
+    Z, targets = tokens.problem(more, 0)
+    assert Z.shape == (16, 4) and len(targets.unique()) == 2
+    assert float(targets.mean()) == pytest.approx(0) and float(targets.square().mean()) == pytest.approx(1)
+    moved = measure.replace(SETTING, feature_scale=10.0, feature_shift=1.0)
+    assert torch.equal(tokens.problem(moved, 0)[0], 10 * X + 1)
+    far = tokens.problem(measure.replace(SETTING, separation=3.0), 0)[0] - X
+    assert torch.allclose(far, 2 * Y / 4**0.5)
+    assert not torch.equal(tokens.problem(measure.replace(SETTING, graph_seed=1), 0)[0], X)
+    heavy = tokens.Stack("plain", 4, 3, 2, weight_scale=1.5).weights
+    assert all(torch.allclose(a, 1.5 * b) for a, b in zip(heavy, tokens.Stack("plain", 4, 3, 2).weights, strict=True))
+
+
 @pytest.mark.parametrize("kind", ["plain", "skip and norm"])
 def test_a_row_is_that_of_the_trained_read_out(kind):
     row = tokens.read_out(SETTING, kind)

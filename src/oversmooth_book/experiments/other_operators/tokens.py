@@ -16,29 +16,39 @@ from torch.nn import functional
 import oversmooth as osm
 from oversmooth_book.experiments.common import bands
 from oversmooth_book.experiments.other_operators.measure import BUDGET
-from oversmooth_book.experiments.settings import squared_error
+from oversmooth_book.experiments.settings import noisy, squared_error
 
 KINDS = ("plain", "deflated", "skip", "skip and norm")
 TOKENS, DEPTHS = 64, (2, 4, 8, 16)
+NODES = 400  # of the reference graph
 SILENT = 1e-20  # a gradient below this is rounding, other on every machine
 
 
 def problem(setting, seed):
-    """Tokens of two kinds, ±1, and which: features (n, d) of variance 1 around means two apart, targets (n, 1)."""
-    generator = torch.Generator().manual_seed(seed)
-    Y = torch.ones(TOKENS, 1, dtype=torch.float64)
-    Y[: TOKENS // 2] = -1
-    X = torch.randn(TOKENS, setting.width, generator=generator, dtype=torch.float64)
-    return X + Y / setting.width**0.5, Y
+    """Tokens of two kinds, ±1, and which: features (n, d) of variance 1 around means two apart, targets (n, 1).
+
+    Of the setting also what it says of a graph's nodes: how many ("CSBM 100" has a quarter of the reference's, so there
+    are a quarter of `TOKENS`), in which shares and how far apart, the features' scale and shift, noise in the targets.
+    These have mean 0 and variance 1.
+    """
+    generator = torch.Generator().manual_seed(setting.graph_seed + seed)
+    count = TOKENS * int(setting.graph.removeprefix("CSBM") or NODES) // NODES
+    Y = torch.ones(count, 1, dtype=torch.float64)
+    Y[: round(count * (setting.shares or (0.5, 0.5))[0])] = -1
+    X = torch.randn(count, setting.width, generator=generator, dtype=torch.float64)
+    X = setting.feature_scale * (X + setting.separation * Y / setting.width**0.5) + setting.feature_shift
+    Y = noisy(Y, setting.label_noise, setting.graph_seed)
+    return X, (Y - Y.mean()) / Y.std(correction=0)
 
 
 class Stack(torch.nn.Module):
-    """Layers of attention, one head each; query, key and value weights are orthogonal."""
+    """Layers of attention, one head each; query, key and value weights are orthogonal, times ``weight_scale``."""
 
-    def __init__(self, kind, width, depth, seed):
+    def __init__(self, kind, width, depth, seed, weight_scale=1.0):
         super().__init__()
         # The library draws orthogonal matrices, three for each layer.
-        drawn = osm.Network(osm.Propagation.identity(1), [width] * (3 * depth + 1), seed=seed)
+        widths = [width] * (3 * depth + 1)
+        drawn = osm.Network(osm.Propagation.identity(1), widths, weight_scale=weight_scale, seed=seed)
         self.kind, self.weights = kind, drawn.weights
 
     def layers(self):
@@ -65,8 +75,8 @@ def read_out(setting, kind):
     one; `SILENT` where it is less. loss: the trained one's, in units of the targets' variance.
     """
     seed = setting.seeds[0]
-    (X, Y), stack = problem(setting, seed), Stack(kind, setting.width, setting.depth, seed)
-    head = osm.Network(osm.Propagation.identity(TOKENS), [setting.width, 1], seed=seed)
+    (X, Y), stack = problem(setting, seed), Stack(kind, setting.width, setting.depth, seed, setting.weight_scale)
+    head = osm.Network(osm.Propagation.identity(len(X)), [setting.width, 1], seed=seed)
     features = stack(X)
     before = _largest(stack, features, head, Y)
     head = osm.train_last_layer(head, features.detach(), Y, budget=BUDGET)
