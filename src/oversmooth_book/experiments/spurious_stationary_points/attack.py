@@ -1,10 +1,10 @@
 """What the attack varies of the chapter on stationary points, and how its tables are measured then.
 
 Two networks of each kind, and fewer steps and depths than the chapter draws. What trains all layers takes the small
-block model for the reference; ways down, plateaus and large weights take 400 nodes for 1,600. Nothing that varies the
-block model changes the karate club; curvatures are of orthogonal weights, where a plateau is left weights keep their
-seeds. Of the map of large weights one depth is measured, with four networks: the others (SP43 to SP46) would cost as
-much as all the rest. Not varied: the falls back (SP33), which are of the chapter's graphs only.
+block model for the reference; ways down and plateaus take 400 nodes for 1,600. Nothing that varies the block model
+changes the karate club; curvatures are of orthogonal weights, and where a plateau is left weights keep their seeds.
+Not varied: the map of large weights, whose counts need many networks, and the falls back (SP33); both are claimed of
+the chapter's graphs only.
 """
 
 import functools
@@ -14,7 +14,7 @@ import pandas as pd
 
 from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.settings import Setting
-from oversmooth_book.experiments.spurious_stationary_points import landscape, large_weights, measure, training
+from oversmooth_book.experiments.spurious_stationary_points import landscape, measure, training
 
 SETTING = Setting()
 # Targets are ±1, and the chapter trains by rules of its own.
@@ -23,8 +23,6 @@ FIXED = {"loss", "optimizer", "step_size", "steps"}
 DEPTHS = [4, 24, 41, 64]
 # The depth that is read, and two for the slope.
 KARATE_DEPTHS = [41, 128, 256]
-# Of the map, where large weights part from scale 1.
-MAP_DEPTH, MAP_SCALES, MAP_RECIPES = 21, (1, 8), ("Adam", "clipped descent")
 BUDGET = 200  # of the chapter, in steps of Adam
 # By then the deep GNN has settled and the shallow one learned, on graphs and weights of seeds 0 to 2.
 STEPS = {40: 160, 5: 200}
@@ -109,16 +107,6 @@ def ways_down(setting):
     """How far the loss falls along the most downward direction, on two graphs, at half of the width."""
     one = replace(_quarter(setting), width=setting.width // 2)
     return landscape.ways_down(one, _draws(one))
-
-
-def large_weights_map(setting):
-    """The cells of the map at one depth."""
-    one = replace(_quarter(setting), depth=MAP_DEPTH, steps=BUDGET, seeds=setting.seeds[:4])
-    parts = []
-    for recipe in MAP_RECIPES:
-        table = large_weights.train(one, MAP_SCALES, **large_weights.RECIPES[recipe])
-        parts.append(table.assign(graph=large_weights.SMALL, recipe=recipe, depth=MAP_DEPTH))
-    return large_weights.large_weights_map(pd.concat(parts, ignore_index=True))
 
 
 @functools.lru_cache(maxsize=1)
