@@ -238,6 +238,11 @@ def _over_fixed(centrings, name):
     return _losses(centrings, name).median() / _losses(centrings, "fixed").median()
 
 
+def _learned(centrings, name):
+    # Without centring training is chaotic: rounding moves every digit of a loss, and such a count not.
+    return (_losses(centrings, name) < 0.2).sum()
+
+
 @claim("OB36")
 def loss_with_a_learned_centring_over_a_fixed_one(centrings):
     return _over_fixed(centrings, "learned")
@@ -245,7 +250,7 @@ def loss_with_a_learned_centring_over_a_fixed_one(centrings):
 
 @claim("OB37")
 def networks_that_learn_without_centring(centrings):
-    return (_losses(centrings, "none") < 0.2).sum()
+    return _learned(centrings, "none")
 
 
 @claim("OB38")
@@ -254,8 +259,8 @@ def loss_with_a_learned_projection_over_a_fixed_centring(centrings):
 
 
 @claim("OB39")
-def loss_with_a_projection_from_nothing_over_a_fixed_centring(centrings):
-    return _over_fixed(centrings, "projection, from none")
+def networks_that_learn_with_a_projection_from_nothing(centrings):
+    return _learned(centrings, "projection, from none")
 
 
 def _controlled(start_metrics, graph):
