@@ -64,7 +64,10 @@ def _not_attacked(book: Book, attacked: dict[str, Robustness]) -> list[str]:
     for chapter in book.profiles.values():
         left = [link(claim) for claim in book.claims_of(chapter) if claim.kind == FINDING and claim.id not in attacked]
         lines += [f"- {{doc}}`{chapter.name}`: {', '.join(left)}"] if left else []
-    said = "Measured where their chapters say, and nowhere else: facts about a graph, or what costs too much to repeat."
+    said = (
+        "Measured where their chapters say, and nowhere else: facts about a graph, what costs too much to repeat, and "
+        "what did not survive other draws and is claimed of those it was measured on."
+    )
     return ["## Not attacked", said, "\n".join(lines)] if lines else []
 
 
