@@ -14,6 +14,7 @@ import oversmooth as osm
 from oversmooth_book.experiments.a_remedy_from_the_theorem import measure, shallow, training
 from oversmooth_book.experiments.a_remedy_from_the_theorem import spectra as modes
 from oversmooth_book.experiments.settings import noisy
+from oversmooth_book.experiments.smaller import few
 
 SETTING = training.REFERENCE
 # The tables name their operators and losses, and every budget is one of Adam. Wider networks cost too much.
@@ -63,7 +64,7 @@ def conditions(setting):
     """Test accuracy with few labels, two and four classes."""
     # Graphs of four classes know no seed but the draw's.
     draws = [setting.graph_seed + seed for seed in _few(setting).seeds]
-    one = measure.replace(_one(setting), graph_seed=0)
+    one = measure.replace(few(setting, 1), graph_seed=0)
     return training.condition_bands(training.conditions(one, draws, jobs=1))
 
 
@@ -118,8 +119,4 @@ def _trained(setting, data, split):
 
 
 def _few(setting):
-    return measure.replace(setting, seeds=setting.seeds[:DRAWS])
-
-
-def _one(setting):
-    return measure.replace(setting, seeds=setting.seeds[:1])
+    return few(setting, DRAWS)

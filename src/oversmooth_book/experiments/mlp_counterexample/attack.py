@@ -10,6 +10,7 @@ from dataclasses import replace
 import pandas as pd
 
 from oversmooth_book.experiments.mlp_counterexample import measure, training
+from oversmooth_book.experiments.smaller import few, small
 
 SETTING = measure.REFERENCE
 # Networks are orthogonal here, targets are ±1, and the chapter trains by rules of its own. The dial predicts its rates
@@ -64,9 +65,8 @@ def _curves(setting):
 
 
 def _few(setting):
-    return replace(setting, seeds=setting.seeds[:2])
+    return few(setting, 2)
 
 
 def _small(setting):
-    graph = "CSBM 100" if setting.graph == "CSBM" else setting.graph
-    return replace(_few(setting), graph=graph, depth=41, steps=STEPS)
+    return replace(_few(small(setting)), depth=41, steps=STEPS)

@@ -13,6 +13,7 @@ import pandas as pd
 from oversmooth_book.experiments.objections import corrected, jacobians, norms, pitchfork, starts
 from oversmooth_book.experiments.objections import ranks as collapse
 from oversmooth_book.experiments.settings import Setting
+from oversmooth_book.experiments.smaller import few, small
 
 SETTING = Setting()
 # The layers are tanh's, targets and budgets the chapter's own.
@@ -153,9 +154,8 @@ def _placements(setting):
 
 
 def _small(setting, **changes):
-    graph = "CSBM 100" if setting.graph == "CSBM" else setting.graph
-    return replace(_few(setting), **{"graph": graph, "width": setting.width // 2, **changes})
+    return replace(_few(small(setting)), **{"width": setting.width // 2, **changes})
 
 
 def _few(setting):
-    return replace(setting, seeds=setting.seeds[:4])
+    return few(setting, 4)

@@ -11,6 +11,7 @@ import math
 import pandas as pd
 
 from oversmooth_book.experiments.remedies import measure, tables
+from oversmooth_book.experiments.smaller import few, small
 
 SETTING = measure.REFERENCE
 # A remedy has weights of its own, and one budget of Adam is the same for all. Wider networks cost too much.
@@ -47,14 +48,14 @@ def way_back(setting):
 
 def profile_size(setting):
     """The size of the backward signal with the initial residual and in GCNII."""
-    one = measure.replace(setting, seeds=setting.seeds[:DRAWS])
+    one = few(setting, DRAWS)
     return tables.profile_bands(measure.profiles(one, jobs=1, remedies=("initial residual", "GCNII")))[1]
 
 
 @functools.lru_cache(maxsize=1)
 def _trained(setting):
-    small = _small(measure.replace(setting, seeds=setting.seeds[:1]))
-    return measure.compare(small, [small.depth], [RATE], jobs=1)
+    one = _small(few(setting, 1))
+    return measure.compare(one, [one.depth], [RATE], jobs=1)
 
 
 @functools.lru_cache(maxsize=1)
@@ -69,5 +70,4 @@ def _linked(setting):
 
 
 def _small(setting):
-    graph = "CSBM 100" if setting.graph == "CSBM" else setting.graph
-    return measure.replace(setting, graph=graph, steps=STEPS, step_size=RATE)
+    return measure.replace(small(setting), steps=STEPS, step_size=RATE)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from oversmooth_book.experiments.common import over_seeds
 from oversmooth_book.experiments.settings import Setting
+from oversmooth_book.experiments.smaller import few, small
 from oversmooth_book.experiments.spurious_stationary_points import landscape, measure, training
 
 SETTING = Setting()
@@ -126,11 +127,11 @@ def _figure_one(setting):
 
 
 def _few(setting):
-    return replace(setting, seeds=setting.seeds[:2])
+    return few(setting, 2)
 
 
 def _small(setting):
-    return replace(_few(setting), graph="CSBM 100" if setting.graph == "CSBM" else setting.graph)
+    return _few(small(setting))
 
 
 def _quarter(setting):
